@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+//
+// The one mutex and the one condition variable of Pantry: annotated for clang's thread-safety analysis, and aware of
+// simulation (thread_host.h). Neither allocates. On a simulated thread each lock, unlock, wait and notify is a point at
+// which the seed may let another thread go on.
+//
+// Which locks may be taken inside a SignallingSection is said where each lock is declared.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+
+#include "base/thread_annotations.h"
+#include "base/types.h"
+
+namespace pantry {
+
+class PANTRY_CAPABILITY("mutex") Mutex {
+ public:
+  Mutex() = default;
+  Mutex(const Mutex&) = delete;
+  Mutex& operator=(const Mutex&) = delete;
+
+  void lock() PANTRY_ACQUIRE();
+  void unlock() PANTRY_RELEASE();
+
+ private:
+  friend class CondVar;
+  std::mutex native_;
+};
+
+// Holds `mutex` for its scope.
+class PANTRY_SCOPED_CAPABILITY MutexLock {
+ public:
+  explicit MutexLock(Mutex& mutex) PANTRY_ACQUIRE(mutex) : mutex_(mutex) { mutex_.lock(); }
+  ~MutexLock() PANTRY_RELEASE() { mutex_.unlock(); }
+  MutexLock(const MutexLock&) = delete;
+  MutexLock& operator=(const MutexLock&) = delete;
+
+ private:
+  Mutex& mutex_;
+};
+
+class CondVar {
+ public:
+  CondVar() = default;
+  CondVar(const CondVar&) = delete;
+  CondVar& operator=(const CondVar&) = delete;
+
+  // Releases `mutex`, sleeps until a notify (or for no reason at all), takes `mutex` again.
+  void wait(Mutex& mutex) PANTRY_REQUIRES(mutex);
+  // As wait, but returns false once `deadline` has passed. TimePoint::never() never passes.
+  bool wait_until(Mutex& mutex, TimePoint deadline) PANTRY_REQUIRES(mutex);
+  void notify_all();
+
+ private:
+  std::condition_variable native_;
+};
+
+}  // namespace pantry

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+//
+// A SignallingSection marks a piece of code that a published fence depends on, from the moment the fence is visible until
+// it signals. Inside it, the thread
+//   - does not allocate and does not free: the last references it drops go to a DeadList, destroyed on Lane::kCleanup;
+//   - takes no lock that is anywhere held across an allocation or a fence wait;
+//   - does not wait for fences; it may poll the device (bounded) and queue work.
+// Three nets catch a violation: the capability `signalling` at compile time (functions that allocate or wait say
+// PANTRY_MAY_ALLOCATE / PANTRY_MAY_WAIT), the allocation trap at run time in builds with PANTRY_TRAPS, and the lock-order
+// pseudo lock under ThreadSanitizer.
+#pragma once
+
+#include "base/mutex.h"
+#include "base/ref.h"
+#include "driver/kernel/work.h"
+
+namespace pantry::driver {
+
+// A phantom capability: held by the thread inside a SignallingSection.
+class PANTRY_CAPABILITY("signalling") Signalling {};
+inline Signalling signalling;
+
+#define PANTRY_MAY_ALLOCATE PANTRY_EXCLUDES(::pantry::driver::signalling)
+#define PANTRY_MAY_WAIT PANTRY_EXCLUDES(::pantry::driver::signalling)
+
+// Collects what sections leave over and destroys it on the clean-up lane. One per device; outlives its sections.
+class Cleanup final : public Work {
+ public:
+  explicit Cleanup(WorkLane& lane) : lane_(lane) {}
+  // Waits for the lane and destroys what is left. Not inside a section.
+  ~Cleanup();
+
+  DeadList& dead() { return dead_; }
+  // Called when a section ends; queues this item if there is something to destroy.
+  void kick();
+  // Waits until everything left over so far is destroyed. Never from a work item.
+  void drain() PANTRY_MAY_WAIT;
+  void run() override;
+
+ private:
+  WorkLane& lane_;
+  DeadList dead_;
+};
+
+class PANTRY_SCOPED_CAPABILITY SignallingSection {
+ public:
+  explicit SignallingSection(Cleanup& cleanup) PANTRY_ACQUIRE(signalling);
+  ~SignallingSection() PANTRY_RELEASE();
+  SignallingSection(const SignallingSection&) = delete;
+  SignallingSection& operator=(const SignallingSection&) = delete;
+
+  // Whether the calling thread is inside a section. Sections nest.
+  static bool active() noexcept;
+
+ private:
+  Cleanup& cleanup_;
+  DeadList* outer_;
+};
+
+// For waits of kind 3 and for allocators: traps (aborts with a message) when called inside a section, in every build.
+void check_may_wait(const char* what) noexcept;
+
+}  // namespace pantry::driver

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+//
+// An in-order queue of jobs with dependencies, a credit limit and a completion fence per job: the bind queue of a VM, and
+// the software side of each queue of a group.
+//
+// A job starts when it is at the head, all its dependencies have signalled (an error in a dependency does not fail it) and
+// its credits fit under the limit. It starts on the bind pool inside a SignallingSection. Its fence `done` signals when
+// the job has finished, with its error. Nothing here allocates after Job::prepare.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "driver/kernel/executor.h"
+#include "driver/sync/fence.h"
+
+namespace pantry::driver {
+
+class JobQueue;
+
+class Job : public RefCounted {
+ public:
+  // `timeline_name`: what the fence reports, "panthor-vm-bind" or "panthor-queue"; static storage. `credits` may be 0.
+  Job(const char* timeline_name, std::uint32_t credits);
+
+  // Prepare only. Allocates: ENOMEM. An already signalled fence costs nothing.
+  Result<> add_dependency(Ref<Fence> fence) PANTRY_MAY_ALLOCATE;
+  // Created with the job; published by whoever likes, after which the job must be pushed.
+  const Ref<Fence>& done() const { return done_; }
+  std::uint32_t credits() const { return credits_; }
+
+  // What became of start().
+  struct Started {
+    // Signals when the job has finished; its error becomes the job's. Null: the job is finished already, with `error`.
+    Ref<Fence> hardware;
+    int error = 0;  // 0 or a positive errno
+  };
+  // Starts the job. On the bind pool, inside a SignallingSection, no lock held.
+  virtual Started start() noexcept = 0;
+
+ protected:
+  ~Job() override;
+
+ private:
+  friend class JobQueue;
+  class DoneFence;
+  class Wait;
+  const char* const timeline_name_;
+  const std::uint32_t credits_;
+  Ref<Fence> done_;
+  std::vector<Ref<Fence>> dependencies_;
+  Job* next_ = nullptr;
+};
+
+class JobQueue {
+ public:
+  static constexpr std::uint32_t kUnlimited = UINT32_MAX;
+
+  // Runs on `lane` of `executor`. `credit_limit`: the sum of the credits of jobs that have started and not finished; a
+  // job larger than the limit starts alone.
+  JobQueue(Executor& executor, Cleanup& cleanup, Lane lane, std::uint32_t credit_limit);
+  // The queue is empty by then: its owner has called kill and seen the last fence, or holds a reference per job.
+  ~JobQueue();
+
+  // Appends `job`; its fence signals later. Several queues' jobs keep the order in which they were pushed only through
+  // dependencies. Allocates nothing; any context.
+  void push(Ref<Job> job) noexcept;
+  // From now on jobs are not started: each finishes with `error` (ECANCELED, say) in order, once its dependencies have
+  // signalled. Jobs already started finish by themselves.
+  void kill(Errno error) noexcept;
+  // Between stop and start no job is started (a reset). Returns when none is inside Job::start. Nests.
+  void stop() PANTRY_MAY_WAIT;
+  void start() noexcept;
+  // Nothing pushed is unfinished.
+  bool idle() const;
+  // Waits until idle. No lock held, never from a work item.
+  void drain() PANTRY_MAY_WAIT;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace pantry::driver
