@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+//
+// One open of a device node: the handles and ids that a client owns. Destroying it is what close does, in the order of
+// panthor-uapi.md G. Objects live on while mappings, jobs or other files hold them.
+#pragma once
+
+#include <memory>
+
+#include "driver/device/device.h"
+#include "driver/kernel/id_table.h"
+#include "driver/sync/syncobj.h"
+
+namespace pantry::driver {
+
+enum class NodeType { kPrimary, kRender };
+
+// Who opened the node, as the transport could prove it.
+struct Credentials {
+  std::int32_t pid = 0;
+  std::uint32_t uid = 0;
+  bool sys_nice = false;   // CAP_SYS_NICE
+  bool sys_admin = false;  // CAP_SYS_ADMIN
+};
+
+class File final : private BufferLookup {
+ public:
+  static constexpr std::uint32_t kMaxVms = 32;
+  static constexpr std::uint32_t kMaxGroups = 128;
+
+  File(Device& device, NodeType node, const Credentials& credentials);
+  ~File();
+
+  Device& device() const { return device_; }
+  NodeType node() const { return node_; }
+  const Credentials& credentials() const { return credentials_; }
+  // DRM master: the first opener of the primary node, until it drops it (panthor-uapi.md B.1, B.2).
+  bool is_master() const;
+  Result<> set_master();
+  Result<> drop_master();
+
+  // GEM handles, from 1. An import of a buffer that has a handle already yields that one.
+  Result<std::uint32_t> add_buffer(Ref<Buffer> buffer) PANTRY_MAY_ALLOCATE;
+  Result<std::uint32_t> import_buffer(Ref<Buffer> buffer) PANTRY_MAY_ALLOCATE;
+  Ref<Buffer> buffer(std::uint32_t handle);
+  bool owns(const Buffer& buffer);
+  Result<> close_buffer(std::uint32_t handle);
+
+  // Syncobj handles, from 1; never de-duplicated.
+  Result<std::uint32_t> add_syncobj(Ref<Syncobj> syncobj) PANTRY_MAY_ALLOCATE;
+  Ref<Syncobj> syncobj(std::uint32_t handle);
+  Result<> destroy_syncobj(std::uint32_t handle);
+
+  // VM ids 1..32 (EBUSY), group handles 1..128 (EBUSY).
+  Result<std::uint32_t> add_vm(Ref<Vm> vm) PANTRY_MAY_ALLOCATE;
+  Ref<Vm> vm(std::uint32_t id);
+  Result<> destroy_vm(std::uint32_t id) PANTRY_MAY_WAIT;
+  Result<std::uint32_t> add_group(Ref<Group> group) PANTRY_MAY_ALLOCATE;
+  Ref<Group> group(std::uint32_t handle);
+  Result<> destroy_group(std::uint32_t handle);
+
+  BufferLookup& buffer_lookup() { return *this; }
+  template <class Visit>
+  void for_each_vm(Visit visit);
+
+ private:
+  Ref<Buffer> find_buffer(std::uint32_t handle) override { return buffer(handle); }
+
+  Device& device_;
+  const NodeType node_;
+  const Credentials credentials_;
+  Mutex mutex_;
+  IdTable<Ref<Buffer>> buffers_ PANTRY_GUARDED_BY(mutex_){1, UINT32_MAX};
+  IdTable<Ref<Syncobj>> syncobjs_ PANTRY_GUARDED_BY(mutex_){1, UINT32_MAX};
+  IdTable<Ref<Vm>> vms_ PANTRY_GUARDED_BY(mutex_){1, kMaxVms};
+  IdTable<Ref<Group>> groups_ PANTRY_GUARDED_BY(mutex_){1, kMaxGroups};
+};
+
+template <class Visit>
+void File::for_each_vm(Visit visit) {
+  MutexLock lock(mutex_);
+  vms_.for_each([&](std::uint32_t id, Ref<Vm>& vm) { visit(id, *vm); });
+}
+
+}  // namespace pantry::driver

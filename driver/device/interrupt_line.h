@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+//
+// One level-triggered interrupt line as the driver sees it: the device sets the level, a work item on Lane::kIrq runs the
+// handler while the level is high. set() never calls the handler, and allocates nothing.
+#pragma once
+
+#include <atomic>
+
+#include "driver/kernel/executor.h"
+#include "gpu_emu/ports.h"
+
+namespace pantry::driver {
+
+class InterruptHandler {
+ public:
+  virtual void handle_interrupt() = 0;
+
+ protected:
+  ~InterruptHandler() = default;
+};
+
+class InterruptLine final : public emu::IrqLine, private Work {
+ public:
+  explicit InterruptLine(WorkLane& lane) : lane_(lane) {}
+  // Detached by then.
+  ~InterruptLine();
+
+  // The level from before is seen too. Handlers of one device never run at the same time.
+  void attach(InterruptHandler& handler);
+  // Returns when the handler no longer runs.
+  void detach();
+
+  void set(bool level) override;
+
+ private:
+  void run() override;
+  WorkLane& lane_;
+  std::atomic<bool> level_{false};
+  std::atomic<InterruptHandler*> handler_{nullptr};
+};
+
+}  // namespace pantry::driver

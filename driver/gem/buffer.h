@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+//
+// A buffer object (BO): frames of DRAM, kept alive by handles, mappings, pending binds, dma-bufs and kernel users. Fixed
+// size and frames from creation to destruction. Destruction gives the frames back and therefore happens only where
+// freeing is allowed (a last reference dropped inside a SignallingSection is destroyed on the clean-up lane).
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/ref.h"
+#include "base/result.h"
+#include "base/types.h"
+#include "driver/gem/backing.h"
+#include "driver/sync/reservation.h"
+
+namespace pantry::driver {
+
+class BufferStore;
+
+class Buffer final : public RefCounted {
+ public:
+  std::uint64_t size() const { return size_; }
+  std::span<const PhysExtent> frames() const { return frames_; }
+  // The flags of BO_CREATE: DRM_PANTHOR_BO_NO_MMAP and so on.
+  std::uint32_t create_flags() const { return create_flags_; }
+
+  // The object that holds the fences of everything that uses the buffer: the VM's for a buffer that is private to a VM.
+  const Ref<Reservation>& reservation() const { return reservation_; }
+  // Only the VM with this same reservation may map the buffer, and it cannot be exported.
+  bool exclusive() const { return exclusive_; }
+
+  // The memfd that clients map, or -1 (kernel buffers, arenas). Stays owned by the buffer.
+  int memfd() const { return memfd_.get(); }
+  // The device-wide cookie of BO_MMAP_OFFSET; stable for the life of the buffer.
+  std::uint64_t mmap_offset() const { return mmap_offset_; }
+
+  // Host address of [offset, offset + bytes), or nullptr when that is outside or not contiguous. Kernel buffers are
+  // always contiguous.
+  void* cpu(std::uint64_t offset, std::uint64_t bytes) const;
+  // Copies across frames, for clients in the same process and for reports. False when outside.
+  bool read(std::uint64_t offset, void* to, std::uint64_t bytes) const;
+  bool write(std::uint64_t offset, const void* from, std::uint64_t bytes) const;
+
+ private:
+  friend class BufferStore;
+  explicit Buffer(BufferStore& store) : store_(store) {}
+  ~Buffer() override;
+
+  BufferStore& store_;
+  std::uint64_t size_ = 0;
+  std::vector<PhysExtent> frames_;
+  std::uint32_t create_flags_ = 0;
+  Ref<Reservation> reservation_;
+  bool exclusive_ = false;
+  OwnedFd memfd_;
+  std::uint64_t mmap_offset_ = 0;
+};
+
+}  // namespace pantry::driver

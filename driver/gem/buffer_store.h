@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+//
+// Creates buffers and finds them again: by mmap offset and by the inode of their memfd (a dma-buf that comes back). One
+// per device. Look-ups take a reference under the store's lock, which is never held across an allocation of frames.
+#pragma once
+
+#include <memory>
+
+#include "driver/gem/buffer.h"
+#include "driver/kernel/signalling.h"
+#include "driver/memory/frame_allocator.h"
+#include "gpu_emu/ports.h"
+
+namespace pantry::driver {
+
+class BufferStore {
+ public:
+  BufferStore(FrameAllocator& frames, emu::Dram dram, Backing& backing);
+  // Every buffer is gone by then (CHECK).
+  ~BufferStore();
+
+  // BO_CREATE: `size` is rounded up to 4 KiB (0 after rounding: ENOSPC; above about 1 TiB: ENOSPC; 2^63 and more: EINVAL, errata A.16), content
+  // zeroed. ENOMEM. `exclusive_to` null: shared, with a reservation of its own.
+  Result<Ref<Buffer>> create(std::uint64_t size, std::uint32_t create_flags, Ref<Reservation> exclusive_to)
+      PANTRY_MAY_ALLOCATE;
+  // For the driver's own use: contiguous, zeroed, in memory that no client can ever map. Consumes an mmap offset, as in
+  // Linux, though nobody can use it.
+  Result<Ref<Buffer>> create_kernel(std::uint64_t size) PANTRY_MAY_ALLOCATE;
+
+  // The live buffer whose mmap offset is exactly `offset`, or null.
+  Ref<Buffer> find_by_mmap_offset(std::uint64_t offset);
+  // The live buffer behind a memfd, or null.
+  Ref<Buffer> find_by_inode(dev_t device, ino_t inode);
+
+  // For leak checks and reports.
+  struct Totals {
+    std::uint64_t buffers = 0;
+    std::uint64_t bytes = 0;
+  };
+  Totals totals() const;
+
+ private:
+  friend class Buffer;
+  void destroy(Buffer& buffer) noexcept;
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace pantry::driver

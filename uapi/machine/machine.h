@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+//
+// The composition root: the one place that wires memory, device, executor and driver together, in every mode. Owns all of
+// it and takes it down in order.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "driver/device/device.h"
+#include "gpu_emu/gpu.h"
+#include "uapi/session.h"
+
+namespace pantry::uapi {
+
+struct MachineConfig {
+  std::uint64_t dram_bytes = 1 * kGiB;
+  // kWindow: buffers are memfds that clients can map. kArena: everything in process, frames scattered in 4 KiB pieces.
+  enum class Memory { kWindow, kArena } memory = Memory::kWindow;
+  std::uint32_t uapi_minor = kNewestMinor;
+  emu::Quirks quirks;
+  std::uint64_t scatter_seed = 0;  // kArena only
+};
+
+class Machine {
+ public:
+  // ENOMEM, or the errno of the bring-up step that failed. `executor` outlives the machine; the device runs on a thread
+  // spawned from it.
+  static Result<std::unique_ptr<Machine>> create(driver::Executor& executor, const MachineConfig& config);
+  // Every session is closed.
+  ~Machine();
+
+  driver::Device& device();
+  emu::Gpu& gpu();
+  const Features& features() const;
+  // The memfd of the user MMIO page, for clients to map read-only; -1 in an arena.
+  int user_page_fd() const;
+  std::unique_ptr<Session> open(driver::NodeType node, const driver::Credentials& credentials);
+
+  // What must be back at its baseline once no client is left.
+  struct Baseline {
+    std::uint64_t free_frames = 0;
+    std::uint64_t buffers = 0;
+    std::uint32_t groups = 0;
+    std::uint32_t address_spaces = 0;
+    bool operator==(const Baseline&) const = default;
+  };
+  // Waits for everything pending first.
+  Baseline baseline();
+
+ private:
+  struct State;
+  explicit Machine(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace pantry::uapi

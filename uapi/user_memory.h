@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+//
+// The only way to a client's pointers. A bad pointer is EFAULT, never a crash; a client may change its memory at any
+// moment, so every field is read once. How bytes move is the transport's business: process_vm_readv for a client in
+// another process, a checked copy for one in the same process.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <type_traits>
+#include <vector>
+
+#include "base/result.h"
+
+namespace pantry::uapi {
+
+// An address in the client's address space.
+struct UserAddr {
+  std::uint64_t value = 0;
+  UserAddr operator+(std::uint64_t bytes) const { return {value + bytes}; }
+  explicit operator bool() const { return value != 0; }
+};
+
+class UserMemory {
+ public:
+  virtual ~UserMemory() = default;
+  // All `bytes` or EFAULT. Zero bytes succeed with any address.
+  virtual Result<> read(UserAddr from, void* to, std::size_t bytes) = 0;
+  virtual Result<> write(UserAddr to, const void* from, std::size_t bytes) = 0;
+
+  template <class T>
+    requires std::is_trivially_copyable_v<T>
+  Result<T> get(UserAddr from) {
+    T value;
+    PANTRY_TRY(read(from, &value, sizeof value));
+    return value;
+  }
+  template <class T>
+    requires std::is_trivially_copyable_v<T>
+  Result<> put(UserAddr to, const T& value) {
+    return write(to, &value, sizeof value);
+  }
+};
+
+// An extensible array of the panthor uAPI (struct drm_panthor_obj_array), as passed.
+struct UserArray {
+  std::uint32_t stride = 0;
+  std::uint32_t count = 0;
+  UserAddr address;
+};
+
+// Reads `array` into elements of T by the rules of panthor-uapi.md A.1. `minimum` bytes per element. EINVAL, E2BIG, EFAULT,
+// ENOMEM (also for a count that no client can mean).
+Result<std::vector<std::byte>> read_array_bytes(UserMemory& memory, const UserArray& array, std::size_t element,
+                                                std::size_t minimum);
+template <class T>
+  requires std::is_trivially_copyable_v<T>
+Result<std::vector<T>> read_array(UserMemory& memory, const UserArray& array, std::size_t minimum);
+
+// Writes a query struct by the rules of A.1: EINVAL below `minimum`, truncated to `user_size`, the client's surplus zeroed.
+Result<> write_query(UserMemory& memory, UserAddr to, std::uint32_t user_size, const void* value, std::size_t size,
+                     std::size_t minimum);
+
+}  // namespace pantry::uapi
