@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+//
+// The global blocks of the firmware interface: control (what the firmware offers, constant after
+// boot), input (host to firmware) and output (firmware to host). Offsets are from the start of each
+// block; words are 32 bits unless marked (64). A request bit of kind "toggle" asks while it differs
+// from the acknowledge; kind "level" is a state that the acknowledge copies; events are toggled by
+// the firmware in the acknowledge and answered by the host in the request. Sources: [K], [B] for
+// what Panthor does not use. Constants only.
+#pragma once
+
+#include <cstdint>
+
+#include "gpu_emu/datasheet/field.h"
+
+namespace pantry::datasheet::glb {
+
+namespace control {
+inline constexpr std::uint32_t kVersion = 0x00;   // fields: Version
+inline constexpr std::uint32_t kFeatures = 0x04;  // fields: Features
+inline constexpr std::uint32_t kInputVa = 0x08;   // MCU address of the input block
+inline constexpr std::uint32_t kOutputVa = 0x0c;  // MCU address of the output block
+inline constexpr std::uint32_t kGroupNum = 0x10;  // group slots
+inline constexpr std::uint32_t kGroupStride =
+    0x14;  // bytes from one group control block to the next
+inline constexpr std::uint32_t kPerfcntSize = 0x18;    // fields: PerfcntSize
+inline constexpr std::uint32_t kInstrFeatures = 0x1c;  // since version 1.1.0
+inline constexpr std::uint32_t kBytes = 0x20;
+}  // namespace control
+
+namespace input {
+inline constexpr std::uint32_t kReq = 0x00;  // fields: Request
+inline constexpr std::uint32_t kAckIrqMask =
+    0x04;  // acknowledges and events that raise JOB_INT bit 31
+inline constexpr std::uint32_t kDoorbellReq = 0x08;    // toggle, bit per group slot
+inline constexpr std::uint32_t kProgressTimer = 0x10;  // cycles >> kProgressTimerShift
+inline constexpr std::uint32_t kPoweroffTimer = 0x14;  // fields: Timer
+inline constexpr std::uint32_t kCoreEnMask = 0x18;  // (64) shader cores that the firmware may use
+inline constexpr std::uint32_t kPerfcntAs = 0x24;
+inline constexpr std::uint32_t kPerfcntBase = 0x28;  // (64)
+inline constexpr std::uint32_t kPerfcntExtract = 0x30;
+inline constexpr std::uint32_t kPerfcntConfig = 0x40;  // 7:0 size, 9:8 set
+inline constexpr std::uint32_t kPerfcntCsgSelect = 0x44;
+inline constexpr std::uint32_t kPerfcntFwEnable = 0x48;
+inline constexpr std::uint32_t kPerfcntCsgEnable = 0x4c;
+inline constexpr std::uint32_t kPerfcntCsfEnable = 0x50;
+inline constexpr std::uint32_t kPerfcntShaderEnable = 0x54;
+inline constexpr std::uint32_t kPerfcntTilerEnable = 0x58;
+inline constexpr std::uint32_t kPerfcntMmuL2Enable = 0x5c;
+inline constexpr std::uint32_t kIdleTimer = 0x80;  // fields: Timer
+inline constexpr std::uint32_t kIdleTimerConfig =
+    0x84;  // bit 0 no modifier, bit 9 sleep on idle [B]
+inline constexpr std::uint32_t kBytes = 0x1000;
+}  // namespace input
+
+namespace output {
+inline constexpr std::uint32_t kAck = 0x00;          // fields: Request
+inline constexpr std::uint32_t kDoorbellAck = 0x08;  // bit per group slot
+inline constexpr std::uint32_t kHaltStatus = 0x10;   // a HaltStatus
+inline constexpr std::uint32_t kPerfcntStatus = 0x14;
+inline constexpr std::uint32_t kPerfcntInsert = 0x18;
+inline constexpr std::uint32_t kBytes = 0x1000;
+}  // namespace output
+
+// 0x0101'0000 is 1.1.0.
+struct Version {
+  using Major = Field<31, 24>;
+  using Minor = Field<23, 16>;
+  using Patch = Field<15, 0>;
+};
+struct Features {
+  using IteratorTrace = Bit<4>;
+};
+struct PerfcntSize {
+  using HardwareBytesBy256 = Field<15, 0>;
+  using FirmwareBytesBy256 = Field<31, 16>;
+};
+
+// GLB_REQ and GLB_ACK.
+struct Request {
+  using Halt =
+      Bit<0>;  // level, looked at on the doorbell; answered by MCU_STATUS, not acknowledged
+  using CfgProgressTimer = Bit<1>;   // toggle
+  using CfgAllocEn = Bit<2>;         // toggle: takes core_en_mask
+  using CfgPoweroffTimer = Bit<3>;   // toggle
+  using ProtmEnter = Bit<4>;         // toggle
+  using PerfcntEn = Bit<5>;          // level
+  using PerfcntSample = Bit<6>;      // toggle
+  using CounterEn = Bit<7>;          // level
+  using Ping = Bit<8>;               // toggle
+  using FwcfgUpdate = Bit<9>;        // toggle
+  using IdleEn = Bit<10>;            // level
+  using IterTraceEn = Bit<11>;       // newer [B]
+  using Sleep = Bit<12>;             // newer [B]
+  using CfgEvictionTimer = Bit<16>;  // newer [B]
+  // Events.
+  using InactiveCompute = Bit<20>;
+  using InactiveFragment = Bit<21>;
+  using InactiveTiler = Bit<22>;
+  using ProtmExit = Bit<23>;
+  using PerfcntThreshold = Bit<24>;
+  using PerfcntOverflow = Bit<25>;
+  using Idle = Bit<26>;
+  using Fatal = Bit<27>;  // newer [B]
+  using DebugCsf = Bit<30>;
+  using DebugHost = Bit<31>;
+
+  // What the acknowledge copies on a doorbell, and what the firmware owns.
+  static constexpr std::uint32_t kMirroredMask = 0x0001'1ffe;
+  static constexpr std::uint32_t kEventMask = Field<27, 20>::kMask;
+};
+
+// A span of time in units of 1024 ticks. 10 ms at 24 MHz is 0xeb.
+struct Timer {
+  using Units = Field<30, 0>;
+  using SourceGpuCounter = Bit<31>;  // ticks of the GPU clock, else of the system counter
+};
+inline constexpr unsigned kTimerShift = 10;
+inline constexpr unsigned kProgressTimerShift = 10;
+
+enum class HaltStatus : std::uint32_t { kOk = 0, kPanic = 0x4e, kWatchdog = 0x4f };
+
+}  // namespace pantry::datasheet::glb
