@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+//
+// What the driver knows about each table page beside its 512 entries: which of them are present.
+// With it, whether a range is free, and whether a table has become empty, is a matter of one cache
+// line and never of reading entries back.
+//
+// One TableInfo per frame of DRAM, reserved by the constructor (untouched memory costs nothing) and
+// shared by all page tables of a device, so that run needs no allocation. The info of a frame
+// belongs to the page table that holds the frame.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <memory>
+
+#include "base/check.h"
+#include "base/types.h"
+#include "gpu_emu/ports.h"
+
+namespace pantry::driver {
+
+inline constexpr std::uint32_t kTableEntries = 512;
+
+class TableInfo {
+ public:
+  std::uint32_t count() const { return count_; }
+  bool test(std::uint32_t index) const { return words_[index / 64] >> (index % 64) & 1; }
+  // The first present entry in [first, end), or `end`.
+  std::uint32_t next_present(std::uint32_t first, std::uint32_t end) const;
+  bool any(std::uint32_t first, std::uint32_t end) const { return next_present(first, end) != end; }
+  // Pre: none of [first, end) is present.
+  void set(std::uint32_t first, std::uint32_t end);
+  // Returns how many of [first, end) were present.
+  std::uint32_t clear(std::uint32_t first, std::uint32_t end);
+  void reset() { *this = TableInfo(); }
+
+ private:
+  // Bits first%64 .. of one word: mask(3, 5) == 0b11000.
+  static constexpr std::uint64_t mask(std::uint32_t first, std::uint32_t end) {
+    return (~std::uint64_t{0} << first) & (~std::uint64_t{0} >> (64 - end));
+  }
+  std::array<std::uint64_t, kTableEntries / 64> words_{};
+  std::uint32_t count_ = 0;
+};
+
+class TableMetadata {
+ public:
+  // Allocates one TableInfo per frame of `dram`.
+  explicit TableMetadata(emu::Dram dram);
+
+  const emu::Dram& dram() const { return dram_; }
+  // Pre: `table` is in DRAM.
+  TableInfo& info(PhysAddr table) const {
+    PANTRY_CHECK(dram_.contains(table, kPageSize));
+    return infos_[(table - dram_.base) / kPageSize];
+  }
+
+ private:
+  struct Release {
+    void operator()(TableInfo* infos) const;
+  };
+  emu::Dram dram_;
+  std::unique_ptr<TableInfo[], Release> infos_;
+};
+
+inline std::uint32_t TableInfo::next_present(std::uint32_t first, std::uint32_t end) const {
+  while (first < end) {
+    const std::uint64_t rest = words_[first / 64] >> (first % 64);
+    if (rest != 0) {
+      const std::uint32_t found = first + static_cast<std::uint32_t>(std::countr_zero(rest));
+      return found < end ? found : end;
+    }
+    first = (first / 64 + 1) * 64;
+  }
+  return end;
+}
+
+inline void TableInfo::set(std::uint32_t first, std::uint32_t end) {
+  count_ += end - first;
+  while (first < end) {
+    const std::uint32_t stop = std::min((first / 64 + 1) * 64, end);
+    const std::uint64_t bits = mask(first % 64, (stop - 1) % 64 + 1);
+    PANTRY_CHECK((words_[first / 64] & bits) == 0);
+    words_[first / 64] |= bits;
+    first = stop;
+  }
+}
+
+inline std::uint32_t TableInfo::clear(std::uint32_t first, std::uint32_t end) {
+  std::uint32_t cleared = 0;
+  while (first < end) {
+    const std::uint32_t stop = std::min((first / 64 + 1) * 64, end);
+    const std::uint64_t bits = mask(first % 64, (stop - 1) % 64 + 1);
+    cleared += static_cast<std::uint32_t>(std::popcount(words_[first / 64] & bits));
+    words_[first / 64] &= ~bits;
+    first = stop;
+  }
+  count_ -= cleared;
+  return cleared;
+}
+
+}  // namespace pantry::driver

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+//
+// Zeroed table pages for all VMs of a device. Prepare takes pages (from what came back, else fresh
+// frames); they come back after the flush that covers them and are zeroed then. Beyond kMaxCached,
+// spare pages return to the frame allocator.
+//
+// Invariant: every page in the pool is zero and owned by nobody. Leaf lock, never held across an
+// allocation, so giving back is allowed anywhere. Only take() and trim() reach the frame allocator.
+#pragma once
+
+#include <cstdint>
+
+#include "base/mutex.h"
+#include "base/result.h"
+#include "driver/iopgtable/table_metadata.h"
+#include "driver/memory/frame_allocator.h"
+#include "driver/provision/page_list.h"
+
+namespace pantry::driver {
+
+struct PoolStatistics {
+  std::uint64_t cached = 0;  // pages in the pool now
+  std::uint64_t lent = 0;    // pages out now: in reserves and in tables
+  std::uint64_t peak_lent = 0;
+  std::uint64_t taken = 0;     // pages ever taken
+  std::uint64_t returned = 0;  // pages ever given back
+  std::uint64_t fresh = 0;     // of those taken, how many came from the frame allocator
+};
+
+class PagePool {
+ public:
+  static constexpr std::uint64_t kMaxCached = 4096;  // 16 MiB: a few aligned 1 GiB binds in flight
+
+  // `dram` holds the frames of `frames`. Allocates one link and one TableInfo per frame of it.
+  PagePool(FrameAllocator& frames, emu::Dram dram);
+  // Every page has come back (CHECK).
+  ~PagePool();
+  PagePool(const PagePool&) = delete;
+  PagePool& operator=(const PagePool&) = delete;
+
+  // What the page tables made of these pages need (RadixTable::create).
+  TableMetadata& metadata() { return metadata_; }
+  PageLinks& links() { return links_; }
+
+  // `pages` zeroed pages, or ENOMEM and none.
+  Result<PageList> take(std::uint32_t pages) PANTRY_MAY_ALLOCATE;
+  // kUsed: zeroed here. A page that was in a table: after the flush that covers it.
+  enum class Content { kZero, kUsed };
+  void give_back(PageList pages, Content content) noexcept;
+  // Returns all but `keep` spare pages to the frame allocator.
+  void trim(std::uint64_t keep) noexcept PANTRY_MAY_ALLOCATE;
+
+  AllocationFaults& faults() noexcept { return frames_.faults(); }
+  PoolStatistics statistics() const;
+
+ private:
+  Result<> refill(PageList& list, std::uint32_t pages) PANTRY_MAY_ALLOCATE;
+  void zero(PhysAddr page) noexcept;
+
+  FrameAllocator& frames_;
+  PageLinks links_;
+  TableMetadata metadata_;
+  mutable Mutex mutex_;
+  PageList cached_ PANTRY_GUARDED_BY(mutex_);
+  PoolStatistics statistics_ PANTRY_GUARDED_BY(mutex_);
+};
+
+}  // namespace pantry::driver
