@@ -156,6 +156,24 @@ struct Quirks {
   // Deferred operations of one stream that wait for the same scoreboard entries.
   enum class DeferredOrder : std::uint8_t { kIssueOrder, kReversed };
   DeferredOrder deferred_order = DeferredOrder::kIssueOrder;
+
+  // Whether operations overlap: loads, deferred operations and endpoint work that count in the
+  // scoreboard until they are done, or everything complete before the next instruction, which is
+  // legal too.
+  enum class Overlap : std::uint8_t { kScoreboarded, kInOrder };
+  Overlap overlap = Overlap::kScoreboarded;
+
+  // How long the endpoints are busy with a RUN_* or FINISH_TILING that the emulator completes
+  // without effect. Not counted when overlap is kInOrder.
+  Duration endpoint_time = microseconds(5);
+
+  // RUN_* without the resource that REQ_RESOURCE asks for.
+  enum class UnrequestedRun : std::uint8_t { kEndpointFault, kExecuted };
+  UnrequestedRun unrequested_run = UnrequestedRun::kEndpointFault;
+
+  // Heap chunks that each RUN_IDVS or RUN_TILING uses up, so that a driver's TILER_OOM path can be
+  // driven without a tiler. With 0 tiling needs no memory.
+  std::uint8_t tiler_chunks_per_run = 0;
 };
 
 }  // namespace pantry::emu
