@@ -98,8 +98,8 @@ class Vm final : public RefCounted, private AsOwner {
   bool faulted() const noexcept;
 
   // Adds `fence` to what the buffers of this VM are used by: its reservation, and that of each shared buffer mapped here.
-  // The slots are reserved at prepare (ENOMEM), the fence added when the job is published.
-  Result<> reserve_fences() PANTRY_MAY_ALLOCATE;
+  // Room for `count` fences is reserved at prepare (ENOMEM), each fence added when its job is published.
+  Result<> reserve_fences(std::uint32_t count) PANTRY_MAY_ALLOCATE;
   void add_fence(Ref<Fence> fence) noexcept;
 
   // VM_DESTROY and close (panthor-uapi.md C.6): unmaps everything, including the kernel area; queued binds still run.
