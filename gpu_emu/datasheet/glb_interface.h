@@ -49,6 +49,12 @@ inline constexpr std::uint32_t kPerfcntMmuL2Enable = 0x5c;
 inline constexpr std::uint32_t kIdleTimer = 0x80;  // fields: Timer
 inline constexpr std::uint32_t kIdleTimerConfig =
     0x84;  // bit 0 no modifier, bit 9 sleep on idle [B]
+inline constexpr std::uint32_t kPoweroffTimerConfig = 0x88;  // newer [B]
+inline constexpr std::uint32_t kEvictionTimer = 0x90;        // newer [B]
+inline constexpr std::uint32_t kEvictionTimerConfig = 0x94;  // newer [B]
+inline constexpr std::uint32_t kDebugArg0 = 0xfe0;           // four words [B]
+inline constexpr std::uint32_t kDebugAckIrqMask = 0xff8;     // [B]
+inline constexpr std::uint32_t kDebugReq = 0xffc;            // [B]
 inline constexpr std::uint32_t kBytes = 0x1000;
 }  // namespace input
 
@@ -58,6 +64,8 @@ inline constexpr std::uint32_t kDoorbellAck = 0x08;  // bit per group slot
 inline constexpr std::uint32_t kHaltStatus = 0x10;   // a HaltStatus
 inline constexpr std::uint32_t kPerfcntStatus = 0x14;
 inline constexpr std::uint32_t kPerfcntInsert = 0x18;
+inline constexpr std::uint32_t kDebugArg0 = 0xfe0;  // four words [B]
+inline constexpr std::uint32_t kDebugAck = 0xffc;   // [B]
 inline constexpr std::uint32_t kBytes = 0x1000;
 }  // namespace output
 

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "gpu_emu/datasheet/cache_flush.h"
 #include "gpu_emu/datasheet/exception.h"
 #include "gpu_emu/datasheet/field.h"
 
@@ -89,14 +90,6 @@ struct Command {
 
 enum class ResetMode : std::uint8_t { kFast = 0, kSoft = 1, kHard = 2 };
 enum class CycleCounter : std::uint8_t { kDisable = 0, kEnable = 1 };
-
-// What to do with a cache, here and in the CS instruction FLUSH_CACHE2.
-enum class CacheFlush : std::uint8_t {
-  kNone = 0,
-  kClean = 1,
-  kInvalidate = 2,
-  kCleanInvalidate = 3
-};
 
 // The whole command words of the types whose payload has an inside.
 struct CommandReset {
