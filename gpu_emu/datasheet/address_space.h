@@ -19,22 +19,21 @@ inline constexpr std::uint32_t kBlockBytes = 0x40;
 inline constexpr std::uint32_t kMaxCount = 16;
 
 // Offsets within a block.
-inline constexpr Register kTranstab =
-    rw64(0x00, "AS_TRANSTAB");  // root table; bits 3:0 ignored in AArch64 mode [K]
-inline constexpr Register kMemattr =
-    rw64(0x08, "AS_MEMATTR");  // eight attribute bytes: MemoryAttribute [K]
-inline constexpr Register kLockaddr =
-    rw64(0x10, "AS_LOCKADDR");  // the region of LOCK and FLUSH: lock_region.h [K]
+// The root table; bits 3:0 are ignored in AArch64 mode. [K]
+inline constexpr Register kTranstab = rw64(0x00, "AS_TRANSTAB");
+// Eight attribute bytes: MemoryAttribute. [K]
+inline constexpr Register kMemattr = rw64(0x08, "AS_MEMATTR");
+// The region that LOCK and the flushes work on: lock_region.h. [K]
+inline constexpr Register kLockaddr = rw64(0x10, "AS_LOCKADDR");
 inline constexpr Register kCommand = wo32(0x18, "AS_COMMAND");          // a Command [K]
 inline constexpr Register kFaultStatus = ro32(0x1c, "AS_FAULTSTATUS");  // latched: FaultStatus [K]
-inline constexpr Register kFaultAddress =
-    ro64(0x20, "AS_FAULTADDRESS");                            // latched: the virtual address [K]
-inline constexpr Register kStatus = ro32(0x28, "AS_STATUS");  // Status [K]
-inline constexpr Register kTranscfg = rw64(0x30, "AS_TRANSCFG");      // Transcfg [K]
+inline constexpr Register kFaultAddress = ro64(0x20, "AS_FAULTADDRESS");  // latched address [K]
+inline constexpr Register kStatus = ro32(0x28, "AS_STATUS");              // Status [K]
+inline constexpr Register kTranscfg = rw64(0x30, "AS_TRANSCFG");          // Transcfg [K]
 inline constexpr Register kFaultExtra = ro64(0x38, "AS_FAULTEXTRA");  // implementation-defined [K]
 
-// The place of a register of address space `index` in the aperture: offset_of(1, kStatus) ==
-// 0x2468.
+// Where a register of address space `index` stands in the aperture:
+// offset_of(1, kStatus) == 0x2468.
 constexpr std::uint32_t offset_of(std::uint32_t index, Register reg) {
   PANTRY_CHECK(index < kMaxCount);
   return kFirstBlock + kBlockBytes * index + reg.offset;

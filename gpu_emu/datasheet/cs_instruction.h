@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT
 //
-// Any instruction of a v10 command stream, as a typed value, and what a word means. The structs are
-// in cs_flow_instructions.h, cs_run_instructions.h and cs_sync_instructions.h; encode(const I&) and
-// decode_as<I>(word) of a single one need only those. A value: no state, no lock, no allocation.
+// Any instruction of a v10 command stream as a typed value, and what a word means. The structs are
+// in cs_*_instructions.h; encode(const I&) and decode_as<I>(word) of a single one need only those.
+// A value: no state, no lock, no allocation.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <variant>
 
+#include "gpu_emu/datasheet/cs_data_instructions.h"
 #include "gpu_emu/datasheet/cs_flow_instructions.h"
+#include "gpu_emu/datasheet/cs_heap_instructions.h"
 #include "gpu_emu/datasheet/cs_run_instructions.h"
 #include "gpu_emu/datasheet/cs_sync_instructions.h"
 

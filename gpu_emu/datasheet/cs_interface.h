@@ -10,64 +10,64 @@
 
 #include "gpu_emu/datasheet/exception.h"
 #include "gpu_emu/datasheet/field.h"
+#include "gpu_emu/datasheet/offset.h"
 
 namespace pantry::datasheet::cs {
 
 namespace control {
-inline constexpr std::uint32_t kFeatures = 0x00;  // fields: Features
-inline constexpr std::uint32_t kInputVa = 0x04;   // MCU address of the input block
-inline constexpr std::uint32_t kOutputVa = 0x08;  // MCU address of the output block
-inline constexpr std::uint32_t kBytes = 0x0c;
+inline constexpr Offset kFeatures = 0x00;  // fields: Features
+inline constexpr Offset kInputVa = 0x04;   // MCU address of the input block
+inline constexpr Offset kOutputVa = 0x08;  // MCU address of the output block
+inline constexpr Offset kBytes = 0x0c;
 }  // namespace control
 
 namespace input {
-inline constexpr std::uint32_t kReq = 0x00;          // fields: Request
-inline constexpr std::uint32_t kConfig = 0x04;       // fields: Config
-inline constexpr std::uint32_t kAckIrqMask = 0x0c;   // acknowledges and events that raise JOB_INT
-inline constexpr std::uint32_t kRingbufBase = 0x10;  // (64) in the address space of the group
-inline constexpr std::uint32_t kRingbufSize = 0x18;  // bytes, a power of two
-inline constexpr std::uint32_t kHeapStart =
-    0x20;                                        // (64) the answer to TilerOom: a chunk word, or 0
-inline constexpr std::uint32_t kHeapEnd = 0x28;  // (64) the same
-inline constexpr std::uint32_t kRingbufInput = 0x30;   // (64) MCU address of the queue_input page
-inline constexpr std::uint32_t kRingbufOutput = 0x38;  // (64) MCU address of the queue_output page
-inline constexpr std::uint32_t kInstrConfig = 0x40;    // 3:0 JASID, 7:4 event size, 23:16 state
-inline constexpr std::uint32_t kInstrbufSize = 0x44;
-inline constexpr std::uint32_t kInstrbufBase = 0x48;       // (64)
-inline constexpr std::uint32_t kInstrbufOffsetPtr = 0x50;  // (64)
-inline constexpr std::uint32_t kBytes = 0x58;
+inline constexpr Offset kReq = 0x00;            // fields: Request
+inline constexpr Offset kConfig = 0x04;         // fields: Config
+inline constexpr Offset kAckIrqMask = 0x0c;     // acknowledges and events that raise JOB_INT
+inline constexpr Offset kRingbufBase = 0x10;    // (64) in the address space of the group
+inline constexpr Offset kRingbufSize = 0x18;    // bytes, a power of two
+inline constexpr Offset kHeapStart = 0x20;      // (64) the answer to TilerOom: a chunk word, or 0
+inline constexpr Offset kHeapEnd = 0x28;        // (64) the same
+inline constexpr Offset kRingbufInput = 0x30;   // (64) MCU address of the queue_input page
+inline constexpr Offset kRingbufOutput = 0x38;  // (64) MCU address of the queue_output page
+inline constexpr Offset kInstrConfig = 0x40;    // 3:0 JASID, 7:4 event size, 23:16 state
+inline constexpr Offset kInstrbufSize = 0x44;
+inline constexpr Offset kInstrbufBase = 0x48;       // (64)
+inline constexpr Offset kInstrbufOffsetPtr = 0x50;  // (64)
+inline constexpr Offset kBytes = 0x58;
 }  // namespace input
 
 namespace output {
-inline constexpr std::uint32_t kAck = 0x00;           // fields: Request
-inline constexpr std::uint32_t kStatusCmdPtr = 0x40;  // (64) the current or blocked instruction
-inline constexpr std::uint32_t kStatusWait = 0x48;    // fields: StatusWait
-inline constexpr std::uint32_t kStatusReqResource = 0x4c;      // fields: Resources
-inline constexpr std::uint32_t kStatusWaitSyncPtr = 0x50;      // (64)
-inline constexpr std::uint32_t kStatusWaitSyncValue = 0x58;    // low half
-inline constexpr std::uint32_t kStatusScoreboards = 0x5c;      // mask of entries that are not zero
-inline constexpr std::uint32_t kStatusBlockedReason = 0x60;    // fields: BlockedReasonField
-inline constexpr std::uint32_t kStatusWaitSyncValueHi = 0x64;  // high half
-inline constexpr std::uint32_t kFault = 0x80;                  // fields: ExceptionWord
-inline constexpr std::uint32_t kFatal = 0x84;                  // fields: ExceptionWord
-inline constexpr std::uint32_t kFaultInfo = 0x88;              // (64)
-inline constexpr std::uint32_t kFatalInfo = 0x90;              // (64)
-inline constexpr std::uint32_t kHeapVtStart = 0xc0;
-inline constexpr std::uint32_t kHeapVtEnd = 0xc4;
-inline constexpr std::uint32_t kHeapFragEnd = 0xcc;
-inline constexpr std::uint32_t kHeapAddress = 0xd0;  // (64) heap context
-inline constexpr std::uint32_t kBytes = 0xd8;
+inline constexpr Offset kAck = 0x00;                    // fields: Request
+inline constexpr Offset kStatusCmdPtr = 0x40;           // (64) the current or blocked instruction
+inline constexpr Offset kStatusWait = 0x48;             // fields: StatusWait
+inline constexpr Offset kStatusReqResource = 0x4c;      // fields: Resources
+inline constexpr Offset kStatusWaitSyncPtr = 0x50;      // (64)
+inline constexpr Offset kStatusWaitSyncValue = 0x58;    // low half
+inline constexpr Offset kStatusScoreboards = 0x5c;      // mask of entries that are not zero
+inline constexpr Offset kStatusBlockedReason = 0x60;    // fields: BlockedReasonField
+inline constexpr Offset kStatusWaitSyncValueHi = 0x64;  // high half
+inline constexpr Offset kFault = 0x80;                  // fields: ExceptionWord
+inline constexpr Offset kFatal = 0x84;                  // fields: ExceptionWord
+inline constexpr Offset kFaultInfo = 0x88;              // (64)
+inline constexpr Offset kFatalInfo = 0x90;              // (64)
+inline constexpr Offset kHeapVtStart = 0xc0;
+inline constexpr Offset kHeapVtEnd = 0xc4;
+inline constexpr Offset kHeapFragEnd = 0xcc;
+inline constexpr Offset kHeapAddress = 0xd0;  // (64) heap context
+inline constexpr Offset kBytes = 0xd8;
 }  // namespace output
 
 // A page per queue that the host writes, and one that the firmware writes. Counters of bytes that
 // only grow; the place in the ring is the counter modulo its size.
 namespace queue_input {
-inline constexpr std::uint32_t kInsert = 0x0;       // (64)
-inline constexpr std::uint32_t kExtractInit = 0x8;  // (64) where a START begins
+inline constexpr Offset kInsert = 0x0;       // (64)
+inline constexpr Offset kExtractInit = 0x8;  // (64) where a START begins
 }  // namespace queue_input
 namespace queue_output {
-inline constexpr std::uint32_t kExtract = 0x0;  // (64)
-inline constexpr std::uint32_t kActive = 0x8;   // bit 0
+inline constexpr Offset kExtract = 0x0;  // (64)
+inline constexpr Offset kActive = 0x8;   // bit 0
 }  // namespace queue_output
 
 // 0x0007'085f: 96 registers, 8 scoreboard entries, all three kinds of work.

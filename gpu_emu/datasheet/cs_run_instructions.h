@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The instructions that give work to the endpoints (compute, fragment, tiler) and to the tiler
-// heap. What a RUN_* works on stands in registers (cs_staging.h); its selects pick which of them.
-// Positions: cs_layout.h. Sources: [M].
+// The instructions that give work to the endpoints: compute, fragment and tiler. What a RUN_* works
+// on stands in registers (cs_staging.h); its selects pick which of them. Positions: cs_layout.h.
+// Sources: [M].
 #pragma once
 
 #include <cstdint>
@@ -108,31 +108,6 @@ struct RunFullscreen {
   constexpr bool operator==(const RunFullscreen&) const = default;
 };
 
-struct FinishTiling {
-  bool progress_increment = false;
-
-  static constexpr Opcode kOpcode = Opcode::kFinishTiling;
-  using Layout = Fields<At<&FinishTiling::progress_increment, 32, 32>>;
-  constexpr bool operator==(const FinishTiling&) const = default;
-};
-
-// Gives the chunks from `first_chunk` to `last_chunk` back to the heap. Deferred when `wait` is not
-// empty.
-struct FinishFragment {
-  bool increment_fragment_completed = false;
-  Reg64 first_chunk;
-  Reg64 last_chunk;
-  ScoreboardMask wait;
-  Scoreboard signal;
-
-  static constexpr Opcode kOpcode = Opcode::kFinishFragment;
-  using Layout =
-      Fields<At<&FinishFragment::signal, 51, 48>, At<&FinishFragment::first_chunk, 47, 40>,
-             At<&FinishFragment::last_chunk, 39, 32>, At<&FinishFragment::wait, 31, 16>,
-             At<&FinishFragment::increment_fragment_completed, 0, 0>>;
-  constexpr bool operator==(const FinishFragment&) const = default;
-};
-
 // Replaces the endpoints that this stream holds.
 struct ReqResource {
   bool compute = false;
@@ -144,27 +119,6 @@ struct ReqResource {
   using Layout = Fields<At<&ReqResource::idvs, 3, 3>, At<&ReqResource::tiler, 2, 2>,
                         At<&ReqResource::fragment, 1, 1>, At<&ReqResource::compute, 0, 0>>;
   constexpr bool operator==(const ReqResource&) const = default;
-};
-
-// Selects the tiler heap by the address of its context (tiler_heap.h).
-struct HeapSet {
-  Reg64 address;
-
-  static constexpr Opcode kOpcode = Opcode::kHeapSet;
-  using Layout = Fields<At<&HeapSet::address, 47, 40>>;
-  constexpr bool operator==(const HeapSet&) const = default;
-};
-
-// Counts a pass on the selected heap. Deferred when `wait` is not empty.
-struct HeapOperation {
-  HeapOperationKind kind = HeapOperationKind::kVertexTilerStarted;
-  ScoreboardMask wait;
-  Scoreboard signal;
-
-  static constexpr Opcode kOpcode = Opcode::kHeapOperation;
-  using Layout = Fields<At<&HeapOperation::signal, 51, 48>, At<&HeapOperation::kind, 33, 32>,
-                        At<&HeapOperation::wait, 31, 16>>;
-  constexpr bool operator==(const HeapOperation&) const = default;
 };
 
 }  // namespace pantry::datasheet::isa

@@ -9,48 +9,48 @@
 #include <cstdint>
 
 #include "gpu_emu/datasheet/field.h"
+#include "gpu_emu/datasheet/offset.h"
 
 namespace pantry::datasheet::csg {
 
 namespace control {
-inline constexpr std::uint32_t kFeatures = 0x00;
-inline constexpr std::uint32_t kInputVa = 0x04;      // MCU address of the input block
-inline constexpr std::uint32_t kOutputVa = 0x08;     // MCU address of the output block
-inline constexpr std::uint32_t kSuspendSize = 0x0c;  // bytes of a suspend buffer
-inline constexpr std::uint32_t kProtmSuspendSize =
-    0x10;                                             // bytes of a protected-mode suspend buffer
-inline constexpr std::uint32_t kStreamNum = 0x14;     // CS slots
-inline constexpr std::uint32_t kStreamStride = 0x18;  // bytes from one CS control block to the next
-inline constexpr std::uint32_t kBytes = 0x1c;
+inline constexpr Offset kFeatures = 0x00;
+inline constexpr Offset kInputVa = 0x04;           // MCU address of the input block
+inline constexpr Offset kOutputVa = 0x08;          // MCU address of the output block
+inline constexpr Offset kSuspendSize = 0x0c;       // bytes of a suspend buffer
+inline constexpr Offset kProtmSuspendSize = 0x10;  // bytes of a protected-mode suspend buffer
+inline constexpr Offset kStreamNum = 0x14;         // CS slots
+inline constexpr Offset kStreamStride = 0x18;      // bytes from one CS control block to the next
+inline constexpr Offset kBytes = 0x1c;
 }  // namespace control
 
 namespace input {
-inline constexpr std::uint32_t kReq = 0x00;            // fields: Request
-inline constexpr std::uint32_t kAckIrqMask = 0x04;     // acknowledges and events that raise JOB_INT
-inline constexpr std::uint32_t kDoorbellReq = 0x08;    // toggle, bit per CS
-inline constexpr std::uint32_t kCsIrqAck = 0x0c;       // bit per CS: answers cs_irq_req
-inline constexpr std::uint32_t kAllowCompute = 0x20;   // (64) shader cores
-inline constexpr std::uint32_t kAllowFragment = 0x28;  // (64) shader cores
-inline constexpr std::uint32_t kAllowOther = 0x30;     // tilers
-inline constexpr std::uint32_t kEndpointReq = 0x34;    // fields: EndpointReq
-inline constexpr std::uint32_t kEndpointReq2 = 0x38;   // (64) interface 4.0 and later
-inline constexpr std::uint32_t kSuspendBuf = 0x40;     // (64) MCU address
-inline constexpr std::uint32_t kProtmSuspendBuf = 0x48;  // (64) MCU address
-inline constexpr std::uint32_t kConfig = 0x50;           // fields: Config
-inline constexpr std::uint32_t kIterTraceConfig = 0x54;
-inline constexpr std::uint32_t kDvsBuf = 0x60;  // (64) newer [B]
-inline constexpr std::uint32_t kBytes = 0x68;
+inline constexpr Offset kReq = 0x00;              // fields: Request
+inline constexpr Offset kAckIrqMask = 0x04;       // acknowledges and events that raise JOB_INT
+inline constexpr Offset kDoorbellReq = 0x08;      // toggle, bit per CS
+inline constexpr Offset kCsIrqAck = 0x0c;         // bit per CS: answers cs_irq_req
+inline constexpr Offset kAllowCompute = 0x20;     // (64) shader cores
+inline constexpr Offset kAllowFragment = 0x28;    // (64) shader cores
+inline constexpr Offset kAllowOther = 0x30;       // tilers
+inline constexpr Offset kEndpointReq = 0x34;      // fields: EndpointReq
+inline constexpr Offset kEndpointReq2 = 0x38;     // (64) interface 4.0 and later
+inline constexpr Offset kSuspendBuf = 0x40;       // (64) MCU address
+inline constexpr Offset kProtmSuspendBuf = 0x48;  // (64) MCU address
+inline constexpr Offset kConfig = 0x50;           // fields: Config
+inline constexpr Offset kIterTraceConfig = 0x54;
+inline constexpr Offset kDvsBuf = 0x60;  // (64) newer [B]
+inline constexpr Offset kBytes = 0x68;
 }  // namespace input
 
 namespace output {
-inline constexpr std::uint32_t kAck = 0x00;          // fields: Request
-inline constexpr std::uint32_t kDoorbellAck = 0x08;  // bit per CS
-inline constexpr std::uint32_t kCsIrqReq = 0x0c;     // toggle, bit per CS: it has an event
-inline constexpr std::uint32_t kStatusEndpointCurrent = 0x10;
-inline constexpr std::uint32_t kStatusEndpointReq = 0x14;
-inline constexpr std::uint32_t kStatusState = 0x18;  // fields: StatusState
-inline constexpr std::uint32_t kResourceDep = 0x1c;
-inline constexpr std::uint32_t kBytes = 0x20;
+inline constexpr Offset kAck = 0x00;          // fields: Request
+inline constexpr Offset kDoorbellAck = 0x08;  // bit per CS
+inline constexpr Offset kCsIrqReq = 0x0c;     // toggle, bit per CS: it has an event
+inline constexpr Offset kStatusEndpointCurrent = 0x10;
+inline constexpr Offset kStatusEndpointReq = 0x14;
+inline constexpr Offset kStatusState = 0x18;  // fields: StatusState
+inline constexpr Offset kResourceDep = 0x1c;
+inline constexpr Offset kBytes = 0x20;
 }  // namespace output
 
 enum class State : std::uint8_t { kTerminate = 0, kStart = 1, kSuspend = 2, kResume = 3 };

@@ -8,16 +8,17 @@
 #include <cstdint>
 
 #include "gpu_emu/datasheet/field.h"
+#include "gpu_emu/datasheet/offset.h"
 
 namespace pantry::datasheet::firmware_image {
 
 namespace header {
-inline constexpr std::uint32_t kMagic = 0x00;
-inline constexpr std::uint32_t kMinor = 0x04;  // u8
-inline constexpr std::uint32_t kMajor = 0x05;  // u8
-inline constexpr std::uint32_t kVersionHash = 0x08;
-inline constexpr std::uint32_t kSize = 0x10;   // end of the entry table in the file
-inline constexpr std::uint32_t kBytes = 0x14;  // the first entry
+inline constexpr Offset kMagic = 0x00;
+inline constexpr Offset kMinor = 0x04;  // u8
+inline constexpr Offset kMajor = 0x05;  // u8
+inline constexpr Offset kVersionHash = 0x08;
+inline constexpr Offset kSize = 0x10;   // end of the entry table in the file
+inline constexpr Offset kBytes = 0x14;  // the first entry
 }  // namespace header
 inline constexpr std::uint32_t kMagicValue = 0xc3f1'3a6e;
 inline constexpr std::uint32_t kMaxMajor = 0;
@@ -44,12 +45,12 @@ inline constexpr std::uint32_t kEntryHeaderBytes = 4;
 
 // The payload of a section entry, after its header; a name padded with NUL may follow.
 namespace section {
-inline constexpr std::uint32_t kFlags = 0x00;  // fields: SectionFlags
-inline constexpr std::uint32_t kVaStart = 0x04;
-inline constexpr std::uint32_t kVaEnd = 0x08;      // exclusive
-inline constexpr std::uint32_t kDataStart = 0x0c;  // file offset
-inline constexpr std::uint32_t kDataEnd = 0x10;    // exclusive
-inline constexpr std::uint32_t kBytes = 0x14;
+inline constexpr Offset kFlags = 0x00;  // fields: SectionFlags
+inline constexpr Offset kVaStart = 0x04;
+inline constexpr Offset kVaEnd = 0x08;      // exclusive
+inline constexpr Offset kDataStart = 0x0c;  // file offset
+inline constexpr Offset kDataEnd = 0x10;    // exclusive
+inline constexpr Offset kBytes = 0x14;
 }  // namespace section
 
 enum class CacheMode : std::uint8_t {

@@ -11,62 +11,60 @@
 #include <cstdint>
 
 #include "gpu_emu/datasheet/field.h"
+#include "gpu_emu/datasheet/offset.h"
 
 namespace pantry::datasheet::glb {
 
 namespace control {
-inline constexpr std::uint32_t kVersion = 0x00;   // fields: Version
-inline constexpr std::uint32_t kFeatures = 0x04;  // fields: Features
-inline constexpr std::uint32_t kInputVa = 0x08;   // MCU address of the input block
-inline constexpr std::uint32_t kOutputVa = 0x0c;  // MCU address of the output block
-inline constexpr std::uint32_t kGroupNum = 0x10;  // group slots
-inline constexpr std::uint32_t kGroupStride =
-    0x14;  // bytes from one group control block to the next
-inline constexpr std::uint32_t kPerfcntSize = 0x18;    // fields: PerfcntSize
-inline constexpr std::uint32_t kInstrFeatures = 0x1c;  // since version 1.1.0
-inline constexpr std::uint32_t kBytes = 0x20;
+inline constexpr Offset kVersion = 0x00;        // fields: Version
+inline constexpr Offset kFeatures = 0x04;       // fields: Features
+inline constexpr Offset kInputVa = 0x08;        // MCU address of the input block
+inline constexpr Offset kOutputVa = 0x0c;       // MCU address of the output block
+inline constexpr Offset kGroupNum = 0x10;       // group slots
+inline constexpr Offset kGroupStride = 0x14;    // bytes from one group control block to the next
+inline constexpr Offset kPerfcntSize = 0x18;    // fields: PerfcntSize
+inline constexpr Offset kInstrFeatures = 0x1c;  // since version 1.1.0
+inline constexpr Offset kBytes = 0x20;
 }  // namespace control
 
 namespace input {
-inline constexpr std::uint32_t kReq = 0x00;  // fields: Request
-inline constexpr std::uint32_t kAckIrqMask =
-    0x04;  // acknowledges and events that raise JOB_INT bit 31
-inline constexpr std::uint32_t kDoorbellReq = 0x08;    // toggle, bit per group slot
-inline constexpr std::uint32_t kProgressTimer = 0x10;  // cycles >> kProgressTimerShift
-inline constexpr std::uint32_t kPoweroffTimer = 0x14;  // fields: Timer
-inline constexpr std::uint32_t kCoreEnMask = 0x18;  // (64) shader cores that the firmware may use
-inline constexpr std::uint32_t kPerfcntAs = 0x24;
-inline constexpr std::uint32_t kPerfcntBase = 0x28;  // (64)
-inline constexpr std::uint32_t kPerfcntExtract = 0x30;
-inline constexpr std::uint32_t kPerfcntConfig = 0x40;  // 7:0 size, 9:8 set
-inline constexpr std::uint32_t kPerfcntCsgSelect = 0x44;
-inline constexpr std::uint32_t kPerfcntFwEnable = 0x48;
-inline constexpr std::uint32_t kPerfcntCsgEnable = 0x4c;
-inline constexpr std::uint32_t kPerfcntCsfEnable = 0x50;
-inline constexpr std::uint32_t kPerfcntShaderEnable = 0x54;
-inline constexpr std::uint32_t kPerfcntTilerEnable = 0x58;
-inline constexpr std::uint32_t kPerfcntMmuL2Enable = 0x5c;
-inline constexpr std::uint32_t kIdleTimer = 0x80;  // fields: Timer
-inline constexpr std::uint32_t kIdleTimerConfig =
-    0x84;  // bit 0 no modifier, bit 9 sleep on idle [B]
-inline constexpr std::uint32_t kPoweroffTimerConfig = 0x88;  // newer [B]
-inline constexpr std::uint32_t kEvictionTimer = 0x90;        // newer [B]
-inline constexpr std::uint32_t kEvictionTimerConfig = 0x94;  // newer [B]
-inline constexpr std::uint32_t kDebugArg0 = 0xfe0;           // four words [B]
-inline constexpr std::uint32_t kDebugAckIrqMask = 0xff8;     // [B]
-inline constexpr std::uint32_t kDebugReq = 0xffc;            // [B]
-inline constexpr std::uint32_t kBytes = 0x1000;
+inline constexpr Offset kReq = 0x00;            // fields: Request
+inline constexpr Offset kAckIrqMask = 0x04;     // acknowledges and events that raise JOB_INT bit 31
+inline constexpr Offset kDoorbellReq = 0x08;    // toggle, bit per group slot
+inline constexpr Offset kProgressTimer = 0x10;  // cycles >> kProgressTimerShift
+inline constexpr Offset kPoweroffTimer = 0x14;  // fields: Timer
+inline constexpr Offset kCoreEnMask = 0x18;     // (64) shader cores that the firmware may use
+inline constexpr Offset kPerfcntAs = 0x24;
+inline constexpr Offset kPerfcntBase = 0x28;  // (64)
+inline constexpr Offset kPerfcntExtract = 0x30;
+inline constexpr Offset kPerfcntConfig = 0x40;  // 7:0 size, 9:8 set
+inline constexpr Offset kPerfcntCsgSelect = 0x44;
+inline constexpr Offset kPerfcntFwEnable = 0x48;
+inline constexpr Offset kPerfcntCsgEnable = 0x4c;
+inline constexpr Offset kPerfcntCsfEnable = 0x50;
+inline constexpr Offset kPerfcntShaderEnable = 0x54;
+inline constexpr Offset kPerfcntTilerEnable = 0x58;
+inline constexpr Offset kPerfcntMmuL2Enable = 0x5c;
+inline constexpr Offset kIdleTimer = 0x80;            // fields: Timer
+inline constexpr Offset kIdleTimerConfig = 0x84;      // bit 0 no modifier, bit 9 sleep on idle [B]
+inline constexpr Offset kPoweroffTimerConfig = 0x88;  // newer [B]
+inline constexpr Offset kEvictionTimer = 0x90;        // newer [B]
+inline constexpr Offset kEvictionTimerConfig = 0x94;  // newer [B]
+inline constexpr Offset kDebugArg0 = 0xfe0;           // four words [B]
+inline constexpr Offset kDebugAckIrqMask = 0xff8;     // [B]
+inline constexpr Offset kDebugReq = 0xffc;            // [B]
+inline constexpr Offset kBytes = 0x1000;
 }  // namespace input
 
 namespace output {
-inline constexpr std::uint32_t kAck = 0x00;          // fields: Request
-inline constexpr std::uint32_t kDoorbellAck = 0x08;  // bit per group slot
-inline constexpr std::uint32_t kHaltStatus = 0x10;   // a HaltStatus
-inline constexpr std::uint32_t kPerfcntStatus = 0x14;
-inline constexpr std::uint32_t kPerfcntInsert = 0x18;
-inline constexpr std::uint32_t kDebugArg0 = 0xfe0;  // four words [B]
-inline constexpr std::uint32_t kDebugAck = 0xffc;   // [B]
-inline constexpr std::uint32_t kBytes = 0x1000;
+inline constexpr Offset kAck = 0x00;          // fields: Request
+inline constexpr Offset kDoorbellAck = 0x08;  // bit per group slot
+inline constexpr Offset kHaltStatus = 0x10;   // a HaltStatus
+inline constexpr Offset kPerfcntStatus = 0x14;
+inline constexpr Offset kPerfcntInsert = 0x18;
+inline constexpr Offset kDebugArg0 = 0xfe0;  // four words [B]
+inline constexpr Offset kDebugAck = 0xffc;   // [B]
+inline constexpr Offset kBytes = 0x1000;
 }  // namespace output
 
 // 0x0101'0000 is 1.1.0.
@@ -85,8 +83,7 @@ struct PerfcntSize {
 
 // GLB_REQ and GLB_ACK.
 struct Request {
-  using Halt =
-      Bit<0>;  // level, looked at on the doorbell; answered by MCU_STATUS, not acknowledged
+  using Halt = Bit<0>;               // level, answered by MCU_STATUS and not acknowledged
   using CfgProgressTimer = Bit<1>;   // toggle
   using CfgAllocEn = Bit<2>;         // toggle: takes core_en_mask
   using CfgPoweroffTimer = Bit<3>;   // toggle

@@ -32,34 +32,27 @@ inline constexpr Register kIrqClear = w1c32(0x024, "GPU_IRQ_CLEAR");
 inline constexpr Register kIrqMask = rw32(0x028, "GPU_IRQ_MASK");  // survives a soft reset
 inline constexpr Register kIrqStatus = ro32(0x02c, "GPU_IRQ_STATUS");
 
-inline constexpr Register kCommand = wo32(0x030, "GPU_COMMAND");  // fields: Command [K]
-inline constexpr Register kStatus = ro32(0x034, "GPU_STATUS");    // bits: GpuStatus [K]
-inline constexpr Register kFaultStatus =
-    ro32(0x03c, "GPU_FAULT_STATUS");  // fields: FaultStatus [K]
-inline constexpr Register kFaultAddress =
-    ro64(0x040, "GPU_FAULT_ADDRESS");  // physical; either half first [K]
-inline constexpr Register kL2Config =
-    rw32(0x048, "L2_CONFIG");  // 23:16 size, 31:24 hash, 15:12 PBHA [B]
-inline constexpr Register kPwrKey =
-    wo32(0x050, "PWR_KEY");  // kPwrKeyUnlock opens the overrides [B]
+inline constexpr Register kCommand = wo32(0x030, "GPU_COMMAND");             // fields: Command [K]
+inline constexpr Register kStatus = ro32(0x034, "GPU_STATUS");               // bits: GpuStatus [K]
+inline constexpr Register kFaultStatus = ro32(0x03c, "GPU_FAULT_STATUS");    // FaultStatus [K]
+inline constexpr Register kFaultAddress = ro64(0x040, "GPU_FAULT_ADDRESS");  // physical [K]
+inline constexpr Register kL2Config = rw32(0x048, "L2_CONFIG");              // size, hash, PBHA [B]
+inline constexpr Register kPwrKey = wo32(0x050, "PWR_KEY");                  // kPwrKeyUnlock [B]
 inline constexpr Register kPwrOverride0 = rw32(0x054, "PWR_OVERRIDE0");
 inline constexpr Register kPwrOverride1 = rw32(0x058, "PWR_OVERRIDE1");
-inline constexpr Register kGpuFeatures =
-    ro64(0x060, "GPU_FEATURES");  // later architectures; 0 on v10 [K]
+inline constexpr Register kGpuFeatures = ro64(0x060, "GPU_FEATURES");  // 0 on v10 [K]
 inline constexpr std::uint32_t kPwrKeyUnlock = 0x2968'a819;
 
 // Time. Readers use HI, LO, HI. [K]
 inline constexpr Register kTimestampOffset = rw64(0x088, "TIMESTAMP_OFFSET");  // added to TIMESTAMP
-inline constexpr Register kCycleCount =
-    ro64(0x090, "CYCLE_COUNT");  // counts while enabled by Command TIME
-inline constexpr Register kTimestamp = ro64(0x098, "TIMESTAMP");  // the system counter
+inline constexpr Register kCycleCount = ro64(0x090, "CYCLE_COUNT");            // see CommandTime
+inline constexpr Register kTimestamp = ro64(0x098, "TIMESTAMP");               // the system counter
 
 // Limits of shader threads, constant. [K]
 inline constexpr Register kThreadMaxThreads = ro32(0x0a0, "THREAD_MAX_THREADS");
 inline constexpr Register kThreadMaxWorkgroupSize = ro32(0x0a4, "THREAD_MAX_WORKGROUP_SIZE");
 inline constexpr Register kThreadMaxBarrierSize = ro32(0x0a8, "THREAD_MAX_BARRIER_SIZE");
-inline constexpr Register kThreadFeatures =
-    ro32(0x0ac, "THREAD_FEATURES");  // 21:0 registers, 31:24 task queue
+inline constexpr Register kThreadFeatures = ro32(0x0ac, "THREAD_FEATURES");       // ThreadFeatures
 inline constexpr Register kTextureFeatures0 = ro32(0x0b0, "TEXTURE_FEATURES_0");  // bit per format
 inline constexpr Register kTextureFeatures1 = ro32(0x0b4, "TEXTURE_FEATURES_1");
 inline constexpr Register kTextureFeatures2 = ro32(0x0b8, "TEXTURE_FEATURES_2");
@@ -95,14 +88,13 @@ inline constexpr Register kAsnHash0 = rw32(0x2c0, "ASN_HASH_0");  // later archi
 inline constexpr Register kAsnHash1 = rw32(0x2c4, "ASN_HASH_1");
 inline constexpr Register kAsnHash2 = rw32(0x2c8, "ASN_HASH_2");
 
-inline constexpr Register kCoherencyFeatures =
-    ro32(0x300, "COHERENCY_FEATURES");  // bits: CoherencyFeatures [K]
-inline constexpr Register kCoherencyProtocol =
-    rw32(0x304, "COHERENCY_PROTOCOL");  // a CoherencyProtocol [K]
+// What CoherencyFeatures and CoherencyProtocol describe. [K]
+inline constexpr Register kCoherencyFeatures = ro32(0x300, "COHERENCY_FEATURES");
+inline constexpr Register kCoherencyProtocol = rw32(0x304, "COHERENCY_PROTOCOL");
 
 // SYSC_ALLOC[0..7]: system cache allocation hints. [B]
 inline constexpr std::uint32_t kSyscAllocCount = 8;
-inline constexpr Register kSyscAlloc0 = rw32(0x340, "SYSC_ALLOC_0");
+inline constexpr Register kSyscAlloc0 = rw32(0x340, "SYSC_ALLOC");
 
 inline constexpr Register kMcuControl = rw32(0x700, "MCU_CONTROL");  // a McuControl [K]
 inline constexpr Register kMcuStatus = ro32(0x704, "MCU_STATUS");    // a McuStatus [K]

@@ -45,6 +45,11 @@ struct MmuFeatures {
   using PaBits = Field<15, 8>;
 };
 
+struct ThreadFeatures {
+  using Registers = Field<21, 0>;
+  using TaskQueueDepth = Field<31, 24>;
+};
+
 // CSF_ID. 0x040a'0412 is CSHW 1.0.10, MCU 1.1.2.
 struct CsfId {
   using HwMajor = Field<31, 26>;
@@ -71,18 +76,17 @@ struct GpuIrq {
 
 enum class CommandType : std::uint8_t {
   kNop = 0,
-  kReset = 1,  // payload: a ResetMode; completes with ResetCompleted
-  kTime = 3,   // payload: a CycleCounter
-  kFlushCaches =
-      4,  // payload: CommandFlush; completes with CleanCachesCompleted and advances LATEST_FLUSH
+  kReset = 1,             // payload: a ResetMode; completes with ResetCompleted
+  kTime = 3,              // payload: a CycleCounter
+  kFlushCaches = 4,       // payload: CommandFlush; completes with CleanCachesCompleted
   kSetProtectedMode = 5,  // shown in GPU_STATUS
   kFinishHalt = 6,
   kClearFault = 7,    // clears GPU_FAULT_STATUS and GPU_FAULT_ADDRESS
   kFlushPaRange = 8,  // later architectures; completes with FlushPaRangeCompleted
 };
 
-// GPU_COMMAND. A soft reset is 0x101; clean L2 and LSC is 0x1104; clean and invalidate those and
-// invalidate the other caches is 0x2'3304.
+// GPU_COMMAND. Each completed flush advances LATEST_FLUSH. A soft reset is 0x101; clean L2 and LSC
+// is 0x1104; clean and invalidate those and invalidate the other caches is 0x2'3304.
 struct Command {
   using Type = Field<7, 0, CommandType>;
   using Payload = Field<31, 8>;

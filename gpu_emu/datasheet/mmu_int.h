@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// MMU_INT: the interrupt of the address spaces (address_space.h). The line is (RAWSTAT & MASK) !=
-// 0. Source: [K]. Constants only.
+// MMU_INT: the interrupt of the address spaces (address_space.h). The line is up while
+// (RAWSTAT & MASK) != 0. Source: [K]. Constants only.
 #pragma once
 
 #include <cstdint>

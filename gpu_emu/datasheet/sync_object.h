@@ -7,24 +7,26 @@
 
 #include <cstdint>
 
+#include "gpu_emu/datasheet/offset.h"
+
 namespace pantry::datasheet::sync_object {
 
 // Offsets in an object with a 32-bit value.
 namespace word32 {
-inline constexpr std::uint32_t kValue = 0x0;
-inline constexpr std::uint32_t kStatus = 0x4;
-inline constexpr std::uint32_t kBytes = 0x8;
+inline constexpr Offset kValue = 0x0;
+inline constexpr Offset kStatus = 0x4;
+inline constexpr Offset kBytes = 0x8;
 }  // namespace word32
 
 // Offsets in an object with a 64-bit value.
 namespace word64 {
-inline constexpr std::uint32_t kValue = 0x0;
-inline constexpr std::uint32_t kStatus = 0x8;
-inline constexpr std::uint32_t kBytes = 0x10;  // the last word is padding
+inline constexpr Offset kValue = 0x0;
+inline constexpr Offset kStatus = 0x8;
+inline constexpr Offset kBytes = 0x10;  // the last word is padding
 }  // namespace word64
 
 inline constexpr std::uint32_t kStatusOk = 0;
-inline constexpr std::uint32_t kStatusError =
-    1;  // the writer was in error state and error_propagate was set
+// The writer was in error state and its error_propagate bit was set.
+inline constexpr std::uint32_t kStatusError = 1;
 
 }  // namespace pantry::datasheet::sync_object
