@@ -26,8 +26,11 @@ class VaTree {
   bool empty() const noexcept;
 
  private:
+  static VaLinks* links_of(Vma& vma) noexcept;
+  static Vma* vma_of(VaLinks* links) noexcept;
+
   // Its parent is the root, its left the first and its right the last node.
-  mutable VaLinks header_;
+  VaLinks header_;
 };
 
 }  // namespace pantry::driver

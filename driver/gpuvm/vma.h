@@ -53,7 +53,8 @@ class Vma : private VaLinks {
 
  private:
   friend class VaTree;
-  friend class VaSpace;
+  friend class RemapStep;
+  friend class MapStep;
   VaMapping mapping_;
 };
 

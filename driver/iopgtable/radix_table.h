@@ -85,7 +85,7 @@ class RadixTable {
   // visit(const Leaf&) for each leaf that touches `range`, in order.
   template <class Visit>
   void for_each_leaf(GpuRange range, Visit visit) const {
-    leaves_in(at(root_), top_, {0}, range, visit);
+    leaves_in(at(root_), top_, range, visit);
   }
   // Tables in use by depth; 0 is the root's.
   std::array<std::uint32_t, kMaxTableLevels> tables_by_level() const noexcept;
@@ -107,6 +107,10 @@ class RadixTable {
   static constexpr std::uint32_t index(GpuVa va, std::uint32_t height) {
     return static_cast<std::uint32_t>(va.value >> shift(height)) % kTableEntries;
   }
+  // Of two ranges that intersect.
+  static constexpr GpuRange intersection(GpuRange a, GpuRange b) {
+    return {a.first > b.first ? a.first : b.first, a.last < b.last ? a.last : b.last};
+  }
   bool allows_leaf(std::uint32_t height) const { return config_.page_sizes & span(height); }
   Table at(PhysAddr table) const;
   Table child(const Table& table, std::uint32_t index, std::uint32_t height) const;
@@ -118,10 +122,8 @@ class RadixTable {
   std::uint64_t unmap_from(const Table& table, std::uint32_t height, GpuRange range,
                            PageTableAllocator& allocator);
   std::uint64_t free_tree(const Table& table, std::uint32_t height, PageTableAllocator& allocator);
-  std::optional<Leaf> find(GpuVa va) const;
   template <class Visit>
-  void leaves_in(const Table& table, std::uint32_t height, GpuVa base, GpuRange range,
-                 Visit& visit) const;
+  void leaves_in(const Table& table, std::uint32_t height, GpuRange range, Visit& visit) const;
 
   TableConfig config_;
   TableMetadata* metadata_;
@@ -133,17 +135,18 @@ class RadixTable {
 
 template <TableFormat Format>
 template <class Visit>
-void RadixTable<Format>::leaves_in(const Table& table, std::uint32_t height, GpuVa base,
-                                   GpuRange range, Visit& visit) const {
-  for (std::uint32_t i = table.info->next_present(0, kTableEntries); i < kTableEntries;
-       i = table.info->next_present(i + 1, kTableEntries)) {
+void RadixTable<Format>::leaves_in(const Table& table, std::uint32_t height, GpuRange range,
+                                   Visit& visit) const {
+  const GpuVa base{align_down(range.first.value, span(height + 1))};
+  const std::uint32_t end = index(range.last, height) + 1;
+  for (std::uint32_t i = table.info->next_present(index(range.first, height), end); i < end;
+       i = table.info->next_present(i + 1, end)) {
     const GpuRange slot = GpuRange::of_size(base + span(height) * i, span(height));
-    if (!slot.intersects(range)) continue;
     const std::uint64_t entry = table.entries[i];
-    if (Format::kind(entry, height) == EntryKind::kTable)
-      leaves_in(child(table, i, height), height - 1, slot.first, range, visit);
-    else
+    if (height == 0 || Format::kind(entry, height) == EntryKind::kLeaf)
       visit(Leaf{slot, Format::address(entry, height), Format::prot(entry)});
+    else
+      leaves_in(child(table, i, height), height - 1, intersection(slot, range), visit);
   }
 }
 

@@ -5,14 +5,15 @@
 //
 // Invariant: every frame of the range is either in exactly one free block, or allocated; a block
 // and its buddy are never both free. All metadata is allocated by the constructor: free never
-// allocates. Frames are handed out as they are, not zeroed. Leaf lock: nothing but the FrameOwner
-// port is called under it. Not inside a SignallingSection: run takes its pages from what prepare
-// laid in.
+// allocates. Frames are handed out as they are, not zeroed. Leaf lock, held for single blocks only:
+// nothing is called or allocated under it. Not inside a SignallingSection (traps): run takes its
+// pages from what prepare laid in.
 #pragma once
 
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <random>
 #include <span>
 #include <vector>
@@ -22,6 +23,7 @@
 #include "base/types.h"
 #include "driver/kernel/signalling.h"
 #include "driver/memory/allocation_faults.h"
+#include "driver/memory/frame_bitmap.h"
 #include "gpu_emu/ports.h"
 
 namespace pantry::driver {
@@ -47,8 +49,8 @@ struct FrameStatistics {
   std::uint64_t free = 0;
   std::uint64_t used = 0;
   std::uint64_t peak_used = 0;
-  std::uint64_t allocations = 0;  // successful calls
-  std::uint64_t failures = 0;
+  std::uint64_t allocations = 0;                                      // calls that succeeded
+  std::uint64_t failures = 0;                                         // calls that did not
   std::array<std::uint64_t, kMaxFrameOrder.value + 1> free_blocks{};  // by order
 };
 
@@ -56,19 +58,18 @@ class FrameAllocator {
  public:
   enum class Placement {
     kCompact,  // few, large extents
-    kScatter,  // for tests: alloc_extents gives single frames in shuffled order, and no block
-               // mapping is ever possible
+    kScatter,  // for tests: alloc and alloc_extents take frames at random, one by one, so that no
+               // block mapping is possible
   };
   struct Options {
     Placement placement = Placement::kCompact;
-    std::uint64_t seed = 0;            // of kScatter's shuffle
-    emu::FrameOwner* owner = nullptr;  // told of every change; may be null
+    std::uint64_t seed = 0;  // of kScatter
+    // Told of every change, on the calling thread and with no lock held; may be null.
+    emu::FrameOwner* owner = nullptr;
   };
 
   // `range`: the part of DRAM to hand out, page-aligned at both ends. Allocates.
   explicit FrameAllocator(PhysExtent range, Options options);
-  // CHECKs nothing: a report of what is still allocated is the owner's business (statistics()).
-  ~FrameAllocator() = default;
   FrameAllocator(const FrameAllocator&) = delete;
   FrameAllocator& operator=(const FrameAllocator&) = delete;
 
@@ -77,11 +78,11 @@ class FrameAllocator {
   // `bytes` (a multiple of 4 KiB, not 0) in one piece, aligned to the power of two that holds it.
   // ENOMEM.
   Result<PhysExtent> alloc_contiguous(std::uint64_t bytes, OwnerId owner) PANTRY_MAY_ALLOCATE;
-  // `bytes` (a multiple of 4 KiB, not 0) in few pieces, the large ones first and aligned to their
-  // size, so that a piece of 2 MiB or more lies at a multiple of 2 MiB in the buffer too as long as
-  // memory is not fragmented below that. No piece but the last is smaller than `min_extent_bytes`
-  // (a power of two). ENOMEM, also when there is memory but only in smaller pieces.
-  Result<Extents> alloc_extents(std::uint64_t bytes, std::uint64_t min_extent_bytes,
+  // `bytes` (a multiple of 4 KiB, not 0) in few pieces, in falling size and each aligned to its
+  // size, so that as long as memory is not fragmented, a 2 MiB stretch of the buffer at a multiple
+  // of 2 MiB lies at one in DRAM too. No piece but the last is smaller than `min_piece` (a power of
+  // two, 4 KiB and up). ENOMEM, also when there is memory but only in smaller pieces.
+  Result<Extents> alloc_extents(std::uint64_t bytes, std::uint64_t min_piece,
                                 OwnerId owner) PANTRY_MAY_ALLOCATE;
 
   // Any part of what was allocated may be freed by itself. Allocates nothing. CHECKs that the
@@ -91,7 +92,7 @@ class FrameAllocator {
 
   // A number that no owner had before.
   OwnerId new_owner() noexcept { return {next_owner_.fetch_add(1, std::memory_order_relaxed)}; }
-  // Tells the port that allocated frames change hands.
+  // Tells the port that allocated frames change hands. Allowed anywhere.
   void set_owner(PhysExtent extent, OwnerId owner) noexcept;
 
   AllocationFaults& faults() noexcept { return faults_; }
@@ -99,41 +100,48 @@ class FrameAllocator {
   PhysExtent range() const { return range_; }
 
  private:
-  using Frame = std::uint32_t;  // index into the range
-  static constexpr Frame kNoFrame = UINT32_MAX;
-  static constexpr std::uint8_t kNotFree = 0xff;
+  // A frame's physical address / 4 KiB, so that buddies are aligned in DRAM; `frame - first_`
+  // indexes the vectors.
+  using Frame = std::uint64_t;
   struct Links {
-    Frame next = kNoFrame;
-    Frame previous = kNoFrame;
+    std::uint32_t next = 0;  // index + 1; 0 is none
+    std::uint32_t previous = 0;
+  };
+  struct Block {
+    Frame frame;
+    std::uint32_t order;
   };
 
-  void push(Frame block, std::uint32_t order) PANTRY_REQUIRES(mutex_);
-  void unlink(Frame block, std::uint32_t order) PANTRY_REQUIRES(mutex_);
-  Frame take_block(std::uint32_t order) PANTRY_REQUIRES(mutex_);
-  Frame take_anywhere() PANTRY_REQUIRES(mutex_);
-  Frame take_exactly(Frame frame, Frame block, std::uint32_t order) PANTRY_REQUIRES(mutex_);
-  void give_block(Frame block, std::uint32_t order) PANTRY_REQUIRES(mutex_);
-  void give_run(Frame first, std::uint64_t count) PANTRY_REQUIRES(mutex_);
-  void mark(Frame first, std::uint64_t count) PANTRY_REQUIRES(mutex_);
-  bool fill(Extents& extents, std::uint64_t frames, std::uint32_t min_order)
-      PANTRY_REQUIRES(mutex_);
-  bool fill_scattered(Extents& extents, std::uint64_t frames) PANTRY_REQUIRES(mutex_);
-  PhysExtent extent_of(Frame first, std::uint64_t count) const;
-  void note(PhysExtent extent, OwnerId owner) PANTRY_REQUIRES(mutex_);
+  bool admit();
+  std::optional<Frame> take(std::uint32_t order);
+  std::optional<Frame> take_at_random();
+  void give(Frame first, std::uint64_t count);
+  void account(bool success);
+  void push(Block block) PANTRY_REQUIRES(mutex_);
+  void unlink(Block block) PANTRY_REQUIRES(mutex_);
+  std::optional<Block> free_block_around(Frame frame) const PANTRY_REQUIRES(mutex_);
+  void carve(Block block, Frame frame, std::uint32_t order) PANTRY_REQUIRES(mutex_);
+  void release(Frame first, std::uint64_t count) PANTRY_REQUIRES(mutex_);
+  void merge_and_push(Block block) PANTRY_REQUIRES(mutex_);
+  static PhysExtent extent_of(Frame first, std::uint64_t count) {
+    return {{first * kPageSize}, count * kPageSize};
+  }
 
   const PhysExtent range_;
   const Options options_;
-  const Frame frames_;
+  const Frame first_;
+  const Frame end_;
   std::atomic<std::uint64_t> next_owner_{1};
   AllocationFaults faults_;
 
   mutable Mutex mutex_;
-  std::array<Frame, kMaxFrameOrder.value + 1> heads_ PANTRY_GUARDED_BY(mutex_);
+  std::array<std::uint32_t, kMaxFrameOrder.value + 1> heads_
+      PANTRY_GUARDED_BY(mutex_){};                      // as Links
   std::vector<Links> links_ PANTRY_GUARDED_BY(mutex_);  // of the first frame of a free block
   std::vector<std::uint8_t> free_order_
-      PANTRY_GUARDED_BY(mutex_);  // of the first frame of a free block, else kNotFree
-  std::vector<bool> allocated_ PANTRY_GUARDED_BY(mutex_);
-  std::mt19937_64 shuffle_ PANTRY_GUARDED_BY(mutex_);
+      PANTRY_GUARDED_BY(mutex_);  // of the same: order + 1; else 0
+  FrameBitmap allocated_ PANTRY_GUARDED_BY(mutex_);
+  std::mt19937_64 random_ PANTRY_GUARDED_BY(mutex_);
   FrameStatistics statistics_ PANTRY_GUARDED_BY(mutex_);
 };
 

@@ -55,6 +55,8 @@ class TableReserve final : public PageTableAllocator {
   const ReserveStatistics& statistics() const { return statistics_; }
 
  private:
+  void return_spares() noexcept;
+
   PagePool* pool_ = nullptr;
   PageList spare_;
   PageList retired_;

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: MIT
+#include "driver/memory/frame_allocator.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "base/check.h"
+
+namespace pantry::driver {
+
+namespace {
+
+constexpr std::uint32_t kMaxOrder = kMaxFrameOrder.value;
+
+// floor_order(1) == 0, floor_order(511) == 8, floor_order(512) == 9
+std::uint32_t floor_order(std::uint64_t frames) {
+  return static_cast<std::uint32_t>(std::bit_width(frames)) - 1;
+}
+// ceil_order(1) == 0, ceil_order(512) == 9, ceil_order(513) == 10
+std::uint32_t ceil_order(std::uint64_t frames) {
+  return static_cast<std::uint32_t>(std::bit_width(frames - 1));
+}
+
+std::uint64_t frames_of(std::uint64_t bytes) {
+  PANTRY_CHECK(bytes != 0 && is_aligned(bytes, kPageSize));
+  return bytes / kPageSize;
+}
+
+}  // namespace
+
+FrameAllocator::FrameAllocator(PhysExtent range, Options options)
+    : range_(range),
+      options_(options),
+      first_(range.start.value / kPageSize),
+      end_(first_ + frames_of(range.size)),
+      links_(end_ - first_),
+      free_order_(end_ - first_),
+      allocated_(end_ - first_),
+      random_(options.seed) {
+  PANTRY_CHECK(is_aligned(range.start.value, kPageSize) && end_ - first_ < UINT32_MAX);
+  MutexLock lock(mutex_);
+  statistics_.total = end_ - first_;
+  statistics_.used = statistics_.total;
+  const bool fresh = allocated_.set(0, end_ - first_);
+  PANTRY_CHECK(fresh);
+  // The largest blocks that alignment allows, the highest first, so that the lowest is handed out
+  // first.
+  for (Frame end = end_; end > first_;) {
+    std::uint32_t order = std::min(
+        {static_cast<std::uint32_t>(std::countr_zero(end)), floor_order(end - first_), kMaxOrder});
+    end -= Frame{1} << order;
+    release(end, Frame{1} << order);
+  }
+  statistics_.peak_used = 0;
+}
+
+Result<PhysAddr> FrameAllocator::alloc(FrameOrder order, OwnerId owner) {
+  PANTRY_CHECK(order <= kMaxFrameOrder);
+  std::optional<Frame> frame;
+  if (admit())
+    frame = order.value == 0 && options_.placement == Placement::kScatter ? take_at_random()
+                                                                          : take(order.value);
+  account(frame.has_value());
+  if (!frame) return Error(Errno::kNoMem);
+  const PhysExtent extent = extent_of(*frame, Frame{1} << order.value);
+  set_owner(extent, owner);
+  return extent.start;
+}
+
+Result<PhysExtent> FrameAllocator::alloc_contiguous(std::uint64_t bytes, OwnerId owner) {
+  const std::uint64_t count = frames_of(bytes);
+  const std::uint32_t order = ceil_order(count);
+  std::optional<Frame> frame;
+  if (admit() && order <= kMaxOrder) frame = take(order);
+  account(frame.has_value());
+  if (!frame) return Error(Errno::kNoMem);
+  give(*frame + count, (Frame{1} << order) - count);
+  const PhysExtent extent = extent_of(*frame, count);
+  set_owner(extent, owner);
+  return extent;
+}
+
+Result<Extents> FrameAllocator::alloc_extents(std::uint64_t bytes, std::uint64_t min_piece,
+                                              OwnerId owner) {
+  PANTRY_CHECK(std::has_single_bit(min_piece) && min_piece >= kPageSize);
+  const bool scatter = options_.placement == Placement::kScatter;
+  const std::uint32_t min_order = std::min(floor_order(min_piece / kPageSize), kMaxOrder);
+  std::uint64_t left = frames_of(bytes);
+  Extents extents;
+  bool possible = admit();
+  // From the largest block that fits downwards; an order that has run out is not tried again.
+  std::uint32_t order = kMaxOrder;
+  while (possible && left != 0) {
+    std::optional<Frame> frame;
+    std::uint64_t count = 1;
+    if (scatter) {
+      frame = take_at_random();
+    } else {
+      const std::uint32_t fitting = floor_order(left);
+      if (fitting >= min_order) {
+        order = std::min(order, fitting);
+        frame = take(order);
+        count = Frame{1} << order;
+        if (!frame && order > min_order) {
+          --order;
+          continue;
+        }
+      } else {
+        // The tail: in one piece, out of a block whose rest goes straight back.
+        frame = take(ceil_order(left));
+        count = left;
+        if (frame) give(*frame + left, (Frame{1} << ceil_order(left)) - left);
+      }
+    }
+    possible = frame.has_value();
+    if (!possible) break;
+    const PhysExtent extent = extent_of(*frame, count);
+    left -= count;
+    if (!scatter && !extents.empty() && extents.back().start + extents.back().size == extent.start)
+      extents.back().size += extent.size;
+    else
+      extents.push_back(extent);
+  }
+  if (!possible) {
+    for (const PhysExtent& extent : extents)
+      give(extent.start.value / kPageSize, extent.size / kPageSize);
+  }
+  account(possible);
+  if (!possible) return Error(Errno::kNoMem);
+  for (const PhysExtent& extent : extents) set_owner(extent, owner);
+  return extents;
+}
+
+void FrameAllocator::free(PhysExtent extent) noexcept {
+  check_may_wait("free of frames");
+  const std::uint64_t count = frames_of(extent.size);
+  const Frame first = extent.start.value / kPageSize;
+  PANTRY_CHECK(is_aligned(extent.start.value, kPageSize) && first >= first_ &&
+               count <= end_ - first_ && first - first_ <= end_ - first_ - count);
+  set_owner(extent, {0});
+  give(first, count);
+}
+
+void FrameAllocator::free(std::span<const PhysExtent> extents) noexcept {
+  for (const PhysExtent& extent : extents) free(extent);
+}
+
+void FrameAllocator::set_owner(PhysExtent extent, OwnerId owner) noexcept {
+  if (options_.owner) options_.owner->changed(extent, owner.value);
+}
+
+FrameStatistics FrameAllocator::statistics() const {
+  MutexLock lock(mutex_);
+  return statistics_;
+}
+
+// Whether an allocation may go on: not inside a section, and not chosen to fail.
+bool FrameAllocator::admit() {
+  check_may_wait("allocation of frames");
+  return !faults_.should_fail();
+}
+
+void FrameAllocator::account(bool success) {
+  MutexLock lock(mutex_);
+  ++(success ? statistics_.allocations : statistics_.failures);
+  statistics_.peak_used = std::max(statistics_.peak_used, statistics_.used);
+}
+
+std::optional<FrameAllocator::Frame> FrameAllocator::take(std::uint32_t order) {
+  MutexLock lock(mutex_);
+  for (std::uint32_t from = order; from <= kMaxOrder; ++from) {
+    if (heads_[from] == 0) continue;
+    const Frame frame = first_ + heads_[from] - 1;
+    carve({frame, from}, frame, order);
+    return frame;
+  }
+  return std::nullopt;
+}
+
+std::optional<FrameAllocator::Frame> FrameAllocator::take_at_random() {
+  MutexLock lock(mutex_);
+  // Memory is seldom so full that none of these hits; if it is, any free frame will do.
+  for (std::uint32_t attempt = 0; attempt < 32; ++attempt) {
+    const Frame frame = first_ + random_() % (end_ - first_);
+    if (const std::optional<Block> block = free_block_around(frame)) {
+      carve(*block, frame, 0);
+      return frame;
+    }
+  }
+  for (std::uint32_t order = 0; order <= kMaxOrder; ++order) {
+    if (heads_[order] == 0) continue;
+    const Frame frame = first_ + heads_[order] - 1;
+    carve({frame, order}, frame, 0);
+    return frame;
+  }
+  return std::nullopt;
+}
+
+void FrameAllocator::give(Frame first, std::uint64_t count) {
+  MutexLock lock(mutex_);
+  release(first, count);
+}
+
+void FrameAllocator::push(Block block) {
+  const auto index = static_cast<std::uint32_t>(block.frame - first_);
+  std::uint32_t& head = heads_[block.order];
+  links_[index] = {head, 0};
+  if (head != 0) links_[head - 1].previous = index + 1;
+  head = index + 1;
+  free_order_[index] = static_cast<std::uint8_t>(block.order + 1);
+  ++statistics_.free_blocks[block.order];
+}
+
+void FrameAllocator::unlink(Block block) {
+  const auto index = static_cast<std::uint32_t>(block.frame - first_);
+  const Links links = links_[index];
+  (links.previous != 0 ? links_[links.previous - 1].next : heads_[block.order]) = links.next;
+  if (links.next != 0) links_[links.next - 1].previous = links.previous;
+  free_order_[index] = 0;
+  --statistics_.free_blocks[block.order];
+}
+
+std::optional<FrameAllocator::Block> FrameAllocator::free_block_around(Frame frame) const {
+  if (allocated_.test(frame - first_)) return std::nullopt;
+  for (std::uint32_t order = 0; order <= kMaxOrder; ++order) {
+    const Frame start = align_down(frame, Frame{1} << order);
+    if (start >= first_ && free_order_[start - first_] == order + 1) return Block{start, order};
+  }
+  check_failed(__FILE__, __LINE__, "a frame that is not allocated is in a free block");
+}
+
+// Takes the aligned block of `order` at `frame` out of the free block that holds it; what is left
+// over of that stays free, in halves, quarters and so on.
+void FrameAllocator::carve(Block block, Frame frame, std::uint32_t order) {
+  unlink(block);
+  while (block.order > order) {
+    --block.order;
+    const Frame half = Frame{1} << block.order;
+    if (frame >= block.frame + half) {
+      push(block);
+      block.frame += half;
+    } else {
+      push({block.frame + half, block.order});
+    }
+  }
+  const std::uint64_t count = Frame{1} << order;
+  const bool was_free = allocated_.set(frame - first_, count);
+  PANTRY_CHECK(was_free);
+  statistics_.free -= count;
+  statistics_.used += count;
+}
+
+// Frees a run of allocated frames as the largest aligned blocks it consists of: frames 5 to 12 are
+// 5, 6-7, 8-11, 12.
+void FrameAllocator::release(Frame first, std::uint64_t count) {
+  if (count == 0) return;
+  const bool was_allocated = allocated_.clear(first - first_, count);
+  PANTRY_CHECK(was_allocated);
+  statistics_.free += count;
+  statistics_.used -= count;
+  while (count != 0) {
+    const std::uint32_t order = std::min(
+        {static_cast<std::uint32_t>(std::countr_zero(first)), floor_order(count), kMaxOrder});
+    merge_and_push({first, order});
+    first += Frame{1} << order;
+    count -= Frame{1} << order;
+  }
+}
+
+void FrameAllocator::merge_and_push(Block block) {
+  while (block.order < kMaxOrder) {
+    const Frame size = Frame{1} << block.order;
+    const Frame buddy = block.frame ^ size;
+    if (buddy < first_ || buddy + size > end_) break;
+    if (free_order_[buddy - first_] != block.order + 1) break;
+    unlink({buddy, block.order});
+    block = {std::min(block.frame, buddy), block.order + 1};
+  }
+  push(block);
+}
+
+}  // namespace pantry::driver

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+#include "driver/provision/page_pool.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace pantry::driver {
+
+PagePool::PagePool(FrameAllocator& frames, emu::Dram dram)
+    : frames_(frames), links_(dram), metadata_(dram), cached_(links_) {}
+
+PagePool::~PagePool() {
+  trim(0);
+  PANTRY_CHECK(statistics().lent == 0);
+}
+
+Result<PageList> PagePool::take(std::uint32_t pages) {
+  PageList list(links_);
+  if (faults().should_fail()) return Error(Errno::kNoMem);
+  {
+    MutexLock lock(mutex_);
+    while (list.count() < pages && !cached_.empty()) list.push(cached_.pop());
+    statistics_.cached = cached_.count();
+  }
+  const std::uint32_t missing = pages - list.count();
+  const Result<> refilled = refill(list, missing);
+  {
+    MutexLock lock(mutex_);
+    if (!refilled) {
+      cached_.splice(list);
+    } else {
+      statistics_.taken += pages;
+      statistics_.fresh += missing;
+      statistics_.lent += pages;
+      statistics_.peak_lent = std::max(statistics_.peak_lent, statistics_.lent);
+    }
+    statistics_.cached = cached_.count();
+  }
+  if (!refilled) return Error(refilled.error());
+  // Here, since whoever gives pages back may not be allowed to free any.
+  trim(kMaxCached);
+  const OwnerId owner = frames_.new_owner();
+  list.for_each([&](PhysAddr page) { frames_.set_owner({page, kPageSize}, owner); });
+  return list;
+}
+
+// On failure the pages it got so far are on the list; they are zero, like all others there.
+Result<> PagePool::refill(PageList& list, std::uint32_t pages) {
+  for (; pages != 0; --pages) {
+    PANTRY_TRY_ASSIGN(const PhysAddr page, frames_.alloc({0}, {0}));
+    zero(page);
+    list.push(page);
+  }
+  return {};
+}
+
+void PagePool::give_back(PageList pages, Content content) noexcept {
+  pages.for_each([&](PhysAddr page) {
+    frames_.set_owner({page, kPageSize}, {0});
+    if (content == Content::kUsed) zero(page);
+  });
+  MutexLock lock(mutex_);
+  statistics_.returned += pages.count();
+  statistics_.lent -= pages.count();
+  cached_.splice(pages);
+  statistics_.cached = cached_.count();
+}
+
+void PagePool::trim(std::uint64_t keep) noexcept {
+  PageList excess(links_);
+  {
+    MutexLock lock(mutex_);
+    while (cached_.count() > keep) excess.push(cached_.pop());
+    statistics_.cached = cached_.count();
+  }
+  while (!excess.empty()) frames_.free({excess.pop(), kPageSize});
+}
+
+PoolStatistics PagePool::statistics() const {
+  MutexLock lock(mutex_);
+  return statistics_;
+}
+
+void PagePool::zero(PhysAddr page) noexcept {
+  std::memset(links_.dram().at(page, kPageSize), 0, kPageSize);
+}
+
+}  // namespace pantry::driver

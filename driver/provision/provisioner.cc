@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+#include "driver/provision/provisioner.h"
+
+#include "driver/provision/page_pool.h"
+
+namespace pantry::driver {
+
+Result<TableReserve> Provisioner::prepare(const BindShape& shape, PagePool& pool,
+                                          Mutex& operation_lock) {
+  TableReserve reserve(pool);
+  for (;;) {
+    std::uint32_t needed = 0;
+    {
+      MutexLock lock(operation_lock);
+      needed = pages_needed(shape, reserve.available());
+    }
+    if (needed <= reserve.available()) return reserve;
+    PANTRY_TRY(reserve.grow(needed - reserve.available()));
+  }
+}
+
+}  // namespace pantry::driver

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+//
+// The half of the reserve that run uses: nothing here reaches an allocator or a lock.
+#include "driver/provision/table_reserve.h"
+
+namespace pantry::driver {
+
+Result<PhysAddr> TableReserve::alloc(std::uint64_t bytes) noexcept {
+  if (bytes != kPageSize) return Error(Errno::kInval);
+  if (spare_.empty()) return Error(Errno::kNoMem);
+  ++statistics_.used;
+  return spare_.pop();
+}
+
+void TableReserve::free(PhysAddr page, std::uint64_t bytes) noexcept {
+  PANTRY_CHECK(pool_ && bytes == kPageSize);
+  ++statistics_.retired;
+  retired_.push(page);
+}
+
+}  // namespace pantry::driver
