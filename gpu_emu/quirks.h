@@ -96,8 +96,7 @@ struct Quirks {
   Duration cache_flush_time = nanoseconds(0);
   Duration reset_time = microseconds(10);
 
-  // The rate of TIMESTAMP (24 MHz on RK3588) and of CYCLE_COUNT and the firmware's cycle timers.
-  std::uint64_t timestamp_hz = 24'000'000;
+  // The rate of CYCLE_COUNT and of the firmware's cycle timers. That of TIMESTAMP is the model's.
   std::uint64_t core_clock_hz = 800'000'000;
 
   // --- Firmware

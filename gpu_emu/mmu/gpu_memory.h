@@ -14,6 +14,7 @@
 // Nothing here allocates.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <concepts>
 #include <cstddef>
@@ -79,10 +80,14 @@ class GpuMemory {
   }
 
   // Translates every page of the `bytes` at `va` and touches none: what an instruction asks before
-  // it changes anything. The first page that is not kOk decides. `bytes` != 0.
+  // it changes anything. The first page that is not kOk decides. `bytes` != 0. After kOk the same
+  // accesses are kOk until the instruction ends, as long as they lie in two neighbouring pages: the
+  // driver may edit tables at any moment, but the last two translations are always cached.
   MemoryStatus probe(AsIndex as, GpuVa va, std::uint64_t bytes, Access access);
-  // `into` or `from` whole, or not at all. Any alignment; words that are naturally aligned in GPU
-  // memory are not torn.
+  // `into` or `from` whole, or not at all: each page is translated once, before the first byte
+  // moves. Any alignment; words that are naturally aligned in GPU memory are not torn. At most
+  // kMaxRangeBytes.
+  static constexpr std::size_t kMaxRangeBytes = 64 * kKiB;
   MemoryStatus read(AsIndex as, GpuVa va, std::span<std::byte> into, Access access);
   MemoryStatus write(AsIndex as, GpuVa va, std::span<const std::byte> from);
 
@@ -90,6 +95,16 @@ class GpuMemory {
   ~GpuMemory() = default;
 
  private:
+  struct Piece {
+    std::uint8_t* host = nullptr;
+    std::size_t bytes = 0;
+  };
+  struct Pieces {
+    std::array<Piece, kMaxRangeBytes / kPageSize + 1> list;
+    std::size_t count = 0;
+  };
+  MemoryStatus collect(AsIndex as, GpuVa va, std::size_t bytes, Access access, Pieces& pieces);
+
   template <GpuWord Word, class Use>
   MemoryStatus on_word(AsIndex as, GpuVa va, Access access, Use use) {
     PANTRY_CHECK(is_aligned(va.value, sizeof(Word)));
