@@ -36,6 +36,8 @@ class OwnedFd {
 class Backing {
  public:
   virtual ~Backing() = default;
+  // No piece but the last of a buffer is smaller than this: what a placement costs.
+  virtual std::uint64_t min_extent() const noexcept = 0;
   // Makes `frames`, in order, the content of a new buffer of `size` bytes, zeroed. The fd is the buffer's memfd (sealed
   // against resizing), or none in an arena. ENOMEM when the host refuses. Blocks, allocates.
   virtual Result<OwnedFd> place(std::span<const PhysExtent> frames, std::uint64_t size) = 0;

@@ -28,7 +28,8 @@ class Buffer final : public RefCounted {
   // The flags of BO_CREATE: DRM_PANTHOR_BO_NO_MMAP and so on.
   std::uint32_t create_flags() const { return create_flags_; }
 
-  // The object that holds the fences of everything that uses the buffer: the VM's for a buffer that is private to a VM.
+  // The object that holds the fences of everything that uses the buffer: the VM's for a buffer that is private to a VM,
+  // null for a kernel buffer.
   const Ref<Reservation>& reservation() const { return reservation_; }
   // Only the VM with this same reservation may map the buffer, and it cannot be exported.
   bool exclusive() const { return exclusive_; }

@@ -22,6 +22,7 @@ class Vm;
 // Told about faults of any VM, on the interrupt lane: queues the scheduler's tick.
 class VmFaultListener {
  public:
+  // `vm` is alive during the call, but its last reference may be gone already: take none.
   virtual void on_vm_fault(Vm& vm, const MmuFault& fault) noexcept = 0;
 
  protected:
@@ -43,11 +44,11 @@ struct VmDevice {
 };
 
 // A buffer of the driver's own, mapped in the kernel area of a VM (or at a fixed address of the MCU's). Unmapped and freed
-// when destroyed, outside any SignallingSection.
+// when destroyed, which needs no memory and cannot fail. Destroying it takes the operation lock of the VM, polls the device
+// and frees: outside any SignallingSection (CHECK), and under no lock that is taken inside one.
 class KernelMapping {
  public:
   KernelMapping() = default;
-  KernelMapping(Ref<Vm> vm, Ref<Buffer> buffer, GpuRange range);
   KernelMapping(KernelMapping&&) noexcept = default;
   KernelMapping& operator=(KernelMapping&& other) noexcept;
   ~KernelMapping();
@@ -63,6 +64,9 @@ class KernelMapping {
   Ref<Vm> vm_;
   Ref<Buffer> buffer_;
   GpuRange range_;
+
+  friend class Vm;
+  KernelMapping(Ref<Vm> vm, Ref<Buffer> buffer, GpuRange range);
 };
 
 class Vm final : public RefCounted, private AsOwner {
@@ -91,14 +95,16 @@ class Vm final : public RefCounted, private AsOwner {
   // The same at a fixed address: firmware sections.
   Result<KernelMapping> map_kernel_at(GpuVa va, std::uint64_t size, Prot prot) PANTRY_MAY_ALLOCATE;
 
-  // One reference per group that sits on a CSG slot; the slot number for the firmware.
+  // One reference per group that sits on a CSG slot; the slot number for the firmware. For the MCU's VM: slot 0. Errors as
+  // AddressSpaces::activate. Every activate is undone before the last reference goes.
   Result<std::uint32_t> activate();
   void deactivate();
   // A fault since the last activation.
   bool faulted() const noexcept;
 
-  // Adds `fence` to what the buffers of this VM are used by: its reservation, and that of each shared buffer mapped here.
-  // Room for `count` fences is reserved at prepare (ENOMEM), each fence added when its job is published.
+  // Adds `fence` to what the buffers of this VM are used by: its reservation, and that of each shared buffer that is mapped
+  // here or will be by a bind already prepared. Room for `count` fences is reserved at prepare (ENOMEM), each fence added
+  // when its job is published; a buffer that came in between is left out.
   Result<> reserve_fences(std::uint32_t count) PANTRY_MAY_ALLOCATE;
   void add_fence(Ref<Fence> fence) noexcept;
 
@@ -120,6 +126,7 @@ class Vm final : public RefCounted, private AsOwner {
    protected:
     ~MappingVisitor() = default;
   };
+  // In address order; no lock is held during a visit, so what changes meanwhile may be seen before or after.
   void for_each_mapping(MappingVisitor& visitor) const;
   // Table pages in use by level (0 is the root's), and the sum of all BindStatistics.
   struct TableView {

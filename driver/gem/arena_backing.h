@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+//
+// Buffers in plain memory: a buffer's content is its frames and nothing else, so there is no fd and no client in another
+// process can map it. For unit tests and simulation, and for frames scattered in single pages.
+#pragma once
+
+#include "driver/gem/backing.h"
+#include "gpu_emu/ports.h"
+
+namespace pantry::driver {
+
+class ArenaBacking final : public Backing {
+ public:
+  explicit ArenaBacking(emu::Dram dram) : dram_(dram) {}
+
+  std::uint64_t min_extent() const noexcept override { return kPageSize; }
+  Result<OwnedFd> place(std::span<const PhysExtent> frames, std::uint64_t size) override;
+  void withdraw(std::span<const PhysExtent> frames) noexcept override;
+
+ private:
+  const emu::Dram dram_;
+};
+
+}  // namespace pantry::driver

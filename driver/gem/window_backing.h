@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+//
+// Buffers as memfds in a window of DRAM: each buffer's memory is a file of its own, mapped (MAP_FIXED) at the host
+// addresses of its frames. A client maps the same file, so it and the device share the bytes, and what a client holds is
+// never more than its own buffers.
+//
+// Invariant: a page of the window is either part of exactly one placed buffer or private anonymous memory. The number of
+// mappings in a process is limited (vm.max_map_count, 65530 by default) and a placement costs about 13 us, therefore
+// pieces of 64 KiB or more. No lock: the host's mmap serialises, and different frames never meet.
+#pragma once
+
+#include "driver/gem/backing.h"
+#include "gpu_emu/ports.h"
+
+namespace pantry::driver {
+
+class WindowBacking final : public Backing {
+ public:
+  // `dram` is private anonymous memory of this process, page-aligned, readable and writable.
+  explicit WindowBacking(emu::Dram dram);
+
+  std::uint64_t min_extent() const noexcept override { return 64 * kKiB; }
+  Result<OwnedFd> place(std::span<const PhysExtent> frames, std::uint64_t size) override;
+  void withdraw(std::span<const PhysExtent> frames) noexcept override;
+
+ private:
+  const emu::Dram dram_;
+};
+
+}  // namespace pantry::driver
