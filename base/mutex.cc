@@ -14,7 +14,7 @@ std::chrono::steady_clock::time_point native_time(TimePoint time) {
 
 }  // namespace
 
-void Mutex::lock() {
+void Mutex::lock() PANTRY_NO_THREAD_SAFETY_ANALYSIS {
   ThreadHost* const host = ThreadHost::current();
   if (!host) {
     native_.lock();
@@ -24,7 +24,7 @@ void Mutex::lock() {
   while (!native_.try_lock()) host->park(this, TimePoint::never());
 }
 
-void Mutex::unlock() {
+void Mutex::unlock() PANTRY_NO_THREAD_SAFETY_ANALYSIS {
   native_.unlock();
   if (ThreadHost* const host = ThreadHost::current()) {
     host->wake(this);
@@ -32,7 +32,7 @@ void Mutex::unlock() {
   }
 }
 
-void CondVar::wait(Mutex& mutex) {
+void CondVar::wait(Mutex& mutex) PANTRY_NO_THREAD_SAFETY_ANALYSIS {
   if (ThreadHost* const host = ThreadHost::current()) {
     mutex.native_.unlock();
     host->wake(&mutex);
@@ -45,7 +45,7 @@ void CondVar::wait(Mutex& mutex) {
   lock.release();
 }
 
-bool CondVar::wait_until(Mutex& mutex, TimePoint deadline) {
+bool CondVar::wait_until(Mutex& mutex, TimePoint deadline) PANTRY_NO_THREAD_SAFETY_ANALYSIS {
   if (ThreadHost* const host = ThreadHost::current()) {
     mutex.native_.unlock();
     host->wake(&mutex);

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <new>
 #include <type_traits>
 #include <vector>
@@ -51,12 +52,21 @@ struct UserArray {
 };
 
 // Reads `array` into elements of T by the rules of panthor-uapi.md A.1. `minimum` bytes per element. EINVAL, E2BIG, EFAULT,
-// ENOMEM (also for a count that no client can mean).
+// ENOMEM (also past 2 GiB, as in Linux).
 Result<std::vector<std::byte>> read_array_bytes(UserMemory& memory, const UserArray& array, std::size_t element,
                                                 std::size_t minimum);
 template <class T>
   requires std::is_trivially_copyable_v<T>
-Result<std::vector<T>> read_array(UserMemory& memory, const UserArray& array, std::size_t minimum);
+Result<std::vector<T>> read_array(UserMemory& memory, const UserArray& array, std::size_t minimum) {
+  PANTRY_TRY_ASSIGN(const std::vector<std::byte> bytes, read_array_bytes(memory, array, sizeof(T), minimum));
+  try {
+    std::vector<T> elements(bytes.size() / sizeof(T));
+    if (!bytes.empty()) std::memcpy(elements.data(), bytes.data(), bytes.size());
+    return elements;
+  } catch (const std::bad_alloc&) {
+    return Error(Errno::kNoMem);
+  }
+}
 
 // Writes a query struct by the rules of A.1: EINVAL below `minimum`, truncated to `user_size`, the client's surplus zeroed.
 Result<> write_query(UserMemory& memory, UserAddr to, std::uint32_t user_size, const void* value, std::size_t size,

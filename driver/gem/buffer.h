@@ -15,11 +15,19 @@
 #include "base/result.h"
 #include "base/types.h"
 #include "driver/gem/backing.h"
+#include "driver/gem/offset_space.h"
 #include "driver/sync/reservation.h"
 
 namespace pantry::driver {
 
 class BufferStore;
+
+// What identifies the memfd of a buffer, whoever holds a descriptor of it.
+struct FileIdentity {
+  dev_t device = 0;
+  ino_t inode = 0;
+  constexpr auto operator<=>(const FileIdentity&) const = default;
+};
 
 class Buffer final : public RefCounted {
  public:
@@ -37,7 +45,7 @@ class Buffer final : public RefCounted {
   // The memfd that clients map, or -1 (kernel buffers, arenas). Stays owned by the buffer.
   int memfd() const { return memfd_.get(); }
   // The device-wide cookie of BO_MMAP_OFFSET; stable for the life of the buffer.
-  std::uint64_t mmap_offset() const { return mmap_offset_; }
+  std::uint64_t mmap_offset() const { return mmap_offset_.first(); }
 
   // Host address of [offset, offset + bytes), or nullptr when that is outside or not contiguous. Kernel buffers are
   // always contiguous.
@@ -48,17 +56,24 @@ class Buffer final : public RefCounted {
 
  private:
   friend class BufferStore;
-  explicit Buffer(BufferStore& store) : store_(store) {}
+  // Who puts memory at the frames: the Backing, or nobody (kernel buffers are the frames' own memory).
+  enum class Placement { kBacked, kPlain };
+  Buffer(BufferStore& store, std::uint64_t size, Placement placement)
+      : store_(store), size_(size), placement_(placement) {}
   ~Buffer() override;
+  template <class Use>
+  void for_each_piece(std::uint64_t offset, std::uint64_t bytes, Use use) const;
 
   BufferStore& store_;
-  std::uint64_t size_ = 0;
+  const std::uint64_t size_;
+  const Placement placement_;
   std::vector<PhysExtent> frames_;
   std::uint32_t create_flags_ = 0;
   Ref<Reservation> reservation_;
   bool exclusive_ = false;
   OwnedFd memfd_;
-  std::uint64_t mmap_offset_ = 0;
+  FileIdentity identity_;
+  OffsetSpace::Piece mmap_offset_;
 };
 
 }  // namespace pantry::driver

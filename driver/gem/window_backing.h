@@ -24,6 +24,9 @@ class WindowBacking final : public Backing {
   void withdraw(std::span<const PhysExtent> frames) noexcept override;
 
  private:
+  void undo(std::span<const PhysExtent> frames, std::uint64_t placed, PhysExtent failed) noexcept;
+  void replace_by_anonymous(PhysExtent piece) noexcept;
+
   const emu::Dram dram_;
 };
 

@@ -12,6 +12,7 @@
 #include <new>
 #include <vector>
 
+#include "base/check.h"
 #include "driver/iopgtable/page_table_allocator.h"
 #include "gpu_emu/ports.h"
 

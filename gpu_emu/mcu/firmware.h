@@ -15,20 +15,13 @@
 
 #include "base/types.h"
 #include "gpu_emu/cs/device_services.h"
+#include "gpu_emu/cs/stream_policy.h"
 #include "gpu_emu/mcu/firmware_dump.h"
 #include "gpu_emu/mmu/gpu_memory.h"
 #include "gpu_emu/ports.h"
 #include "gpu_emu/quirks.h"
 
 namespace pantry::emu {
-
-// Which command streams do anything.
-enum class StreamPolicy : std::uint8_t {
-  kAll,
-  // For tests of a driver alone: CALLs from the ring return at once, so that every job completes and its stream has no
-  // effect.
-  kRingOnly,
-};
 
 class FirmwareCore;
 

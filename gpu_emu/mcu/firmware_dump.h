@@ -9,13 +9,13 @@
 
 #include "base/types.h"
 #include "gpu_emu/cs/device_services.h"
+#include "gpu_emu/cs/stream_state.h"
+#include "gpu_emu/datasheet/model.h"
 #include "gpu_emu/mmu/gpu_memory.h"
 
 namespace pantry::emu {
 
-// The model: a Mali-G610.
-inline constexpr std::uint32_t kGroupSlots = 8;
-inline constexpr std::uint32_t kStreamSlots = 8;  // per group slot
+inline constexpr std::uint32_t kGroupSlots = datasheet::kMaliG610.group_slots;
 
 struct StreamDump {
   bool started = false;

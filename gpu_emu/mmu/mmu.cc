@@ -34,11 +34,12 @@ constexpr std::uint64_t leaf_bytes(unsigned level) {
 }  // namespace
 
 Mmu::Mmu(const Quirks& quirks, const Config& config, RegisterFile& file, IrqBlock& irq,
-         MmuHost& host)
+         BusFaults& bus_faults, DeviceClock& clock)
     : quirks_(quirks),
       config_(config),
       irq_(irq),
-      host_(host),
+      bus_faults_(bus_faults),
+      clock_(clock),
       tlb_(quirks.tlb_sets, quirks.tlb_ways),
       walker_(config.dram, quirks) {
   // The two pages of an instruction must not drive each other out (gpu_memory.h).
@@ -93,8 +94,8 @@ void Mmu::start_command(AsIndex as, std::uint32_t value) {
     space.issue(command, TimePoint{});
     finish_command(as);
   } else {
-    space.issue(command, host_.now() + quirks_.as_command_time);
-    host_.work_arrived();
+    space.issue(command, clock_.now() + quirks_.as_command_time);
+    clock_.work_arrived();
   }
 }
 
@@ -124,7 +125,7 @@ void Mmu::finish_command(AsIndex as) {
   }
   if (block.stalled) {
     block.stalled = false;
-    host_.work_arrived();
+    clock_.work_arrived();
   }
   if (quirks_.mmu_completion_irq == Quirks::MmuCompletionIrq::kRaise)
     irq_.raise(completion_bit(as));
@@ -249,7 +250,7 @@ Translation Mmu::translate_by_tables(AsIndex as, GpuVa va, Access access) {
   if (!leaf) {
     const WalkFailure& failure = leaf.error();
     if (failure.cause == WalkFailure::Cause::kBus)
-      host_.report_bus_fault(failure.entry, access, as);
+      bus_faults_.report_bus_fault(failure.entry, access, as);
     if (failure.cause == WalkFailure::Cause::kInvalidEntry) remember_invalid(as, failure.level, va);
     return fault(as, va, access, failure.code);
   }
@@ -288,7 +289,7 @@ Translation Mmu::reach(AsIndex as, GpuVa va, Access access, PhysAddr pa, std::ui
   if (locked && va < locked->first) bytes = std::min(bytes, locked->first - va);
   auto* const host = static_cast<std::uint8_t*>(config_.dram.at(pa, 1));
   if (!host) {
-    host_.report_bus_fault(pa, access, as);
+    bus_faults_.report_bus_fault(pa, access, as);
     log_info(kRoom, "AS {}: {} of {:#x} goes to {:#x}, where there is no memory", as.value,
              datasheet::name_of(static_cast<datasheet::AccessType>(access)), va.value, pa.value);
     return {};

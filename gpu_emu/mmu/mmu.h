@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "gpu_emu/mmio/device_clock.h"
 #include "gpu_emu/mmio/irq_block.h"
 #include "gpu_emu/mmio/register_file.h"
 #include "gpu_emu/mmu/address_space.h"
@@ -26,17 +27,13 @@
 
 namespace pantry::emu {
 
-// What the MMU needs of the rest of the device.
-class MmuHost {
+// Where the MMU reports that the bus answered no: GPU_FAULT_STATUS, not an address space's.
+class BusFaults {
  public:
-  virtual TimePoint now() = 0;
-  // The bus answered no: GPU_FAULT_STATUS, not an address space's.
   virtual void report_bus_fault(PhysAddr address, Access access, AsIndex as) = 0;
-  // A stalled access may go on now, or a command is in progress: the device must be clocked again.
-  virtual void work_arrived() = 0;
 
  protected:
-  ~MmuHost() = default;
+  ~BusFaults() = default;
 };
 
 class Mmu final : public GpuMemory, private RegisterHandler {
@@ -47,7 +44,8 @@ class Mmu final : public GpuMemory, private RegisterHandler {
     AddressWidths widths;
   };
   // Declares the blocks that are present in `file`. All references outlive the MMU.
-  Mmu(const Quirks& quirks, const Config& config, RegisterFile& file, IrqBlock& irq, MmuHost& host);
+  Mmu(const Quirks& quirks, const Config& config, RegisterFile& file, IrqBlock& irq,
+      BusFaults& bus_faults, DeviceClock& clock);
 
   Translation translate(AsIndex as, GpuVa va, Access access) override;
 
@@ -105,7 +103,8 @@ class Mmu final : public GpuMemory, private RegisterHandler {
   const Quirks quirks_;
   const Config config_;
   IrqBlock& irq_;
-  MmuHost& host_;
+  BusFaults& bus_faults_;
+  DeviceClock& clock_;
   std::array<Block, datasheet::address_space::kMaxCount> blocks_;
   SetAssociative<TlbEntry> tlb_;
   Walker walker_;

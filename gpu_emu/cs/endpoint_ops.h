@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+//
+// The instructions that give work to endpoints: compute, fragment, tiler. There are no endpoints
+// here, so such work keeps its scoreboard entry busy for Quirks::endpoint_time and completes
+// without effect; the log says so once per opcode. See execution.h for the rules. No allocation.
+#pragma once
+
+#include "gpu_emu/cs/execution.h"
+#include "gpu_emu/datasheet/cs_heap_instructions.h"
+#include "gpu_emu/datasheet/cs_run_instructions.h"
+
+namespace pantry::emu {
+
+Step execute(Execution& run, const datasheet::isa::RunCompute& op);
+Step execute(Execution& run, const datasheet::isa::RunComputeIndirect& op);
+Step execute(Execution& run, const datasheet::isa::RunTiling& op);
+Step execute(Execution& run, const datasheet::isa::RunIdvs& op);
+Step execute(Execution& run, const datasheet::isa::RunFragment& op);
+Step execute(Execution& run, const datasheet::isa::RunFullscreen& op);
+Step execute(Execution& run, const datasheet::isa::FinishTiling& op);
+
+}  // namespace pantry::emu

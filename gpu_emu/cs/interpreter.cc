@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+#include "gpu_emu/cs/interpreter.h"
+
+#include <atomic>
+
+#include "base/check.h"
+#include "gpu_emu/cs/deferral.h"
+#include "gpu_emu/cs/endpoint_ops.h"
+#include "gpu_emu/cs/flow_ops.h"
+#include "gpu_emu/cs/memory_ops.h"
+#include "gpu_emu/cs/register_ops.h"
+#include "gpu_emu/cs/sync_ops.h"
+#include "gpu_emu/cs/tiler_heap.h"
+
+namespace pantry::emu {
+namespace {
+
+namespace isa = datasheet::isa;
+using datasheet::Exception;
+using datasheet::cs::BlockedReason;
+
+template <class I>
+Step execute_as(Execution& run, std::uint64_t word) {
+  const I op = isa::decode_as<I>(word);
+  if (!I::Layout::are_operands_defined(op)) return run.fatal(Exception::kCsInstrInvalid, word);
+  return execute(run, op);
+}
+
+Step execute_word(Execution& run, std::uint64_t word) {
+  switch (isa::OpcodeField::get(word)) {
+#define PANTRY_EXECUTE_(type) \
+  case isa::type::kOpcode:    \
+    return execute_as<isa::type>(run, word)
+    PANTRY_EXECUTE_(Nop);
+    PANTRY_EXECUTE_(Move48);
+    PANTRY_EXECUTE_(Move32);
+    PANTRY_EXECUTE_(Wait);
+    PANTRY_EXECUTE_(RunCompute);
+    PANTRY_EXECUTE_(RunTiling);
+    PANTRY_EXECUTE_(RunIdvs);
+    PANTRY_EXECUTE_(RunFragment);
+    PANTRY_EXECUTE_(RunFullscreen);
+    PANTRY_EXECUTE_(FinishTiling);
+    PANTRY_EXECUTE_(FinishFragment);
+    PANTRY_EXECUTE_(AddImm32);
+    PANTRY_EXECUTE_(AddImm64);
+    PANTRY_EXECUTE_(Umin32);
+    PANTRY_EXECUTE_(LoadMultiple);
+    PANTRY_EXECUTE_(StoreMultiple);
+    PANTRY_EXECUTE_(Branch);
+    PANTRY_EXECUTE_(SetSbEntry);
+    PANTRY_EXECUTE_(ProgressWait);
+    PANTRY_EXECUTE_(SetExceptionHandler);
+    PANTRY_EXECUTE_(Call);
+    PANTRY_EXECUTE_(Jump);
+    PANTRY_EXECUTE_(ReqResource);
+    PANTRY_EXECUTE_(FlushCache2);
+    PANTRY_EXECUTE_(SyncAdd32);
+    PANTRY_EXECUTE_(SyncSet32);
+    PANTRY_EXECUTE_(SyncWait32);
+    PANTRY_EXECUTE_(StoreState);
+    PANTRY_EXECUTE_(ProtRegion);
+    PANTRY_EXECUTE_(ProgressStore);
+    PANTRY_EXECUTE_(ProgressLoad);
+    PANTRY_EXECUTE_(RunComputeIndirect);
+    PANTRY_EXECUTE_(ErrorBarrier);
+    PANTRY_EXECUTE_(HeapSet);
+    PANTRY_EXECUTE_(HeapOperation);
+    PANTRY_EXECUTE_(TracePoint);
+    PANTRY_EXECUTE_(SyncAdd64);
+    PANTRY_EXECUTE_(SyncSet64);
+    PANTRY_EXECUTE_(SyncWait64);
+#undef PANTRY_EXECUTE_
+  }
+  return run.fatal(Exception::kCsInstrInvalid, word);
+}
+
+// Where instructions come from: the bytes around the last one, as far as one translation reaches.
+// Lives for one run, within which host pointers stay good.
+class Fetcher {
+ public:
+  Step fetch(const Execution& run, std::uint64_t pc, std::uint64_t& word) {
+    if (pc - first_ >= bytes_) {  // also when pc is below first_
+      const Translation t = run.translate(pc, Access::kRead);
+      if (t.status != MemoryStatus::kOk) return run.refused(t.status, pc);
+      PANTRY_CHECK(t.bytes >= isa::kInstructionBytes);
+      first_ = pc;
+      bytes_ = align_down(t.bytes, isa::kInstructionBytes);
+      host_ = t.host;
+    }
+    auto& memory = *reinterpret_cast<std::uint64_t*>(host_ + (pc - first_));
+    word = std::atomic_ref<std::uint64_t>(memory).load(std::memory_order_relaxed);
+    return Step::kNext;
+  }
+
+ private:
+  std::uint64_t first_ = 0;
+  std::uint64_t bytes_ = 0;
+  std::uint8_t* host_ = nullptr;
+};
+
+}  // namespace
+
+Interpreter::Interpreter(const Quirks& quirks, GpuMemory& memory, DeviceServices& services,
+                         StreamPolicy policy)
+    : quirks_(quirks), memory_(memory), services_(services), policy_(policy) {}
+
+Interpreter::Result Interpreter::run(Stream& stream, const StreamPeers& peers,
+                                     std::uint64_t* extract, std::uint32_t limit, TimePoint now) {
+  PANTRY_CHECK(stream.state.faulted == 0 && stream.state.dead == 0 && limit != 0);
+  Execution run{stream, peers, quirks_, memory_, services_, logged_gaps_, policy_, now};
+  stream.blocked = BlockedReason::kUnblocked;
+  stream.wait = {};
+  if (stream.state.fault_passes != 0) {
+    stream.state.fault_passes = 0;
+    advance(stream.state);
+  }
+  const Result result = run_instructions(run, extract, limit);
+  publish(stream, extract);
+  return result;
+}
+
+Interpreter::Result Interpreter::run_instructions(Execution& run, std::uint64_t* extract,
+                                                  std::uint32_t limit) {
+  StreamState& state = run.state();
+  settle_in_flight(run);
+  Step step = settle_deferred(run);
+  if (step != Step::kNext) return {stop_at(run, step, false), 0};
+
+  Fetcher fetcher;
+  for (std::uint32_t executed = 0;;) {
+    if (run.stream.in_ring() && state.extract == run.stream.insert) {
+      return {StreamStop::kRingEmpty, executed};
+    }
+    if (executed == limit) return {StreamStop::kLimit, executed};
+    if (executed % kYieldInterval == kYieldInterval - 1 && services_.yield_requested()) {
+      return {StreamStop::kLimit, executed};
+    }
+    std::uint64_t word = 0;
+    step = fetcher.fetch(run, run.stream.pc().value, word);
+    if (step == Step::kNext) step = execute_word(run, word);
+    if (step == Step::kNext) {
+      advance(state);
+    } else if (step != Step::kMoved) {
+      return {stop_at(run, step, true), executed};
+    }
+    ++executed;
+    if (run.stream.in_ring() &&
+        (state.extract % 64 == 0 ||
+         quirks_.extract_update == Quirks::ExtractUpdate::kEveryInstruction)) {
+      publish(run.stream, extract);
+    }
+  }
+}
+
+// `passes`: after a fault the stream goes on behind the current instruction.
+StreamStop Interpreter::stop_at(Execution& run, Step step, bool passes) {
+  StreamState& state = run.state();
+  switch (step) {
+    case Step::kNext:
+    case Step::kMoved:
+      break;
+    case Step::kBlocked:
+      return StreamStop::kBlocked;
+    case Step::kStalled:
+      return StreamStop::kStalled;
+    case Step::kFault:
+      state.in_error = 1;
+      state.faulted = 1;
+      state.fault_passes = passes ? 1 : 0;
+      return StreamStop::kFault;
+    case Step::kFatal:
+      state.dead = 1;
+      return StreamStop::kFatal;
+    case Step::kAborted:
+      state.dead = 1;
+      return StreamStop::kAborted;
+  }
+  return StreamStop::kLimit;
+}
+
+void Interpreter::publish(const Stream& stream, std::uint64_t* extract) const {
+  if (extract == nullptr) return;
+  std::atomic_ref<std::uint64_t>(*extract).store(stream.state.extract, std::memory_order_release);
+}
+
+}  // namespace pantry::emu

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+//
+// The two places where an operation waits after its command stream has moved on: deferred
+// operations wait for scoreboard entries, operations in flight wait for time to pass.
+//
+// Both are arrays of fixed size in issue order, plain values without padding, part of what SUSPEND
+// saves. A stream that finds one full blocks until there is room. No lock, no allocation.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "base/check.h"
+
+namespace pantry::emu {
+
+// An instruction with a wait mask. Its source registers were sampled at issue, since streams re-use
+// them at once.
+struct DeferredOp {
+  std::uint64_t word = 0;  // the instruction
+  std::uint64_t address = 0;
+  std::uint64_t data = 0;
+  std::uint64_t heap = 0;  // the heap context in force
+};
+
+enum class InFlightKind : std::uint32_t {
+  kEndpoint,          // RUN_* or FINISH_TILING
+  kEndpointProgress,  // the same with progress_increment
+  kFlush,             // FLUSH_CACHE2: counts as a flush when it completes
+};
+
+struct InFlightOp {
+  std::int64_t issued_ns = 0;
+  std::int64_t done_ns = 0;
+  std::uint32_t entry = 0;  // of the scoreboard, held until done
+  InFlightKind kind = InFlightKind::kEndpoint;
+};
+
+// Issue order is index order.
+template <class Op, std::uint32_t kCapacity>
+class OpList {
+ public:
+  bool empty() const { return size_ == 0; }
+  bool full() const { return size_ == kCapacity; }
+  std::uint32_t size() const { return size_; }
+  Op& operator[](std::uint32_t index) {
+    PANTRY_CHECK(index < size_);
+    return ops_[index];
+  }
+  const Op& operator[](std::uint32_t index) const {
+    PANTRY_CHECK(index < size_);
+    return ops_[index];
+  }
+  void push(const Op& op) {
+    PANTRY_CHECK(!full());
+    ops_[size_++] = op;
+  }
+  void remove(std::uint32_t index) {
+    PANTRY_CHECK(index < size_);
+    for (std::uint32_t i = index; i + 1 < size_; ++i) ops_[i] = ops_[i + 1];
+    ops_[--size_] = Op{};
+  }
+
+ private:
+  std::array<Op, kCapacity> ops_{};
+  std::uint32_t size_ = 0;
+  std::uint32_t reserved_ = 0;
+};
+
+using DeferredOps = OpList<DeferredOp, 16>;
+using InFlightOps = OpList<InFlightOp, 16>;
+
+}  // namespace pantry::emu

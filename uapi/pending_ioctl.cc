@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+#include "uapi/pending_ioctl.h"
+
+#include <cstring>
+
+#include "uapi/reject.h"
+
+namespace pantry::uapi {
+namespace {
+
+std::vector<std::uint64_t> copy_of(std::span<const std::byte> bytes) {
+  std::vector<std::uint64_t> words((bytes.size() + 7) / 8);
+  std::memcpy(words.data(), bytes.data(), bytes.size());
+  return words;
+}
+
+std::span<std::byte> bytes_of(std::vector<std::uint64_t>& words, std::size_t bytes) {
+  return std::as_writable_bytes(std::span(words)).first(bytes);
+}
+
+}  // namespace
+
+PendingIoctl::PendingIoctl(PendingIoctls& owner, std::uint64_t token, Call& call, std::size_t user_bytes,
+                           IoctlCompletion* completion)
+    : owner_(owner),
+      token_(token),
+      argument_(copy_of(call.argument)),
+      call_{call.file,
+            call.features,
+            call.settings,
+            call.memory,
+            call.user_argument,
+            bytes_of(argument_, call.argument.size()),
+            std::move(call.fd),
+            std::nullopt,
+            std::nullopt},
+      whom_(call.wait->whom),
+      finish_(call.wait->finish),
+      user_bytes_(user_bytes),
+      completion_(completion),
+      wait_(owner.executor(), std::move(call.wait->args), *this) {}
+
+PendingIoctl::~PendingIoctl() { owner_.executor().lane(driver::Lane::kCleanup).cancel(*this); }
+
+bool PendingIoctl::start() {
+  wait_.start();
+  MutexLock lock(mutex_);
+  if (state_ == State::kDone) return true;
+  state_ = State::kPending;
+  return false;
+}
+
+void PendingIoctl::on_wait_done(Result<std::uint32_t> result) noexcept {
+  {
+    MutexLock lock(mutex_);
+    const bool in_start = state_ == State::kStarting;
+    state_ = State::kDone;
+    result_ = result;
+    if (in_start) return;
+  }
+  owner_.executor().lane(driver::Lane::kCleanup).queue(*this);
+}
+
+void PendingIoctl::run() {
+  finish();
+  owner_.destroy(*this);
+}
+
+void PendingIoctl::finish() {
+  Result<std::uint32_t> waited = 0;
+  {
+    MutexLock lock(mutex_);
+    waited = result_;
+  }
+  const Result<> result = finish_(call_, waited);
+  if (whom_ == PendingWait::For::kDetached) return;
+  IoctlReply reply{result ? 0 : negated(result.error()), std::nullopt};
+  if (Result<> copied = call_.memory.write(call_.user_argument, call_.argument.data(), user_bytes_); !copied)
+    reply.result = negated(copied.error());
+  completion_->on_ioctl_done(std::move(reply));
+}
+
+PendingIoctls::~PendingIoctls() {
+  MutexLock lock(mutex_);
+  for (auto& [ioctl, owned] : ioctls_) ioctl->cancel();
+  while (!ioctls_.empty()) changed_.wait(mutex_);
+}
+
+void PendingIoctls::start(std::unique_ptr<PendingIoctl> owned) {
+  PendingIoctl& ioctl = *owned;
+  {
+    MutexLock lock(mutex_);
+    ioctls_.emplace(&ioctl, std::move(owned));
+  }
+  if (!ioctl.start()) return;
+  ioctl.finish();
+  destroy(ioctl);
+}
+
+void PendingIoctls::cancel(std::uint64_t token) {
+  MutexLock lock(mutex_);
+  for (auto& [ioctl, owned] : ioctls_)
+    if (ioctl->token() == token) ioctl->cancel();
+}
+
+void PendingIoctls::destroy(PendingIoctl& ioctl) {
+  std::unique_ptr<PendingIoctl> dead;
+  {
+    MutexLock lock(mutex_);
+    dead = std::move(ioctls_.extract(&ioctl).mapped());
+  }
+  // From its own work item the lane's cancel only undoes a re-queue, of which there is none.
+  dead.reset();
+  MutexLock lock(mutex_);
+  changed_.notify_all();
+}
+
+}  // namespace pantry::uapi

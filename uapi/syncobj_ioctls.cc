@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+//
+// The SYNCOBJ ioctls that do not wait: panthor-uapi.md B.4, errata B.5, B.6. Those that do: syncobj_wait_ioctls.cc.
+#include <drm/panthor_drm.h>
+
+#include <cstddef>
+
+#include "uapi/ioctl_handlers.h"
+#include "uapi/reject.h"
+#include "uapi/syncobj_lookup.h"
+
+namespace pantry::uapi {
+namespace {
+
+constexpr Duration kTransferWaitsForSubmit = seconds(5);
+
+// RESET and SIGNAL share their argument and its rules.
+Result<std::vector<Ref<driver::Syncobj>>> syncobjs_of_array(Call& call, const char* name) {
+  const auto& args = call.arg<drm_syncobj_array>();
+  if (args.pad != 0) return reject(Errno::kInval, "{}: pad is {:#x}", name, args.pad);
+  if (args.count_handles == 0) return reject(Errno::kInval, "{}: no handles", name);
+  return find_syncobjs(call, {args.handles}, args.count_handles);
+}
+
+Result<> transfer_now(Call& call, driver::Syncobj& from, driver::Syncobj& to) {
+  const auto& args = call.arg<drm_syncobj_transfer>();
+  auto fence = from.find(args.src_point);
+  if (!fence)
+    return reject(Errno::kInval, "SYNCOBJ_TRANSFER: syncobj {} has no fence for point {}", args.src_handle,
+                  args.src_point);
+  if (args.dst_point != 0)
+    to.add_point(driver::FenceChain::create(), *std::move(fence), args.dst_point);
+  else
+    to.replace(*std::move(fence));
+  return {};
+}
+
+}  // namespace
+
+Result<> syncobj_create(Call& call) {
+  auto& args = call.arg<drm_syncobj_create>();
+  if ((args.flags & ~static_cast<std::uint32_t>(DRM_SYNCOBJ_CREATE_SIGNALED)) != 0)
+    return reject(Errno::kInval, "SYNCOBJ_CREATE: flags {:#x} are unknown", args.flags);
+  Ref<driver::Syncobj> syncobj = driver::Syncobj::create();
+  if ((args.flags & DRM_SYNCOBJ_CREATE_SIGNALED) != 0) syncobj->replace(driver::stub_fence());
+  PANTRY_TRY_ASSIGN(args.handle, call.file.add_syncobj(std::move(syncobj)));
+  return {};
+}
+
+Result<> syncobj_destroy(Call& call) {
+  const auto& args = call.arg<drm_syncobj_destroy>();
+  if (args.pad != 0) return reject(Errno::kInval, "SYNCOBJ_DESTROY: pad is {:#x}", args.pad);
+  return call.file.destroy_syncobj(args.handle);
+}
+
+Result<> syncobj_handle_to_fd(Call& call) {
+  auto& args = call.arg<drm_syncobj_handle>();
+  constexpr std::uint32_t kKnown = DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE;
+  if (args.pad != 0) return reject(Errno::kInval, "SYNCOBJ_HANDLE_TO_FD: pad is {:#x}", args.pad);
+  if ((args.flags & ~kKnown) != 0)
+    return reject(Errno::kInval, "SYNCOBJ_HANDLE_TO_FD: flags {:#x} are unknown", args.flags);
+  Ref<driver::Syncobj> syncobj = call.file.syncobj(args.handle);
+  const UserAddr number_at = call.user_argument + offsetof(drm_syncobj_handle, fd);
+  if (args.flags == 0) {
+    if (!syncobj) return reject(Errno::kInval, "SYNCOBJ_HANDLE_TO_FD: syncobj {} is unknown", args.handle);
+    args.fd = -1;
+    call.new_fd = NewFd{std::move(syncobj), number_at, NewFd::OnExec::kClose};
+    return {};
+  }
+  if (!syncobj) return reject(Errno::kNoEnt, "SYNCOBJ_HANDLE_TO_FD: syncobj {} is unknown", args.handle);
+  auto fence = syncobj->find(0);
+  if (!fence) return reject(Errno::kInval, "SYNCOBJ_HANDLE_TO_FD: syncobj {} holds no fence", args.handle);
+  PANTRY_TRY_ASSIGN(Ref<driver::SyncFile> file, driver::SyncFile::create(*std::move(fence)));
+  args.fd = -1;
+  call.new_fd = NewFd{std::move(file), number_at, NewFd::OnExec::kClose};
+  return {};
+}
+
+Result<> syncobj_fd_to_handle(Call& call) {
+  auto& args = call.arg<drm_syncobj_handle>();
+  constexpr std::uint32_t kKnown = DRM_SYNCOBJ_FD_TO_HANDLE_FLAGS_IMPORT_SYNC_FILE;
+  if (args.pad != 0) return reject(Errno::kInval, "SYNCOBJ_FD_TO_HANDLE: pad is {:#x}", args.pad);
+  if ((args.flags & ~kKnown) != 0)
+    return reject(Errno::kInval, "SYNCOBJ_FD_TO_HANDLE: flags {:#x} are unknown", args.flags);
+  if (args.flags == 0) {
+    const auto* syncobj = std::get_if<Ref<driver::Syncobj>>(&call.fd);
+    if (!syncobj) return reject(Errno::kInval, "SYNCOBJ_FD_TO_HANDLE: descriptor {} is not a syncobj", args.fd);
+    PANTRY_TRY_ASSIGN(args.handle, call.file.add_syncobj(*syncobj));
+    return {};
+  }
+  const auto* file = std::get_if<Ref<driver::SyncFile>>(&call.fd);
+  if (!file) return reject(Errno::kInval, "SYNCOBJ_FD_TO_HANDLE: descriptor {} is not a sync_file", args.fd);
+  const Ref<driver::Syncobj> syncobj = call.file.syncobj(args.handle);
+  if (!syncobj) return reject(Errno::kNoEnt, "SYNCOBJ_FD_TO_HANDLE: syncobj {} is unknown", args.handle);
+  syncobj->replace((*file)->fence());
+  return {};
+}
+
+Result<> syncobj_reset(Call& call) {
+  PANTRY_TRY_ASSIGN(const auto syncobjs, syncobjs_of_array(call, "SYNCOBJ_RESET"));
+  for (const Ref<driver::Syncobj>& syncobj : syncobjs) syncobj->replace(nullptr);
+  return {};
+}
+
+Result<> syncobj_signal(Call& call) {
+  PANTRY_TRY_ASSIGN(const auto syncobjs, syncobjs_of_array(call, "SYNCOBJ_SIGNAL"));
+  for (const Ref<driver::Syncobj>& syncobj : syncobjs) syncobj->replace(driver::stub_fence());
+  return {};
+}
+
+Result<> syncobj_timeline_signal(Call& call) {
+  const auto& args = call.arg<drm_syncobj_timeline_array>();
+  if (args.flags != 0) return reject(Errno::kInval, "SYNCOBJ_TIMELINE_SIGNAL: flags are {:#x}", args.flags);
+  if (args.count_handles == 0) return reject(Errno::kInval, "SYNCOBJ_TIMELINE_SIGNAL: no handles");
+  PANTRY_TRY_ASSIGN(const auto syncobjs, find_syncobjs(call, {args.handles}, args.count_handles));
+  PANTRY_TRY_ASSIGN(const auto points, read_points(call, {args.points}, args.count_handles, NullPoints::kAreZero));
+  for (std::size_t i = 0; i < syncobjs.size(); ++i)
+    syncobjs[i]->add_point(driver::FenceChain::create(), driver::stub_fence(), points[i]);
+  return {};
+}
+
+Result<> syncobj_query(Call& call) {
+  const auto& args = call.arg<drm_syncobj_timeline_array>();
+  if ((args.flags & ~static_cast<std::uint32_t>(DRM_SYNCOBJ_QUERY_FLAGS_LAST_SUBMITTED)) != 0)
+    return reject(Errno::kInval, "SYNCOBJ_QUERY: flags {:#x} are unknown", args.flags);
+  if (args.count_handles == 0) return reject(Errno::kInval, "SYNCOBJ_QUERY: no handles");
+  PANTRY_TRY_ASSIGN(const auto syncobjs, find_syncobjs(call, {args.handles}, args.count_handles));
+  const auto which = args.flags != 0 ? driver::Syncobj::Query::kLastSubmitted : driver::Syncobj::Query::kLastSignalled;
+  for (std::size_t i = 0; i < syncobjs.size(); ++i)
+    PANTRY_TRY(call.memory.put(UserAddr{args.points} + i * sizeof(std::uint64_t), syncobjs[i]->query(which)));
+  return {};
+}
+
+Result<> syncobj_transfer(Call& call) {
+  const auto& args = call.arg<drm_syncobj_transfer>();
+  constexpr std::uint32_t kForSubmit = DRM_SYNCOBJ_WAIT_FLAGS_WAIT_FOR_SUBMIT;
+  if (args.pad != 0) return reject(Errno::kInval, "SYNCOBJ_TRANSFER: pad is {:#x}", args.pad);
+  const Ref<driver::Syncobj> to = call.file.syncobj(args.dst_handle);
+  if (!to) return reject(Errno::kNoEnt, "SYNCOBJ_TRANSFER: destination {} is unknown", args.dst_handle);
+  const Ref<driver::Syncobj> from = call.file.syncobj(args.src_handle);
+  if (!from) return reject(Errno::kNoEnt, "SYNCOBJ_TRANSFER: source {} is unknown", args.src_handle);
+  if ((args.flags & ~kForSubmit) != 0)
+    return reject(Errno::kInval, "SYNCOBJ_TRANSFER: flags {:#x} are unknown", args.flags);
+  if ((args.flags & kForSubmit) == 0 || from->find(args.src_point)) return transfer_now(call, *from, *to);
+
+  PendingWait wait;
+  wait.args.syncobjs = {from};
+  wait.args.points = {args.src_point};
+  wait.args.deadline = call.file.device().executor().clock().now() + kTransferWaitsForSubmit;
+  wait.args.unsubmitted = driver::SyncobjWaitArgs::Unsubmitted::kEnough;
+  wait.finish = [](Call& done, Result<std::uint32_t> result) -> Result<> {
+    if (!result) return Error(result.error());
+    const auto& transfer = done.arg<drm_syncobj_transfer>();
+    const Ref<driver::Syncobj> source = done.file.syncobj(transfer.src_handle);
+    const Ref<driver::Syncobj> destination = done.file.syncobj(transfer.dst_handle);
+    if (!source || !destination) return Error(Errno::kNoEnt);
+    return transfer_now(done, *source, *destination);
+  };
+  call.wait = std::move(wait);
+  return {};
+}
+
+}  // namespace pantry::uapi

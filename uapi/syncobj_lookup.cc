@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+#include "uapi/syncobj_lookup.h"
+
+#include "uapi/reject.h"
+
+namespace pantry::uapi {
+
+Result<std::vector<Ref<driver::Syncobj>>> find_syncobjs(Call& call, UserAddr handles, std::uint32_t count) {
+  PANTRY_TRY_ASSIGN(const std::vector<std::uint32_t> numbers,
+                    read_array<std::uint32_t>(call.memory, {sizeof(std::uint32_t), count, handles}, sizeof(std::uint32_t)));
+  try {
+    std::vector<Ref<driver::Syncobj>> syncobjs;
+    syncobjs.reserve(numbers.size());
+    for (const std::uint32_t handle : numbers) {
+      Ref<driver::Syncobj> syncobj = call.file.syncobj(handle);
+      if (!syncobj) return reject(Errno::kNoEnt, "syncobj {} is unknown", handle);
+      syncobjs.push_back(std::move(syncobj));
+    }
+    return syncobjs;
+  } catch (const std::bad_alloc&) {
+    return Error(Errno::kNoMem);
+  }
+}
+
+Result<std::vector<std::uint64_t>> read_points(Call& call, UserAddr points, std::uint32_t count, NullPoints null) {
+  if (!points && null == NullPoints::kAreZero) {
+    try {
+      return std::vector<std::uint64_t>(count, 0);
+    } catch (const std::bad_alloc&) {
+      return Error(Errno::kNoMem);
+    }
+  }
+  return read_array<std::uint64_t>(call.memory, {sizeof(std::uint64_t), count, points}, sizeof(std::uint64_t));
+}
+
+}  // namespace pantry::uapi

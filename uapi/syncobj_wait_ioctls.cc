@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+//
+// SYNCOBJ_WAIT, SYNCOBJ_TIMELINE_WAIT, SYNCOBJ_EVENTFD: panthor-uapi.md B.4, errata B.6.
+#include <drm/panthor_drm.h>
+#include <unistd.h>
+
+#include "uapi/drm_abi.h"
+#include "uapi/ioctl_handlers.h"
+#include "uapi/reject.h"
+#include "uapi/syncobj_lookup.h"
+
+namespace pantry::uapi {
+namespace {
+
+using driver::SyncobjWaitArgs;
+
+// CLOCK_MONOTONIC of the client is the clock of the executor; a negative time lies in the past.
+TimePoint deadline_of(std::int64_t timeout_nsec) { return {timeout_nsec}; }
+
+SyncobjWaitArgs::Unsubmitted unsubmitted_of(std::uint32_t flags) {
+  if ((flags & kWaitAvailable) != 0) return SyncobjWaitArgs::Unsubmitted::kEnough;
+  return (flags & kWaitForSubmit) != 0 ? SyncobjWaitArgs::Unsubmitted::kWait : SyncobjWaitArgs::Unsubmitted::kFail;
+}
+
+template <class Args>
+Result<> start_wait(Call& call, std::uint32_t known_flags, UserAddr points) {
+  const Args& args = call.arg<Args>();
+  if ((args.flags & ~known_flags) != 0)
+    return reject(Errno::kInval, "SYNCOBJ_WAIT: flags {:#x} are unknown", args.flags);
+  if (args.count_handles == 0) return {};
+  PendingWait wait;
+  PANTRY_TRY_ASSIGN(wait.args.syncobjs, find_syncobjs(call, {args.handles}, args.count_handles));
+  PANTRY_TRY_ASSIGN(wait.args.points, read_points(call, points, args.count_handles, NullPoints::kAreZero));
+  wait.args.deadline = deadline_of(args.timeout_nsec);
+  wait.args.want = (args.flags & kWaitAll) != 0 ? SyncobjWaitArgs::Want::kAll : SyncobjWaitArgs::Want::kAny;
+  wait.args.unsubmitted = unsubmitted_of(args.flags);
+  wait.finish = [](Call& done, Result<std::uint32_t> result) -> Result<> {
+    // Written only on success: a timeout leaves what the caller passed.
+    if (!result) return Error(result.error());
+    done.arg<Args>().first_signaled = *result;
+    return {};
+  };
+  call.wait = std::move(wait);
+  return {};
+}
+
+}  // namespace
+
+Result<> syncobj_wait(Call& call) {
+  return start_wait<DrmSyncobjWait>(call, kWaitAll | kWaitForSubmit | kWaitDeadline, {});
+}
+
+Result<> syncobj_timeline_wait(Call& call) {
+  return start_wait<DrmSyncobjTimelineWait>(call, kWaitAll | kWaitForSubmit | kWaitAvailable | kWaitDeadline,
+                                            {call.arg<DrmSyncobjTimelineWait>().points});
+}
+
+Result<> syncobj_eventfd(Call& call) {
+  const auto& args = call.arg<DrmSyncobjEventfd>();
+  if ((args.flags & ~kWaitAvailable) != 0)
+    return reject(Errno::kInval, "SYNCOBJ_EVENTFD: flags {:#x} are unknown", args.flags);
+  if (args.pad != 0) return reject(Errno::kInval, "SYNCOBJ_EVENTFD: pad is {:#x}", args.pad);
+  Ref<driver::Syncobj> syncobj = call.file.syncobj(args.handle);
+  if (!syncobj) return reject(Errno::kNoEnt, "SYNCOBJ_EVENTFD: syncobj {} is unknown", args.handle);
+  if (std::holds_alternative<BadFd>(call.fd))
+    return reject(Errno::kBadF, "SYNCOBJ_EVENTFD: descriptor {} is not open", args.fd);
+  if (!std::holds_alternative<EventFd>(call.fd))
+    return reject(Errno::kInval, "SYNCOBJ_EVENTFD: descriptor {} is not an eventfd", args.fd);
+
+  PendingWait wait;
+  wait.args.syncobjs = {std::move(syncobj)};
+  wait.args.points = {args.point};
+  wait.args.deadline = TimePoint::never();
+  wait.args.unsubmitted = (args.flags & kWaitAvailable) != 0 ? SyncobjWaitArgs::Unsubmitted::kEnough
+                                                              : SyncobjWaitArgs::Unsubmitted::kWait;
+  wait.whom = PendingWait::For::kDetached;
+  wait.finish = [](Call& done, Result<std::uint32_t> result) -> Result<> {
+    if (!result) return Error(result.error());  // cancelled: the file is being closed
+    const std::uint64_t one = 1;
+    if (::write(std::get<EventFd>(done.fd).fd.get(), &one, sizeof one) != sizeof one)
+      log_error("uapi", "SYNCOBJ_EVENTFD: writing the eventfd failed: {}", name_of(static_cast<Errno>(errno)));
+    return {};
+  };
+  call.wait = std::move(wait);
+  return {};
+}
+
+}  // namespace pantry::uapi
