@@ -168,12 +168,26 @@ void largest_range_works(const Device& device) {
 }
 
 void kernel_range_is_not_the_clients(const Device& device) {
-  // Rings and sync objects live behind the client's range: nothing there may be reachable for a
-  // store of a job. The pages behind the range belong to nobody yet, so the fault is one of
-  // translation.
+  // Rings and sync objects lie behind the client's range. No bind may touch them, and the group
+  // goes on working.
   Bench bench(device);
-  bench.expect_store_fault(bench.vm().user_va_range());
-  igt_assert_eq(bench.load32(bench.result_va(1)), bench.result(1));
+  bench.store32(bench.result_va(1), 5);
+  const uint64_t end = bench.vm().user_va_range();
+  const uint64_t rest = device.full_va_range() - end;
+  const Bo bo = Bo::create(device, kPage);
+  for (const uint64_t size : {kPage, kBlock, rest}) {
+    Binds binds;
+    binds.unmap(end, size, {});
+    uint32_t failed_at = 0;
+    igt_assert_eq(bench.vm().bind_sync(binds, failed_at), EINVAL);
+  }
+  Binds across;
+  across.unmap(end - kPage, 2 * kPage, {});
+  uint32_t failed_at = 0;
+  igt_assert_eq(bench.vm().bind_sync(across, failed_at), EINVAL);
+  igt_assert_eq(map_at(bench.vm(), bo, end, kPage), EINVAL);
+  bench.store32(bench.result_va(1), 6);
+  igt_assert_eq(bench.result(1), 6);
 }
 
 void spaces_are_isolated(const Device& device) {
@@ -343,7 +357,7 @@ constexpr Case kCases[] = {
      first_and_last_page},
     {"small-range-works", "A space whose client wants only 4 GiB.", small_range_works},
     {"largest-range-works", "A space that leaves the driver only 256 MiB.", largest_range_works},
-    {"kernel-range-is-not-the-clients", "A store behind the client's range faults.",
+    {"kernel-range-is-not-the-clients", "No bind can take the driver's rings away.",
      kernel_range_is_not_the_clients},
     {"spaces-are-isolated", "One address in two spaces is two memories.", spaces_are_isolated},
     {"one-buffer-in-two-spaces", "One buffer in two spaces is one memory.",

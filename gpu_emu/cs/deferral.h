@@ -61,10 +61,8 @@ Step issue(Execution& run, const I& op, std::uint64_t address, std::uint64_t dat
   if (!is_mask_allowed(run, op.wait) || (mask >> op.signal.index & 1) != 0) {
     return run.fatal(datasheet::Exception::kCsInstrInvalid, encode(op));
   }
-  const DeferredOp sampled = {.word = encode(op),
-                              .address = address,
-                              .data = data,
-                              .heap = run.state().heap_context};
+  const DeferredOp sampled = {
+      .word = encode(op), .address = address, .data = data, .heap = run.state().heap_context};
   Scoreboard& scoreboard = run.state().scoreboard;
   if (mask == 0 || run.in_order()) {
     scoreboard.begin(op.signal.index);

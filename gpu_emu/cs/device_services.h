@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// What the command streams and the firmware need of the rest of the device: interrupts, clocks, the flush counter and
-// the MCU's state register. Memory is not here (mmu/gpu_memory.h), nor is waking the host: whatever gives the firmware
-// work is a register access or the passing of time, and Gpu::run sees both.
+// What the command streams and the firmware need of the rest of the device: interrupts, clocks, the
+// flush counter and the MCU's state register. Memory is not here (mmu/gpu_memory.h), nor is waking
+// the host: whatever gives the firmware work is a register access or the passing of time, and
+// Gpu::run sees both.
 //
 // Called with the device's lock held. Nothing here allocates or blocks.
 #pragma once
@@ -18,8 +19,8 @@ enum class McuStatus : std::uint32_t { kDisabled = 0, kEnabled = 1, kHalted = 2,
 
 class DeviceServices {
  public:
-  // Sets bits of JOB_INT_RAWSTAT: bit n for CSG slot n, bit 31 for the global interface. Called after the release store
-  // of whatever the bits announce.
+  // Sets bits of JOB_INT_RAWSTAT: bit n for CSG slot n, bit 31 for the global interface. Called
+  // after the release store of whatever the bits announce.
   virtual void raise_job_interrupt(std::uint32_t bits) = 0;
   virtual void set_mcu_status(McuStatus status) = 0;
 
@@ -32,8 +33,8 @@ class DeviceServices {
   virtual void complete_cache_flush() = 0;
 
   virtual TimePoint now() = 0;
-  // True when a register access waits for the device's lock: run() then returns after at most 64 more instructions. One
-  // relaxed load.
+  // True when a register access waits for the device's lock: run() then returns after at most 64
+  // more instructions. One relaxed load.
   virtual bool yield_requested() = 0;
 
  protected:

@@ -62,8 +62,7 @@ class FlatMemory final : public GpuMemory {
     if (space != MemoryStatus::kOk) return {space};
     const auto found = pages_.find({as.value, va.value / kPageSize});
     const bool writes = access == Access::kWrite || access == Access::kAtomic;
-    if (found == pages_.end() ||
-        (writes && found->second.permission == Permission::kReadOnly)) {
+    if (found == pages_.end() || (writes && found->second.permission == Permission::kReadOnly)) {
       ++faults_;
       return {MemoryStatus::kStall};
     }

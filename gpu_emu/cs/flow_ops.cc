@@ -95,8 +95,8 @@ Step execute(Execution& run, const isa::Wait& op) {
 Step execute(Execution& run, const isa::Branch& op) {
   if (!is_taken(op.condition, static_cast<std::int32_t>(run.get(op.value)))) return Step::kNext;
   // Relative to the next instruction: -1 is the branch itself.
-  const auto distance = static_cast<std::uint64_t>(
-      (std::int64_t{op.offset} + 1) * std::int64_t{isa::kInstructionBytes});
+  const auto distance = static_cast<std::uint64_t>((std::int64_t{op.offset} + 1) *
+                                                   std::int64_t{isa::kInstructionBytes});
   StreamState& state = run.state();
   if (run.stream.in_ring()) {
     // What has been executed belongs to the host again, so the ring only goes forward.

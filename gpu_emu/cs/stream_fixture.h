@@ -32,9 +32,8 @@ inline Program operator+(Program a, const Program& b) {
 }
 // Two MOVE32 build any 64-bit value; MOVE48 only those below 2^48.
 inline Program set64(isa::Reg64 reg, std::uint64_t value) {
-  return program(
-      isa::Move32{.dst = reg.low(), .imm = static_cast<std::uint32_t>(value)},
-      isa::Move32{.dst = reg.high(), .imm = static_cast<std::uint32_t>(value >> 32)});
+  return program(isa::Move32{.dst = reg.low(), .imm = static_cast<std::uint32_t>(value)},
+                 isa::Move32{.dst = reg.high(), .imm = static_cast<std::uint32_t>(value >> 32)});
 }
 
 class StreamRig {
@@ -67,10 +66,10 @@ class StreamRig {
   // Puts `words` at kBuffer and a CALL of it into the ring.
   void call(const Program& words) {
     memory.poke_words(kAs, kBuffer, words);
-    ring(program(
-        isa::Move48{.dst = isa::d(92), .imm = kBuffer.value},
-        isa::Move32{.dst = isa::r(94), .imm = static_cast<std::uint32_t>(8 * words.size())},
-        isa::Call{.address = isa::d(92), .length = isa::r(94)}));
+    ring(
+        program(isa::Move48{.dst = isa::d(92), .imm = kBuffer.value},
+                isa::Move32{.dst = isa::r(94), .imm = static_cast<std::uint32_t>(8 * words.size())},
+                isa::Call{.address = isa::d(92), .length = isa::r(94)}));
   }
 
   StreamStop run(Stream& which, std::uint32_t limit) {

@@ -19,9 +19,8 @@ template <class Data>
 using WordOf = std::conditional_t<std::is_same_v<Data, isa::Reg64>, std::uint64_t, std::uint32_t>;
 
 template <class Word>
-constexpr std::uint64_t kStatusOffset = sizeof(Word) == 8
-                                            ? datasheet::sync_object::word64::kStatus
-                                            : datasheet::sync_object::word32::kStatus;
+constexpr std::uint64_t kStatusOffset = sizeof(Word) == 8 ? datasheet::sync_object::word64::kStatus
+                                                          : datasheet::sync_object::word32::kStatus;
 
 template <class Word>
 std::atomic_ref<Word> word_at(const Translation& t) {
@@ -140,8 +139,7 @@ Step execute(Execution& run, const isa::FlushCache2& op) {
 // the counter that lets later flushes be skipped.
 Outcome perform(Execution& run, const isa::FlushCache2& op, const DeferredOp& sampled) {
   const auto id = static_cast<std::uint32_t>(sampled.data);
-  if (id != datasheet::user_page::kAlwaysFlush &&
-      has_moved_past(run.services.latest_flush(), id)) {
+  if (id != datasheet::user_page::kAlwaysFlush && has_moved_past(run.services.latest_flush(), id)) {
     return Outcome::kDone;
   }
   if (run.in_order() || run.quirks.cache_flush_time.ns == 0) {

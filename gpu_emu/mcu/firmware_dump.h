@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A read-only picture of the firmware's state, for tests, for the log and for a debugger. A value; nothing in it points
-// into the device.
+// A read-only picture of the firmware's state, for tests, for the log and for a debugger. A value;
+// nothing in it points into the device.
 #pragma once
 
 #include <array>
@@ -19,9 +19,9 @@ inline constexpr std::uint32_t kGroupSlots = datasheet::kMaliG610.group_slots;
 
 struct StreamDump {
   bool started = false;
-  bool held_by_fault = false;   // CS_FAULT not acknowledged yet
-  bool dead = false;            // CS_FATAL, or its address space was disabled under it
-  bool in_error_state = false;  // until the next ERROR_BARRIER
+  bool held_by_fault = false;       // CS_FAULT not acknowledged yet
+  bool dead = false;                // CS_FATAL, or its address space was disabled under it
+  bool in_error_state = false;      // until the next ERROR_BARRIER
   std::uint8_t blocked_reason = 0;  // as in CS status
   std::uint8_t depth = 0;           // call frames in use, the ring is 1
   std::uint32_t scoreboards = 0;    // mask of the entries that are not zero

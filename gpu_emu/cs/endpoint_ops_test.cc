@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+#include "gpu_emu/cs/endpoint_ops.h"
+
+#include <gtest/gtest.h>
+
+#include "gpu_emu/cs/stream_fixture.h"
+
+namespace pantry::emu {
+namespace {
+
+using datasheet::Exception;
+using datasheet::cs::BlockedReason;
+using isa::d;
+using isa::r;
+
+struct EndpointCase {
+  const char* name;
+  std::uint64_t word;
+  isa::ReqResource wanted;
+};
+
+class EndpointWork : public testing::TestWithParam<EndpointCase> {};
+
+TEST_P(EndpointWork, KeepsItsEntryBusyForItsTime) {
+  StreamRig rig{Quirks{}};
+  rig.ring(program(isa::SetSbEntry{.endpoint = {6}, .other = {0}}, GetParam().wanted) +
+           Program{GetParam().word} + program(isa::Wait{.mask = {1 << 6}}));
+  EXPECT_EQ(rig.run(), StreamStop::kBlocked);
+  EXPECT_EQ(rig.stream.state.scoreboard.busy(), 1u << 6);
+  rig.services.time = rig.services.time + rig.quirks.endpoint_time - nanoseconds(1);
+  EXPECT_EQ(rig.run(), StreamStop::kBlocked);
+  rig.services.time = rig.services.time + nanoseconds(1);
+  EXPECT_EQ(rig.run(), StreamStop::kRingEmpty);
+  EXPECT_TRUE(rig.stream.drained());
+  EXPECT_EQ(rig.stream.state.progress, 1u) << "progress_increment counts at completion";
+}
+
+TEST_P(EndpointWork, NeedsItsResource) {
+  if (GetParam().wanted == isa::ReqResource{}) GTEST_SKIP() << "needs none";
+  StreamRig rig{Quirks{}};
+  rig.ring(Program{GetParam().word});
+  EXPECT_EQ(rig.run(), StreamStop::kFatal);
+  EXPECT_EQ(rig.stream.exception.type, Exception::kCsEndpointFault);
+
+  Quirks quirks;
+  quirks.unrequested_run = Quirks::UnrequestedRun::kExecuted;
+  StreamRig lax{quirks};
+  lax.ring(Program{GetParam().word});
+  EXPECT_EQ(lax.run(), StreamStop::kRingEmpty);
+  EXPECT_EQ(lax.stream.state.scoreboard.busy(), 1u);
+}
+
+TEST_P(EndpointWork, IsDroppedInErrorState) {
+  if (GetParam().wanted == isa::ReqResource{}) GTEST_SKIP() << "not a RUN";
+  for (const auto rule : {Quirks::RunInErrorState::kSkipped, Quirks::RunInErrorState::kExecuted}) {
+    Quirks quirks;
+    quirks.run_in_error_state = rule;
+    StreamRig rig{quirks};
+    rig.stream.state.in_error = 1;
+    rig.ring(program(GetParam().wanted) + Program{GetParam().word});
+    EXPECT_EQ(rig.run(), StreamStop::kRingEmpty);
+    EXPECT_EQ(rig.stream.state.in_flight.empty(), rule == Quirks::RunInErrorState::kSkipped);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, EndpointWork,
+    testing::Values(
+        EndpointCase{"RunCompute",
+                     isa::encode(isa::RunCompute{.task_increment = 4, .progress_increment = true}),
+                     {.compute = true}},
+        EndpointCase{"RunComputeIndirect",
+                     isa::encode(isa::RunComputeIndirect{.progress_increment = true}),
+                     {.compute = true}},
+        EndpointCase{
+            "RunTiling", isa::encode(isa::RunTiling{.progress_increment = true}), {.tiler = true}},
+        EndpointCase{
+            "RunIdvs", isa::encode(isa::RunIdvs{.progress_increment = true}), {.idvs = true}},
+        EndpointCase{"RunFragment",
+                     isa::encode(isa::RunFragment{.progress_increment = true}),
+                     {.fragment = true}},
+        EndpointCase{"RunFullscreen",
+                     isa::encode(isa::RunFullscreen{.dcd = d(2), .progress_increment = true}),
+                     {.tiler = true}},
+        EndpointCase{
+            "FinishTiling", isa::encode(isa::FinishTiling{.progress_increment = true}), {}}),
+    [](const auto& info) { return info.param.name; });
+
+TEST(EndpointQueue, WhenFullTheStreamWaitsForRoom) {
+  StreamRig rig{Quirks{}};
+  rig.ring(program(isa::ReqResource{.compute = true}));
+  for (int i = 0; i < 17; ++i) rig.ring(program(isa::RunCompute{.task_increment = 1}));
+  EXPECT_EQ(rig.run(), StreamStop::kBlocked);
+  EXPECT_EQ(rig.stream.blocked, BlockedReason::kDeferred);
+  EXPECT_EQ(rig.stream.state.extract, 8u * 17);
+  rig.services.time = rig.services.time + rig.quirks.endpoint_time;
+  EXPECT_EQ(rig.run(), StreamStop::kRingEmpty);
+}
+
+TEST(ErrorBarrier, WaitsForOutstandingWork) {
+  StreamRig rig{Quirks{}};
+  rig.ring(program(isa::ReqResource{.compute = true}, isa::RunCompute{.task_increment = 1},
+                   isa::ErrorBarrier{}));
+  EXPECT_EQ(rig.run(rig.stream, 2), StreamStop::kLimit);
+  rig.stream.state.in_error = 1;
+  EXPECT_EQ(rig.run(), StreamStop::kBlocked);
+  EXPECT_EQ(rig.stream.blocked, BlockedReason::kScoreboardWait);
+  EXPECT_EQ(rig.stream.state.in_error, 1);
+  rig.services.time = rig.services.time + rig.quirks.endpoint_time;
+  EXPECT_EQ(rig.run(), StreamStop::kRingEmpty);
+  EXPECT_EQ(rig.stream.state.in_error, 0);
+}
+
+}  // namespace
+}  // namespace pantry::emu
