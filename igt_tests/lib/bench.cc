@@ -23,7 +23,7 @@ constexpr unsigned kSource = 10;       // r10:11
 constexpr unsigned kDestination = 12;  // r12:13
 constexpr unsigned kCount = 14;
 constexpr unsigned kValue = 16;
-constexpr unsigned kRounds = 17;
+[[maybe_unused]] constexpr unsigned kRounds = 17;
 constexpr unsigned kStopWord = 18;
 
 void copy_words(Bo& bo, uint64_t offset, const Assembler& stream) {
