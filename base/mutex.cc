@@ -12,62 +12,75 @@ std::chrono::steady_clock::time_point native_time(TimePoint time) {
   return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(time.ns));
 }
 
+#if defined(PANTRY_TRAPS)
+thread_local constinit unsigned held = 0;
+void count_lock() { ++held; }
+void count_unlock() { --held; }
+#else
+constexpr unsigned held = 0;
+void count_lock() {}
+void count_unlock() {}
+#endif
+
 }  // namespace
 
-void Mutex::lock() PANTRY_NO_THREAD_SAFETY_ANALYSIS {
-  ThreadHost* const host = ThreadHost::current();
-  if (!host) {
+unsigned Mutex::held_by_this_thread() noexcept { return held; }
+
+void Mutex::lock() {
+  if (ThreadHost* const host = ThreadHost::current()) {
+    host->preempt();
+    while (!native_.try_lock()) host->park(this, TimePoint::never());
+  } else {
     native_.lock();
-    return;
   }
-  host->preempt();
-  while (!native_.try_lock()) host->park(this, TimePoint::never());
+  count_lock();
 }
 
-void Mutex::unlock() PANTRY_NO_THREAD_SAFETY_ANALYSIS {
+void Mutex::unlock() {
+  count_unlock();
   native_.unlock();
   if (ThreadHost* const host = ThreadHost::current()) {
-    host->wake(this);
+    // From here on `this` is only a number: the mutex may be gone already.
+    host->wake_one(this);
     host->preempt();
   }
 }
 
-void CondVar::wait(Mutex& mutex) PANTRY_NO_THREAD_SAFETY_ANALYSIS {
-  if (ThreadHost* const host = ThreadHost::current()) {
-    mutex.native_.unlock();
-    host->wake(&mutex);
-    host->park(this, TimePoint::never());
-    while (!mutex.native_.try_lock()) host->park(&mutex, TimePoint::never());
-    return;
-  }
-  std::unique_lock lock(mutex.native_, std::adopt_lock);
-  native_.wait(lock);
-  lock.release();
-}
+void CondVar::wait(Mutex& mutex) { wait_until(mutex, TimePoint::never()); }
 
-bool CondVar::wait_until(Mutex& mutex, TimePoint deadline) PANTRY_NO_THREAD_SAFETY_ANALYSIS {
+bool CondVar::wait_until(Mutex& mutex, TimePoint deadline) {
   if (ThreadHost* const host = ThreadHost::current()) {
     mutex.native_.unlock();
-    host->wake(&mutex);
+    host->wake_one(&mutex);
     const bool woken = host->park(this, deadline);
     while (!mutex.native_.try_lock()) host->park(&mutex, TimePoint::never());
     return woken;
   }
-  if (deadline == TimePoint::never()) {
-    wait(mutex);
-    return true;
-  }
   std::unique_lock lock(mutex.native_, std::adopt_lock);
-  const std::cv_status status = native_.wait_until(lock, native_time(deadline));
+  bool woken = true;
+  if (deadline == TimePoint::never())
+    native_.wait(lock);
+  else
+    woken = native_.wait_until(lock, native_time(deadline)) == std::cv_status::no_timeout;
   lock.release();
-  return status == std::cv_status::no_timeout;
+  return woken;
+}
+
+void CondVar::notify_one() {
+  if (ThreadHost* const host = ThreadHost::current()) {
+    host->wake_one(this);
+    host->preempt();
+  } else {
+    native_.notify_one();
+  }
 }
 
 void CondVar::notify_all() {
-  native_.notify_all();
   if (ThreadHost* const host = ThreadHost::current()) {
     host->wake(this);
     host->preempt();
+  } else {
+    native_.notify_all();
   }
 }
 

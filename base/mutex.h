@@ -2,7 +2,9 @@
 //
 // The one mutex and the one condition variable of Pantry: annotated for clang's thread-safety analysis, and aware of
 // simulation (thread_host.h). Neither allocates. On a simulated thread each lock, unlock, wait and notify is a point at
-// which the seed may let another thread go on.
+// which the seed may let another thread go on. Deadlines are on CLOCK_MONOTONIC, or virtual under simulation.
+//
+// Builds with PANTRY_TRAPS count the mutexes that a thread holds, so that a wait that must hold none can say so.
 //
 // Which locks may be taken inside a SignallingSection is said where each lock is declared.
 #pragma once
@@ -23,6 +25,9 @@ class PANTRY_CAPABILITY("mutex") Mutex {
 
   void lock() PANTRY_ACQUIRE();
   void unlock() PANTRY_RELEASE();
+
+  // How many mutexes the calling thread holds; 0 in builds without PANTRY_TRAPS.
+  static unsigned held_by_this_thread() noexcept;
 
  private:
   friend class CondVar;
@@ -51,6 +56,7 @@ class CondVar {
   void wait(Mutex& mutex) PANTRY_REQUIRES(mutex);
   // As wait, but returns false once `deadline` has passed. TimePoint::never() never passes.
   bool wait_until(Mutex& mutex, TimePoint deadline) PANTRY_REQUIRES(mutex);
+  void notify_one();
   void notify_all();
 
  private:

@@ -5,7 +5,7 @@
 
 namespace pantry {
 namespace {
-thread_local DeadList* current_list = nullptr;
+thread_local constinit DeadList* current_list = nullptr;
 }
 
 DeadList* DeadList::current() noexcept { return current_list; }

@@ -27,10 +27,15 @@ class ThreadHost {
   virtual bool park(const void* address, TimePoint deadline) noexcept = 0;
   // Makes every thread parked on `address` runnable.
   virtual void wake(const void* address) noexcept = 0;
+  // Makes one of them runnable, whichever the host likes.
+  virtual void wake_one(const void* address) noexcept = 0;
   virtual TimePoint now() noexcept = 0;
 
  protected:
   ~ThreadHost() = default;
 };
+
+// Now, on the clock that the calling thread lives by: its host's, or CLOCK_MONOTONIC. Any context.
+TimePoint current_time() noexcept;
 
 }  // namespace pantry

@@ -196,7 +196,7 @@ TYPED_TEST(BufferStoreTest, BuffersAreDisjoint) {
         buffers.erase(std::next(buffers.begin(), step % buffers.size()));
         continue;
       }
-      auto buffer = step % 3 == 1 ? this->store.create(step * 1000 + 1, 0, nullptr) : this->store.create_kernel(step + 1);
+      auto buffer = step % 3 == 1 ? this->store.create(step * 100 + 1, 0, nullptr) : this->store.create_kernel(step + 1);
       if (!buffer) continue;
       // Its number in each page.
       for (std::uint64_t page = 0; page < (*buffer)->size(); page += kPageSize) (*buffer)->write(page, &next, 8);

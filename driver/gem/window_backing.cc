@@ -71,27 +71,32 @@ Result<OwnedFd> WindowBacking::place(std::span<const PhysExtent> frames, std::ui
   return memfd;
 }
 
+bool WindowBacking::replace_by_anonymous(PhysExtent piece) noexcept {
+  void* const address = dram_.at(piece.start, piece.size);
+  if (map_anonymous(address, piece.size)) return true;
+  reserve_.give_up();
+  const bool replaced = map_anonymous(address, piece.size);
+  reserve_.take_back();
+  return replaced;
+}
+
 // `placed` bytes of `frames` are in place, and mapping `failed` was refused: a MAP_FIXED that fails may or may not have
 // unmapped what was there before. Mapping it anew can be refused for the same reason, but then it is still there.
 void WindowBacking::undo(std::span<const PhysExtent> frames, std::uint64_t placed, PhysExtent failed) noexcept {
   for_each_piece(frames, [&](PhysExtent piece) {
     if (placed == 0) return false;
-    replace_by_anonymous(piece);
+    PANTRY_CHECK(replace_by_anonymous(piece));
     placed -= piece.size;
     return true;
   });
-  void* const address = dram_.at(failed.start, failed.size);
-  PANTRY_CHECK(map_anonymous(address, failed.size) || msync(address, failed.size, MS_ASYNC) == 0);
-}
-
-void WindowBacking::replace_by_anonymous(PhysExtent piece) noexcept {
-  PANTRY_CHECK(map_anonymous(dram_.at(piece.start, piece.size), piece.size));
+  PANTRY_CHECK(replace_by_anonymous(failed) ||
+               msync(dram_.at(failed.start, failed.size), failed.size, MS_ASYNC) == 0);
 }
 
 void WindowBacking::withdraw(std::span<const PhysExtent> frames) noexcept {
-  // A piece is a mapping of its own, so replacing it splits none and does not count against the host's limit.
+  // A piece is a mapping of its own, so that replacing it splits none.
   for_each_piece(frames, [&](PhysExtent piece) {
-    replace_by_anonymous(piece);
+    PANTRY_CHECK(replace_by_anonymous(piece));
     return true;
   });
 }

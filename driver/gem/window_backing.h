@@ -6,10 +6,11 @@
 //
 // Invariant: a page of the window is either part of exactly one placed buffer or private anonymous memory. The number of
 // mappings in a process is limited (vm.max_map_count, 65530 by default) and a placement costs about 13 us, therefore
-// pieces of 64 KiB or more. No lock: the host's mmap serialises, and different frames never meet.
+// pieces of 64 KiB or more. The host's mmap serialises, and different frames never meet.
 #pragma once
 
 #include "driver/gem/backing.h"
+#include "driver/gem/mapping_reserve.h"
 #include "gpu_emu/ports.h"
 
 namespace pantry::driver {
@@ -25,9 +26,10 @@ class WindowBacking final : public Backing {
 
  private:
   void undo(std::span<const PhysExtent> frames, std::uint64_t placed, PhysExtent failed) noexcept;
-  void replace_by_anonymous(PhysExtent piece) noexcept;
+  bool replace_by_anonymous(PhysExtent piece) noexcept;
 
   const emu::Dram dram_;
+  MappingReserve reserve_;
 };
 
 }  // namespace pantry::driver

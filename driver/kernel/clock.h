@@ -33,11 +33,12 @@ class Clock {
 
   // Any thread, any context.
   virtual TimePoint now() noexcept = 0;
-  // Sleeps. Locks may be held only as device polls do (poll). Allowed inside a SignallingSection: it is bounded.
+  // Sleeps. Locks may be held only as device polls do (poll). Allowed inside a SignallingSection: it is bounded. Under
+  // simulation this is how an actor that is never idle (a device with work) lets time pass.
   virtual void sleep(Duration duration) noexcept = 0;
 
-  void set_heartbeat(DeviceHeartbeat* heartbeat) noexcept { heartbeat_ = heartbeat; }
-  DeviceHeartbeat* heartbeat() const noexcept { return heartbeat_; }
+  void set_heartbeat(DeviceHeartbeat* heartbeat) noexcept { heartbeat_.store(heartbeat, std::memory_order_release); }
+  DeviceHeartbeat* heartbeat() const noexcept { return heartbeat_.load(std::memory_order_acquire); }
 
   // Device poll, the first of the three kinds of wait: tests `condition()` every `step` until it holds (true) or the
   // HardwareLimit `limit` expires (false, after one last test). Locks may be held; nothing is allocated.
@@ -48,7 +49,7 @@ class Clock {
   ~Clock() = default;
 
  private:
-  DeviceHeartbeat* heartbeat_ = nullptr;
+  std::atomic<DeviceHeartbeat*> heartbeat_{nullptr};
 };
 
 // A limit on the device's answer, started by construction.

@@ -66,18 +66,19 @@ class IdTable {
  private:
   // Every id below hint_ is in use, so the search starts there: amortised constant while ids are only added.
   std::optional<std::uint32_t> lowest_free() {
-    auto it = objects_.lower_bound(hint_);
+    if (hint_ > last_) return std::nullopt;
+    auto it = objects_.lower_bound(static_cast<std::uint32_t>(hint_));
     while (it != objects_.end() && it->first == hint_) {
       ++hint_;
       ++it;
     }
-    if (hint_ > last_ || hint_ < first_) return std::nullopt;
-    return hint_;
+    if (hint_ > last_) return std::nullopt;
+    return static_cast<std::uint32_t>(hint_);
   }
 
   const std::uint32_t first_;
   const std::uint32_t last_;
-  std::uint32_t hint_ = first_;
+  std::uint64_t hint_ = first_;  // may be one past UINT32_MAX
   std::map<std::uint32_t, T> objects_;
 };
 

@@ -6,8 +6,9 @@
 //   - takes no lock that is anywhere held across an allocation or a fence wait;
 //   - does not wait for fences; it may poll the device (bounded) and queue work.
 // Three nets catch a violation: the capability `signalling` at compile time (functions that allocate or wait say
-// PANTRY_MAY_ALLOCATE / PANTRY_MAY_WAIT), the allocation trap at run time in builds with PANTRY_TRAPS, and the lock-order
-// pseudo lock under ThreadSanitizer.
+// PANTRY_MAY_ALLOCATE / PANTRY_MAY_WAIT, functions that only ever run in a section say PANTRY_SIGNALLING), the allocation
+// trap at run time in builds with PANTRY_TRAPS (allocation_trap.h), and the lock-order pseudo lock under ThreadSanitizer
+// (lock_order.h).
 #pragma once
 
 #include "base/mutex.h"
@@ -22,6 +23,8 @@ inline Signalling signalling;
 
 #define PANTRY_MAY_ALLOCATE PANTRY_EXCLUDES(::pantry::driver::signalling)
 #define PANTRY_MAY_WAIT PANTRY_EXCLUDES(::pantry::driver::signalling)
+// On a function that runs inside a section only: its body may then call nothing that may allocate or wait.
+#define PANTRY_SIGNALLING PANTRY_REQUIRES(::pantry::driver::signalling)
 
 // Collects what sections leave over and destroys it on the clean-up lane. One per device; outlives its sections.
 class Cleanup final : public Work {
@@ -50,14 +53,16 @@ class PANTRY_SCOPED_CAPABILITY SignallingSection {
   SignallingSection& operator=(const SignallingSection&) = delete;
 
   // Whether the calling thread is inside a section. Sections nest.
-  static bool active() noexcept;
+  static bool active() noexcept { return depth_ != 0; }
 
  private:
+  static thread_local constinit unsigned depth_;
   Cleanup& cleanup_;
   DeadList* outer_;
 };
 
-// For waits of kind 3 and for allocators: traps (aborts with a message) when called inside a section, in every build.
+// For waits of kind 3 (executor.h): traps (aborts with a message) inside a section and in a work item of a lane whose items
+// may not wait, in every build; while a mutex is held, in builds with PANTRY_TRAPS.
 void check_may_wait(const char* what) noexcept;
 
 }  // namespace pantry::driver

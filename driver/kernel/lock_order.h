@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+//
+// The pseudo lock of ThreadSanitizer builds. It stands for "a fence may be waited on": a SignallingSection holds it, every
+// allocation and every fence wait takes it for a moment. A mutex that is taken inside a section and held elsewhere across
+// an allocation or a wait is then a cycle in the sanitizer's lock graph, and reported even in a run that does not
+// deadlock.
+//
+// It is only ever taken for reading, so that it orders nothing and hides no race. Empty in other builds.
+#pragma once
+
+namespace pantry::driver::lock_order {
+
+#if defined(__SANITIZE_THREAD__)
+#define PANTRY_LOCK_ORDER 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define PANTRY_LOCK_ORDER 1
+#endif
+#endif
+
+#if defined(PANTRY_LOCK_ORDER)
+// Called when a thread enters its outermost section, and when it leaves it.
+void section_begins() noexcept;
+void section_ends() noexcept;
+// Called where a fence may be waited on or memory allocated. Not inside a section.
+void may_wait() noexcept;
+#else
+inline void section_begins() noexcept {}
+inline void section_ends() noexcept {}
+inline void may_wait() noexcept {}
+#endif
+
+}  // namespace pantry::driver::lock_order

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+#include "gpu_emu/mcu/firmware.h"
+
+#include "gpu_emu/mcu/firmware_core.h"
+
+namespace pantry::emu {
+
+Firmware::Firmware(const Quirks& quirks, GpuMemory& memory, DeviceServices& services,
+                   StreamPolicy policy)
+    : core_(std::make_unique<FirmwareCore>(quirks, memory, services, policy)) {}
+
+Firmware::~Firmware() = default;
+
+void Firmware::start() { core_->start(); }
+void Firmware::stop() { core_->stop(); }
+void Firmware::reset() { core_->stop(); }
+void Firmware::doorbell(std::uint32_t page) { core_->doorbell(page); }
+
+RunState Firmware::run(std::uint32_t budget, TimePoint now) { return core_->run(budget, now); }
+
+FirmwareDump Firmware::dump() const { return core_->dump(); }
+
+}  // namespace pantry::emu

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+#include "gpu_emu/mcu/global_interface.h"
+
+#include "gpu_emu/datasheet/job_int.h"
+#include "gpu_emu/mcu/timers.h"
+
+namespace pantry::emu {
+namespace {
+
+namespace in = datasheet::glb::input;
+namespace out = datasheet::glb::output;
+using datasheet::glb::Request;
+
+constexpr std::uint32_t kInterrupt = datasheet::job_int::Global::kMask;
+constexpr std::uint32_t kAllGroups = (1u << kGroupSlots) - 1;
+
+}  // namespace
+
+GlobalInterface::GlobalInterface(FirmwareEnv& env)
+    : env_(env), input_(env.section, layout::kGlbInput), output_(env.section, layout::kGlbOutput) {}
+
+void GlobalInterface::store_ack(std::uint32_t ack) {
+  ack_ = ack;
+  output_.store(out::kAck, ack);
+}
+
+void GlobalInterface::boot() {
+  const std::uint32_t request = input_.load(in::kReq);
+  events_.forget();
+  was_halt_requested_ = Request::Halt::get(request);
+  is_idle_event_wanted_ = false;
+  idle_timer_ = {};
+  progress_timer_ = {};
+  output_.store(out::kHaltStatus, static_cast<std::uint32_t>(datasheet::glb::HaltStatus::kOk));
+  doorbell_ack_ = input_.load(in::kDoorbellReq);
+  output_.store(out::kDoorbellAck, doorbell_ack_);
+  store_ack(request & ~Request::Halt::kMask);
+}
+
+void GlobalInterface::answer() {
+  const std::uint32_t request = input_.load(in::kReq);
+  const std::uint32_t changed = (request ^ ack_) & Request::kMirroredMask;
+  if (!Request::Halt::get(request)) was_halt_requested_ = false;
+  if (Request::CfgProgressTimer::get(changed)) {
+    progress_timer_ = progress_span(input_.load(in::kProgressTimer), env_.quirks);
+  }
+  // No bit says that the idle timer changed; it belongs to IDLE_EN.
+  idle_timer_ = timer_span(input_.load(in::kIdleTimer), env_.quirks);
+  is_idle_event_wanted_ = Request::IdleEn::get(request);
+  if (changed != 0) {
+    store_ack(ack_ ^ changed);
+    if ((changed & input_.load(in::kAckIrqMask)) != 0) {
+      env_.interrupts |= kInterrupt;
+    }
+  }
+  raise_events();
+}
+
+bool GlobalInterface::is_halt_requested() const {
+  return Request::Halt::get(input_.load(in::kReq)) && !was_halt_requested_;
+}
+
+void GlobalInterface::acknowledge_halt() {
+  was_halt_requested_ = true;
+  output_.store(out::kHaltStatus, static_cast<std::uint32_t>(datasheet::glb::HaltStatus::kOk));
+}
+
+std::uint32_t GlobalInterface::group_bells() const {
+  return (input_.load(in::kDoorbellReq) ^ doorbell_ack_) & kAllGroups;
+}
+
+void GlobalInterface::acknowledge_groups(std::uint32_t groups) {
+  doorbell_ack_ ^= groups;
+  output_.store(out::kDoorbellAck, doorbell_ack_);
+}
+
+void GlobalInterface::post_idle() { events_.post(Request::Idle::kMask); }
+
+void GlobalInterface::raise_events() {
+  if (events_.waiting() == 0) return;
+  const std::uint32_t toggled = events_.take(input_.load(in::kReq), ack_);
+  if (toggled == 0) return;
+  store_ack(ack_ ^ toggled);
+  if ((toggled & input_.load(in::kAckIrqMask)) != 0) env_.interrupts |= kInterrupt;
+}
+
+}  // namespace pantry::emu

@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: MIT
+
+#include <cerrno>
+#include <cstdlib>
+
+#include "igt_tests/harness/igt.h"
+#include "igt_tests/lib/bench.h"
+#include "igt_tests/lib/cases.h"
+
+IGT_TEST_DESCRIPTION("What command streams do, instruction by instruction.");
+
+using namespace gpu;
+
+namespace {
+
+// Registers of the tests, clear of the assembler's shorthands (r64..r70) and of the driver's (the
+// last four).
+constexpr unsigned kA = 20;
+constexpr unsigned kB = 22;
+constexpr unsigned kC = 24;
+constexpr unsigned kAddr = 30;  // r30:31
+constexpr unsigned kLen = 32;
+
+// Stores register `reg` to result word `word`.
+void keep(Assembler& stream, const Bench& bench, unsigned reg, uint32_t word) {
+  stream.move48(kAddr, bench.result_va(word)).store(reg, 1, kAddr, 0).wait_all();
+}
+
+void store_golden(const Device& device) {
+  // The very stream of a test that runs on hardware: VA 0x1001000, value 0xDEADBEEF.
+  Bench bench(device);
+  Bo bo = Bo::create(device, kPage);
+  bench.vm().map(bo, kPlay);
+  Assembler stream;
+  stream.move48(68, kPlay).move32(70, 0xDEADBEEF).store(70, 1, 68, 0).wait_all();
+  stream.move32(70, 0).flush_cache(70, 1).wait_all();
+  bench.run_ok(stream);
+  igt_assert_eq(uint32_t{bo.word_at(0)}, 0xDEADBEEF);
+  igt_assert_eq(uint32_t{bo.word_at(4)}, 0);
+}
+
+void move48_clears_the_top(const Device& device) {
+  Bench bench(device);
+  Assembler stream;
+  stream.move32(kA, ~0U).move32(kA + 1, ~0U).move48(kA, 0xABCD'1234'5678);
+  keep(stream, bench, kA, 0);
+  keep(stream, bench, kA + 1, 1);
+  bench.run_ok(stream.publish());
+  igt_assert_eq(bench.result(0), 0x12345678);
+  igt_assert_eq(bench.result(1), 0xABCD);
+}
+
+void add32(const Device& device) {
+  Bench bench(device);
+  const struct {
+    uint32_t start;
+    int32_t value;
+    uint32_t sum;
+  } cases[] = {{5, 7, 12}, {5, -7, 0xFFFFFFFE}, {0xFFFFFFFF, 1, 0}, {0x80000000, -1, 0x7FFFFFFF}};
+  Assembler stream;
+  uint32_t word = 0;
+  for (const auto& each : cases) {
+    stream.move32(kA + 1, 0x55).move32(kA, each.start).add32(kB, kA, each.value);
+    keep(stream, bench, kB, word++);
+    keep(stream, bench, kA, word++);
+  }
+  bench.run_ok(stream.publish());
+  word = 0;
+  for (const auto& each : cases) {
+    igt_assert_eq(bench.result(word++), each.sum);
+    igt_assert_eq(bench.result(word++), each.start);
+  }
+}
+
+void add64(const Device& device) {
+  Bench bench(device);
+  const struct {
+    uint64_t start;
+    int32_t value;
+  } cases[] = {{0xFFFFFFFF, 1},
+               {0x1'0000'0000, -1},
+               {0, -1},
+               {0x1234'5678'9ABC'DEF0, 0x7FFFFFFF},
+               {5, -2147483647}};
+  Assembler stream;
+  uint32_t word = 0;
+  for (const auto& each : cases) {
+    stream.move64(kA, each.start).add64(kB, kA, each.value);
+    keep(stream, bench, kB, word++);
+    keep(stream, bench, kB + 1, word++);
+  }
+  bench.run_ok(stream.publish());
+  word = 0;
+  for (const auto& each : cases) {
+    const uint64_t low = bench.result(word++);
+    const uint64_t high = bench.result(word++);
+    igt_assert_eq(high << 32 | low, each.start + static_cast<uint64_t>(int64_t{each.value}));
+  }
+}
+
+void umin32(const Device& device) {
+  Bench bench(device);
+  const uint32_t pairs[][2] = {
+      {1, 2}, {2, 1}, {7, 7}, {0xFFFFFFFF, 1}, {0x80000000, 0x7FFFFFFF}, {0, 0xFFFFFFFF}};
+  Assembler stream;
+  uint32_t word = 0;
+  for (const auto& pair : pairs) {
+    stream.move32(kA, pair[0]).move32(kB, pair[1]).umin32(kC, kA, kB);
+    keep(stream, bench, kC, word++);
+  }
+  bench.run_ok(stream.publish());
+  word = 0;
+  for (const auto& pair : pairs) {
+    igt_assert_eq(bench.result(word++), pair[0] < pair[1] ? pair[0] : pair[1]);
+  }
+}
+
+void load_and_store_many(const Device& device) {
+  Bench bench(device);
+  Bo bo = Bo::create(device, kPage);
+  for (uint32_t i = 0; i < 64; ++i) bo.words()[i] = 0x1000 + i;
+  bench.vm().map(bo, kPlay);
+  for (unsigned count = 1; count <= 16; ++count) {
+    Assembler stream;
+    stream.move48(kAddr, kPlay).load(0, count, kAddr, 64).wait_all();
+    stream.move48(kAddr, kPlay + 0x800).store(0, count, kAddr, 0).wait_all().publish();
+    bench.run_ok(stream);
+    for (uint32_t i = 0; i < 20; ++i) {
+      igt_assert_eq(uint32_t{bo.word_at(0x800 + i * 4)}, i < count ? 0x1010 + i : 0);
+    }
+    for (uint32_t i = 0; i < 20; ++i) bo.word_at(0x800 + i * 4) = 0;
+  }
+}
+
+void negative_offsets(const Device& device) {
+  Bench bench(device);
+  Bo bo = Bo::create(device, kPage);
+  bo.word_at(kPage - 8) = 0x4E66;
+  bench.vm().map(bo, kPlay);
+  Assembler stream;
+  stream.move48(kAddr, kPlay + kPage).load(kA, 1, kAddr, -8).wait_all();
+  stream.store(kA, 1, kAddr, -4096).wait_all().publish();
+  bench.run_ok(stream);
+  igt_assert_eq(uint32_t{bo.word_at(0)}, 0x4E66);
+}
+
+// One instruction whose words lie in two pages, of two buffers.
+void load_over_a_page_boundary(const Device& device) {
+  Bench bench(device);
+  Bo low = Bo::create(device, kPage);
+  Bo high = Bo::create(device, kPage);
+  for (uint32_t i = 0; i < 4; ++i) {
+    low.word_at(kPage - 16 + i * 4) = 10 + i;
+    high.word_at(i * 4) = 20 + i;
+  }
+  bench.vm().map(low, kPlay);
+  bench.vm().map(high, kPlay + kPage);
+  Assembler stream;
+  stream.move48(kAddr, kPlay + kPage - 16).load(0, 8, kAddr, 0).wait_all();
+  stream.move48(kAddr, bench.result_va(0)).store(0, 8, kAddr, 0).wait_all().publish();
+  bench.run_ok(stream);
+  for (uint32_t i = 0; i < 8; ++i) igt_assert_eq(bench.result(i), i < 4 ? 10 + i : 20 + i - 4);
+}
+
+void branches(const Device& device) {
+  Bench bench(device);
+  const uint32_t values[] = {0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF};
+  Assembler stream;
+  uint32_t word = 0;
+  for (const uint32_t value : values) {
+    for (unsigned condition = 0; condition <= 6; ++condition) {
+      stream.move32(kA, value).move32(kB, 1);
+      const auto skip = stream.branch_forward(static_cast<Condition>(condition), kA);
+      stream.move32(kB, 0);
+      stream.land(skip);
+      keep(stream, bench, kB, word++);
+    }
+  }
+  bench.run_ok(stream.publish());
+  word = 0;
+  for (const uint32_t value : values) {
+    const auto number = static_cast<int32_t>(value);
+    const bool taken[] = {number <= 0, number > 0,  number == 0, number != 0,
+                          number < 0,  number >= 0, true};
+    for (unsigned condition = 0; condition <= 6; ++condition) {
+      igt_assert_f(bench.result(word) == (taken[condition] ? 1 : 0), "condition %u with %#x\n",
+                   condition, value);
+      ++word;
+    }
+  }
+}
+
+void loop(const Device& device) {
+  constexpr uint32_t kRounds = 1000;
+  Bench bench(device);
+  Assembler stream;
+  stream.move32(kA, kRounds).move32(kB, 0);
+  const size_t top = stream.here();
+  stream.add32(kB, kB, 3).add32(kA, kA, -1).branch_back(Condition::kNotEqual, kA, top);
+  keep(stream, bench, kB, 0);
+  bench.run_ok(stream.publish());
+  igt_assert_eq(bench.result(0), 3 * kRounds);
+}
+
+void set_call(Assembler& stream, Stream target) {
+  stream.move48(kAddr, target.va).move32(kLen, target.size);
+}
+
+void call_returns(const Device& device) {
+  Bench bench(device);
+  Assembler callee;
+  callee.add32(kA, kA, 5);
+  const Stream target = bench.place(callee);
+  Assembler stream;
+  stream.move32(kA, 100);
+  set_call(stream, target);
+  stream.call(kAddr, kLen).call(kAddr, kLen).add32(kA, kA, 1);
+  keep(stream, bench, kA, 0);
+  bench.run_ok(stream.publish());
+  igt_assert_eq(bench.result(0), 111);
+}
+
+// The ring is level 1 and the job's stream level 2: six more fit.
+void nested_calls(const Device& device) {
+  constexpr unsigned kLevels = 6;
+  Bench bench(device);
+  Stream target = bench.place(Assembler().add32(kA, kA, 1));
+  for (unsigned level = 1; level < kLevels; ++level) {
+    Assembler stream;
+    set_call(stream, target);
+    stream.call(kAddr, kLen).add32(kA, kA, 16);
+    target = bench.place(stream);
+  }
+  Assembler stream;
+  stream.move32(kA, 0);
+  set_call(stream, target);
+  stream.call(kAddr, kLen);
+  keep(stream, bench, kA, 0);
+  bench.run_ok(stream.publish());
+  igt_assert_eq(bench.result(0), 1 + 16 * (kLevels - 1));
+}
+
+void jump_does_not_return(const Device& device) {
+  Bench bench(device);
+  bench.set_result(0, 0);
+  bench.set_result(1, 0);
+  const Stream target = bench.place(Assembler().store_value(bench.result_va(0), 1).publish());
+  Assembler stream;
+  set_call(stream, target);
+  stream.jump(kAddr, kLen).store_value(bench.result_va(1), 1).publish();
+  bench.run_ok(stream);
+  igt_assert_eq(bench.result(0), 1);
+  igt_assert_eq(bench.result(1), 0);
+}
+
+// A callee that jumps returns to its caller at the end of what it jumped to.
+void jump_inside_a_call(const Device& device) {
+  Bench bench(device);
+  const Stream last = bench.place(Assembler().add32(kA, kA, 100));
+  Assembler middle;
+  set_call(middle, last);
+  middle.jump(kAddr, kLen).add32(kA, kA, 1000);
+  const Stream first = bench.place(middle);
+  Assembler stream;
+  stream.move32(kA, 1);
+  set_call(stream, first);
+  stream.call(kAddr, kLen).add32(kA, kA, 10);
+  keep(stream, bench, kA, 0);
+  bench.run_ok(stream.publish());
+  igt_assert_eq(bench.result(0), 111);
+}
+
+void nops(const Device& device) {
+  Bench bench(device);
+  Assembler stream;
+  for (int i = 0; i < 1000; ++i) stream.nop();
+  // What a NOP carries besides its opcode does not matter.
+  stream.word(0x00FFFFFFFFFFFFFF).store_value(bench.result_va(0), 0x909).publish();
+  bench.run_ok(stream);
+  igt_assert_eq(bench.result(0), 0x909);
+}
+
+void set_registers_survive(const Device& device) {
+  Bench bench(device);
+  // Registers but the last four keep their values from one job of a queue to the next.
+  Assembler first;
+  for (unsigned reg = 0; reg < 60; ++reg) first.move32(reg, 0x700 + reg);
+  bench.run_ok(first);
+  Assembler second;
+  second.move48(62, bench.result_va(0));
+  for (unsigned reg = 0; reg < 60; reg += 4) {
+    second.store(reg, 4, 62, static_cast<int16_t>(reg * 4));
+  }
+  bench.run_ok(second.publish());
+  for (unsigned reg = 0; reg < 60; ++reg) igt_assert_eq(bench.result(reg), 0x700 + reg);
+}
+
+void scoreboard_selection(const Device& device) {
+  Bench bench(device);
+  Assembler stream;
+  for (unsigned slot = 0; slot < 8; ++slot) {
+    stream.select_scoreboards(2, slot).move48(kAddr, bench.result_va(slot)).move32(kA, 40 + slot);
+    stream.store(kA, 1, kAddr, 0).wait(static_cast<uint8_t>(1U << slot));
+    stream.load(kB, 1, kAddr, 0).wait(static_cast<uint8_t>(1U << slot));
+    keep(stream, bench, kB, 16 + slot);
+  }
+  bench.run_ok(stream.publish());
+  for (unsigned slot = 0; slot < 8; ++slot) {
+    igt_assert_eq(bench.result(slot), 40 + slot);
+    igt_assert_eq(bench.result(16 + slot), 40 + slot);
+  }
+}
+
+void sync_objects_32(const Device& device) {
+  Bench bench(device);
+  for (const SyncScope scope : {SyncScope::kSystem, SyncScope::kGroup}) {
+    Assembler stream;
+    stream.move48(kAddr, bench.result_va(0)).move32(kA, 1000).sync_set32(kAddr, kA, scope);
+    stream.move32(kA, 24).sync_add32(kAddr, kA, scope).sync_add32(kAddr, kA, scope);
+    bench.set_result(0, 5);
+    bench.set_result(1, 0);
+    bench.set_result(2, 77);
+    bench.run_ok(stream.publish());
+    igt_assert_eq(bench.result(0), 1048);
+    igt_assert_eq(bench.result(1), 0);
+    igt_assert_eq(bench.result(2), 77);
+  }
+}
+
+void sync_objects_64(const Device& device) {
+  Bench bench(device);
+  Assembler stream;
+  stream.move48(kAddr, bench.result_va(0)).move64(kA, 0x1'FFFF'FFFF);
+  stream.sync_set64(kAddr, kA, SyncScope::kSystem).move64(kA, 2);
+  stream.sync_add64(kAddr, kA, SyncScope::kGroup);
+  for (uint32_t i = 0; i < 6; ++i) bench.set_result(i, i < 4 ? 0 : 66);
+  bench.run_ok(stream.publish());
+  igt_assert_eq(bench.result(0), 1);
+  igt_assert_eq(bench.result(1), 2);
+  igt_assert_eq(bench.result(2), 0);
+  igt_assert_eq(bench.result(4), 66);
+}
+
+void sync_wait_satisfied(const Device& device) {
+  Bench bench(device);
+  for (uint32_t i = 0; i < 8; ++i) bench.set_result(i, 0);
+  Assembler stream;
+  stream.move48(kAddr, bench.result_va(0)).move64(kA, 7);
+  stream.sync_set32(kAddr, kA, SyncScope::kGroup);
+  stream.move32(kB, 6).sync_wait32(WaitUntil::kGreater, kAddr, kB);
+  stream.move32(kB, 7).sync_wait32(WaitUntil::kLessOrEqual, kAddr, kB);
+  stream.move48(kAddr, bench.result_va(4)).sync_set64(kAddr, kA, SyncScope::kGroup);
+  stream.move64(kB, 6).sync_wait64(WaitUntil::kGreater, kAddr, kB);
+  stream.move64(kB, 7).sync_wait64(WaitUntil::kLessOrEqual, kAddr, kB);
+  stream.store_value(bench.result_va(10), 0x600D).publish();
+  bench.run_ok(stream);
+  igt_assert_eq(bench.result(10), 0x600D);
+}
+
+void timestamps(const Device& device) {
+  Bench bench(device);
+  for (uint32_t i = 0; i < 8; ++i) bench.set_result(i, 0);
+  Assembler stream;
+  stream.move48(kAddr, bench.result_va(0)).store_state(State::kTimestamp, kAddr, 0);
+  stream.store_state(State::kCycleCount, kAddr, 8);
+  stream.move32(kA, 2000);
+  const size_t top = stream.here();
+  stream.add32(kA, kA, -1).branch_back(Condition::kNotEqual, kA, top);
+  stream.store_state(State::kTimestamp, kAddr, 16).publish();
+  bench.run_ok(stream);
+  const uint64_t first = uint64_t{bench.result(1)} << 32 | bench.result(0);
+  const uint64_t last = uint64_t{bench.result(5)} << 32 | bench.result(4);
+  igt_assert_neq(first, 0);
+  igt_assert_lte(first, last);
+}
+
+// The flush id moves on with each flush, and a client may read it.
+void flush_counts(const Device& device) {
+  Bench bench(device);
+  bench.store32(bench.result_va(0), 1);
+  bench.run_ok(Assembler().publish().publish());
+  igt_assert_eq(bench.result(0), 1);
+}
+
+void error_barrier(const Device& device) {
+  Bench bench(device);
+  bench.run_ok(
+      Assembler().error_barrier().store_value(bench.result_va(0), 8).error_barrier().publish());
+  igt_assert_eq(bench.result(0), 8);
+}
+
+// A stream of 64 KiB that copies a page of random words.
+void copy_a_page(const Device& device) {
+  Bench bench(device);
+  Bo from = Bo::create(device, kPage);
+  Bo to = Bo::create(device, kPage);
+  bench.vm().map(from, kPlay);
+  bench.vm().map(to, kPlay + kGigabyte);
+  for (uint32_t i = 0; i < 1024; ++i) from.words()[i] = static_cast<uint32_t>(random());
+  Assembler stream;
+  stream.move48(kAddr, kPlay).move48(kLen, kPlay + kGigabyte);
+  for (uint32_t i = 0; i < 64; ++i) {
+    const auto offset = static_cast<int16_t>(i * 64);
+    stream.load(0, 16, kAddr, offset).wait_all().store(0, 16, kLen, offset).wait_all();
+  }
+  bench.run_ok(stream.publish());
+  for (uint32_t i = 0; i < 1024; ++i)
+    igt_assert_eq(uint32_t{to.words()[i]}, uint32_t{from.words()[i]});
+}
+
+void streams_over_a_page_boundary(const Device& device) {
+  Bench bench(device);
+  Bo low = Bo::create(device, kPage);
+  Bo high = Bo::create(device, kPage);
+  const Assembler stream = Assembler().store_value(bench.result_va(0), 0xB0B).publish();
+  bench.vm().map(low, kPlay);
+  bench.vm().map(high, kPlay + kPage);
+  // Only the first 8 words lie in the first page; NOPs before them.
+  const auto& words = stream.words();
+  for (size_t i = 0; i < words.size(); ++i) {
+    const uint64_t at = kPage - 4 * 8 + i * 8;
+    if (at < kPage)
+      low.quads()[at / 8] = words[i];
+    else
+      high.quads()[(at - kPage) / 8] = words[i];
+  }
+  bench.set_result(0, 0);
+  const Syncobj done = Syncobj::create(device);
+  const uint32_t size = 64 - 4 * 8 + stream.size_bytes();
+  bench.group().submit(0, {kPlay + kPage - 64, size}, Syncs().signal(done));
+  igt_assert_eq(done.finish(kPatience), 1);
+  igt_assert_eq(bench.result(0), 0xB0B);
+}
+
+constexpr Case kCases[] = {
+    {"store-golden", "A known stream stores its word.", store_golden},
+    {"move48", "MOVE clears the upper 16 bits.", move48_clears_the_top},
+    {"add32", "Addition of 32 bits wraps and leaves its source.", add32},
+    {"add64", "Addition of 64 bits carries and extends the sign.", add64},
+    {"umin32", "The smaller of two unsigned numbers.", umin32},
+    {"load-and-store-many", "1 to 16 registers at a time.", load_and_store_many},
+    {"negative-offsets", "Offsets reach backwards.", negative_offsets},
+    {"load-over-a-page-boundary", "One load from two pages.", load_over_a_page_boundary},
+    {"branches", "Each condition with each kind of number.", branches},
+    {"loop", "A loop of 1000 rounds.", loop},
+    {"call-returns", "A call comes back.", call_returns},
+    {"nested-calls", "Calls down to the deepest level.", nested_calls},
+    {"jump-does-not-return", "A jump replaces the stream.", jump_does_not_return},
+    {"jump-inside-a-call", "A jump keeps the way back.", jump_inside_a_call},
+    {"nops", "NOPs do nothing.", nops},
+    {"registers-survive", "Registers keep their values between jobs.", set_registers_survive},
+    {"scoreboard-selection", "Loads and stores on each scoreboard.", scoreboard_selection},
+    {"sync-objects-32", "SYNC_SET32 and SYNC_ADD32.", sync_objects_32},
+    {"sync-objects-64", "SYNC_SET64 and SYNC_ADD64.", sync_objects_64},
+    {"sync-wait-satisfied", "A wait whose condition holds goes on.", sync_wait_satisfied},
+    {"timestamps", "Time does not run backwards.", timestamps},
+    {"flush-twice", "A flush behind a flush.", flush_counts},
+    {"error-barrier", "A barrier without an error.", error_barrier},
+    {"copy-a-page", "1024 words through 16 registers.", copy_a_page},
+    {"stream-over-a-page-boundary", "A stream that lies in two pages.",
+     streams_over_a_page_boundary},
+};
+
+}  // namespace
+
+igt_main { gpu::run_cases(kCases); }
