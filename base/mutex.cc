@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "base/mutex.h"
 
+#include <pthread.h>
+
 #include <chrono>
 
+#include "base/check.h"
 #include "base/thread_host.h"
 
 namespace pantry {
@@ -25,6 +28,10 @@ void count_unlock() {}
 }  // namespace
 
 unsigned Mutex::held_by_this_thread() noexcept { return held; }
+
+// std::mutex leaves this out where it frees nothing. Here it finds a mutex that dies locked, and tells ThreadSanitizer that
+// the next mutex at this address is another one.
+Mutex::~Mutex() { PANTRY_CHECK(pthread_mutex_destroy(native_.native_handle()) == 0); }
 
 void Mutex::lock() {
   if (ThreadHost* const host = ThreadHost::current()) {

@@ -20,6 +20,8 @@ namespace pantry {
 class PANTRY_CAPABILITY("mutex") Mutex {
  public:
   Mutex() = default;
+  // Not locked by then (CHECK).
+  ~Mutex();
   Mutex(const Mutex&) = delete;
   Mutex& operator=(const Mutex&) = delete;
 

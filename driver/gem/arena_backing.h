@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Buffers in plain memory: a buffer's content is its frames and nothing else, so there is no fd and no client in another
-// process can map it. For unit tests and simulation, and for frames scattered in single pages.
+// Buffers in plain memory: a buffer's content is its frames and nothing else, so there is no fd and
+// no client in another process can map it. For unit tests and simulation, and for frames scattered
+// in single pages.
 #pragma once
 
 #include "driver/gem/backing.h"

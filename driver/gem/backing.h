@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// What puts a buffer's memory at its frames. In a window of DRAM each buffer is a memfd of its own, placed at the host
-// addresses of its frames, so that a client can map it and the device sees the same bytes; in an arena the frames are
-// plain memory that no client can map (unit tests, page tables, firmware).
+// What puts a buffer's memory at its frames. In a window of DRAM each buffer is a memfd of its own,
+// placed at the host addresses of its frames, so that a client can map it and the device sees the
+// same bytes; in an arena the frames are plain memory that no client can map (unit tests, page
+// tables, firmware).
 #pragma once
 
 #include <cstdint>
@@ -38,10 +39,12 @@ class Backing {
   virtual ~Backing() = default;
   // No piece but the last of a buffer is smaller than this: what a placement costs.
   virtual std::uint64_t min_extent() const noexcept = 0;
-  // Makes `frames`, in order, the content of a new buffer of `size` bytes, zeroed. The fd is the buffer's memfd (sealed
-  // against resizing), or none in an arena. ENOMEM when the host refuses. Blocks, allocates.
+  // Makes `frames`, in order, the content of a new buffer of `size` bytes, zeroed. The fd is the
+  // buffer's memfd (sealed against resizing), or none in an arena. ENOMEM when the host refuses.
+  // Blocks, allocates.
   virtual Result<OwnedFd> place(std::span<const PhysExtent> frames, std::uint64_t size) = 0;
-  // The frames are about to go back to the allocator: afterwards they hold nothing of the buffer. Never fails. Blocks.
+  // The frames are about to go back to the allocator: afterwards they hold nothing of the buffer.
+  // Never fails. Blocks.
   virtual void withdraw(std::span<const PhysExtent> frames) noexcept = 0;
 };
 

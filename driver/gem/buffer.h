@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// A buffer object (BO): frames of DRAM, kept alive by handles, mappings, pending binds, dma-bufs and kernel users. Fixed
-// size and frames from creation to destruction. Destruction gives the frames back and therefore happens only where
-// freeing is allowed (a last reference dropped inside a SignallingSection is destroyed on the clean-up lane).
+// A buffer object (BO): frames of DRAM, kept alive by handles, mappings, pending binds, dma-bufs
+// and kernel users. Fixed size and frames from creation to destruction. Destruction gives the
+// frames back and therefore happens only where freeing is allowed (a last reference dropped inside
+// a SignallingSection is destroyed on the clean-up lane).
 #pragma once
 
 #include <sys/types.h>
@@ -36,8 +37,8 @@ class Buffer final : public RefCounted {
   // The flags of BO_CREATE: DRM_PANTHOR_BO_NO_MMAP and so on.
   std::uint32_t create_flags() const { return create_flags_; }
 
-  // The object that holds the fences of everything that uses the buffer: the VM's for a buffer that is private to a VM,
-  // null for a kernel buffer.
+  // The object that holds the fences of everything that uses the buffer: the VM's for a buffer that
+  // is private to a VM, null for a kernel buffer.
   const Ref<Reservation>& reservation() const { return reservation_; }
   // Only the VM with this same reservation may map the buffer, and it cannot be exported.
   bool exclusive() const { return exclusive_; }
@@ -47,8 +48,8 @@ class Buffer final : public RefCounted {
   // The device-wide cookie of BO_MMAP_OFFSET; stable for the life of the buffer.
   std::uint64_t mmap_offset() const { return mmap_offset_.first(); }
 
-  // Host address of [offset, offset + bytes), or nullptr when that is outside or not contiguous. Kernel buffers are
-  // always contiguous.
+  // Host address of [offset, offset + bytes), or nullptr when that is outside or not contiguous.
+  // Kernel buffers are always contiguous.
   void* cpu(std::uint64_t offset, std::uint64_t bytes) const;
   // Copies across frames, for clients in the same process and for reports. False when outside.
   bool read(std::uint64_t offset, void* to, std::uint64_t bytes) const;
@@ -56,7 +57,8 @@ class Buffer final : public RefCounted {
 
  private:
   friend class BufferStore;
-  // Who puts memory at the frames: the Backing, or nobody (kernel buffers are the frames' own memory).
+  // Who puts memory at the frames: the Backing, or nobody (kernel buffers are the frames' own
+  // memory).
   enum class Placement { kBacked, kPlain };
   Buffer(BufferStore& store, std::uint64_t size, Placement placement)
       : store_(store), size_(size), placement_(placement) {}

@@ -17,8 +17,8 @@ namespace {
 
 constexpr const char* kRoom = "driver/gem";
 
-// Cookies start one page above 4 GiB, so that no test suite that compares their low half with 0 trips; there is 1 TiB of
-// them, which also limits the size of a buffer.
+// Cookies start one page above 4 GiB, so that no test suite that compares their low half with 0
+// trips; there is 1 TiB of them, which also limits the size of a buffer.
 constexpr std::uint64_t kFirstOffset = 4 * kGiB + kPageSize;
 constexpr std::uint64_t kOffsets = 1024 * kGiB;
 
@@ -26,7 +26,10 @@ constexpr std::uint64_t kOffsets = 1024 * kGiB;
 
 struct BufferStore::State {
   State(FrameAllocator& frame_allocator, emu::Dram memory, Backing& placement)
-      : frames(frame_allocator), dram(memory), backing(placement), offsets(kFirstOffset, kOffsets) {}
+      : frames(frame_allocator),
+        dram(memory),
+        backing(placement),
+        offsets(kFirstOffset, kOffsets) {}
 
   FrameAllocator& frames;
   const emu::Dram dram;
@@ -48,7 +51,9 @@ const emu::Dram& BufferStore::dram() const { return state_->dram; }
 
 // An object that owns nothing yet. Whatever later steps give it, its destructor takes back.
 Result<Ref<Buffer>> BufferStore::new_buffer(std::uint64_t size, Buffer::Placement placement) {
-  auto* const buffer = state_->frames.faults().should_fail() ? nullptr : new (std::nothrow) Buffer(*this, size, placement);
+  auto* const buffer = state_->frames.faults().should_fail() ? nullptr
+                                                             : new (std::nothrow)
+                                                                   Buffer(*this, size, placement);
   if (!buffer) return Error(Errno::kNoMem);
   MutexLock lock(state_->mutex);
   ++state_->totals.buffers;
@@ -80,7 +85,8 @@ Result<> BufferStore::publish(Buffer& buffer) {
   return {};
 }
 
-Result<Ref<Buffer>> BufferStore::create(std::uint64_t size, std::uint32_t create_flags, Ref<Reservation> exclusive_to) {
+Result<Ref<Buffer>> BufferStore::create(std::uint64_t size, std::uint32_t create_flags,
+                                        Ref<Reservation> exclusive_to) {
   const std::uint64_t rounded = align_up(size, kPageSize);
   if (rounded == 0) {
     log_client(kRoom, "BO_CREATE: size {:#x} is 0 once rounded up to pages", size);
@@ -103,11 +109,13 @@ Result<Ref<Buffer>> BufferStore::create(std::uint64_t size, std::uint32_t create
     }
   }
   if (Result<> numbered = number(*buffer); !numbered) {
-    if (numbered.error() == Errno::kNoSpc) log_client(kRoom, "BO_CREATE: no mmap offsets left for {:#x} bytes", size);
+    if (numbered.error() == Errno::kNoSpc)
+      log_client(kRoom, "BO_CREATE: no mmap offsets left for {:#x} bytes", size);
     return Error(numbered.error());
   }
-  PANTRY_TRY_ASSIGN(Extents frames, state_->frames.alloc_extents(rounded, state_->backing.min_extent(),
-                                                                 state_->frames.new_owner()));
+  PANTRY_TRY_ASSIGN(Extents frames,
+                    state_->frames.alloc_extents(rounded, state_->backing.min_extent(),
+                                                 state_->frames.new_owner()));
   Result<OwnedFd> memfd = state_->backing.place(frames, rounded);
   if (!memfd) {
     state_->frames.free(frames);
@@ -130,7 +138,8 @@ Result<Ref<Buffer>> BufferStore::create_kernel(std::uint64_t size) {
   } catch (const std::bad_alloc&) {
     return Error(Errno::kNoMem);
   }
-  PANTRY_TRY_ASSIGN(const PhysExtent extent, state_->frames.alloc_contiguous(rounded, state_->frames.new_owner()));
+  PANTRY_TRY_ASSIGN(const PhysExtent extent,
+                    state_->frames.alloc_contiguous(rounded, state_->frames.new_owner()));
   buffer->frames_.push_back(extent);
   zero_frames(state_->dram, extent);
   PANTRY_TRY(publish(*buffer));
@@ -163,9 +172,11 @@ void BufferStore::destroy(Buffer& buffer) noexcept {
     // Where it cannot be found any more before anything of it can belong to another.
     MutexLock lock(state_->mutex);
     const auto at_offset = state_->by_offset.find(buffer.mmap_offset());
-    if (at_offset != state_->by_offset.end() && at_offset->second == &buffer) state_->by_offset.erase(at_offset);
+    if (at_offset != state_->by_offset.end() && at_offset->second == &buffer)
+      state_->by_offset.erase(at_offset);
     const auto identified = state_->by_identity.find(buffer.identity_);
-    if (identified != state_->by_identity.end() && identified->second == &buffer) state_->by_identity.erase(identified);
+    if (identified != state_->by_identity.end() && identified->second == &buffer)
+      state_->by_identity.erase(identified);
     if (buffer.mmap_offset_.size() != 0) state_->offsets.give_back(std::move(buffer.mmap_offset_));
     --state_->totals.buffers;
     state_->totals.bytes -= buffer.size();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Creates buffers and finds them again: by mmap offset and by the inode of their memfd (a dma-buf that comes back). One
-// per device. Look-ups take a reference under the store's lock, which is never held across an allocation of frames and never
-// taken inside a SignallingSection.
+// Creates buffers and finds them again: by mmap offset and by the inode of their memfd (a dma-buf
+// that comes back). One per device. Look-ups take a reference under the store's lock, which is
+// never held across an allocation of frames and never taken inside a SignallingSection.
 #pragma once
 
 #include <memory>
@@ -20,12 +20,13 @@ class BufferStore {
   // Every buffer is gone by then (CHECK).
   ~BufferStore();
 
-  // BO_CREATE: `size` is rounded up to 4 KiB (0 after rounding: ENOSPC; above about 1 TiB: ENOSPC; 2^63 and more: EINVAL,
-  // errata A.16), content zeroed. ENOMEM. `exclusive_to` null: shared, with a reservation of its own.
-  Result<Ref<Buffer>> create(std::uint64_t size, std::uint32_t create_flags, Ref<Reservation> exclusive_to)
-      PANTRY_MAY_ALLOCATE;
-  // For the driver's own use: contiguous, zeroed, in memory that no client can ever map. Consumes an mmap offset, as in
-  // Linux, though nobody can use it.
+  // BO_CREATE: `size` is rounded up to 4 KiB (0 after rounding: ENOSPC; above about 1 TiB: ENOSPC;
+  // 2^63 and more: EINVAL, errata A.16), content zeroed. ENOMEM. `exclusive_to` null: shared, with
+  // a reservation of its own.
+  Result<Ref<Buffer>> create(std::uint64_t size, std::uint32_t create_flags,
+                             Ref<Reservation> exclusive_to) PANTRY_MAY_ALLOCATE;
+  // For the driver's own use: contiguous, zeroed, in memory that no client can ever map. Consumes
+  // an mmap offset, as in Linux, though nobody can use it.
   Result<Ref<Buffer>> create_kernel(std::uint64_t size) PANTRY_MAY_ALLOCATE;
 
   // The live buffer whose mmap offset is exactly `offset`, or null.
@@ -45,7 +46,8 @@ class BufferStore {
   friend class Buffer;
   struct State;
   const emu::Dram& dram() const;
-  Result<Ref<Buffer>> new_buffer(std::uint64_t size, Buffer::Placement placement) PANTRY_MAY_ALLOCATE;
+  Result<Ref<Buffer>> new_buffer(std::uint64_t size,
+                                 Buffer::Placement placement) PANTRY_MAY_ALLOCATE;
   // Gives the buffer its mmap offset.
   Result<> number(Buffer& buffer);
   // From now on look-ups find it.

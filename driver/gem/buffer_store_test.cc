@@ -26,7 +26,8 @@ class Memory {
   Memory()
       : dram{kBase, kDramBytes,
              static_cast<std::uint8_t*>(mmap(nullptr, kDramBytes, PROT_READ | PROT_WRITE,
-                                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0))} {}
+                                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0))} {
+  }
   ~Memory() { munmap(dram.host, kDramBytes); }
   emu::Dram dram;
 };
@@ -70,7 +71,9 @@ TYPED_TEST(BufferStoreTest, SizesAreRoundedToPagesAndContentIsZero) {
 }
 
 TYPED_TEST(BufferStoreTest, ImpossibleSizesHaveTheKernelsErrno) {
-  const auto error = [&](std::uint64_t size) { return this->store.create(size, 0, nullptr).error(); };
+  const auto error = [&](std::uint64_t size) {
+    return this->store.create(size, 0, nullptr).error();
+  };
   EXPECT_EQ(error(UINT64_MAX), Errno::kNoSpc) << "rounds up to 0";
   EXPECT_EQ(error(UINT64_MAX - 4094), Errno::kNoSpc);
   EXPECT_EQ(error(UINT64_MAX - 4095), Errno::kInval);
@@ -101,7 +104,8 @@ TYPED_TEST(BufferStoreTest, KernelBuffersAreContiguousZeroedAndWithoutDescriptor
   EXPECT_EQ(kernel->memfd(), -1);
   auto* const bytes = static_cast<std::uint8_t*>(kernel->cpu(0, kernel->size()));
   ASSERT_NE(bytes, nullptr);
-  EXPECT_EQ(std::count(bytes, bytes + kernel->size(), 0), static_cast<std::ptrdiff_t>(kernel->size()));
+  EXPECT_EQ(std::count(bytes, bytes + kernel->size(), 0),
+            static_cast<std::ptrdiff_t>(kernel->size()));
   std::memset(bytes, 0xff, kernel->size());
   const PhysExtent where = kernel->frames()[0];
   kernel = nullptr;
@@ -159,7 +163,8 @@ TYPED_TEST(BufferStoreTest, CpuIsForContiguousPiecesOnly) {
   for (std::size_t i = 0; i < buffer->frames().size(); ++i) {
     const PhysExtent extent = buffer->frames()[i];
     EXPECT_EQ(buffer->cpu(offset, extent.size), this->memory.dram.at(extent.start, extent.size));
-    const bool joined = i + 1 == buffer->frames().size() || buffer->frames()[i + 1].start == extent.start + extent.size;
+    const bool joined = i + 1 == buffer->frames().size() ||
+                        buffer->frames()[i + 1].start == extent.start + extent.size;
     if (!joined) {
       EXPECT_EQ(buffer->cpu(offset, extent.size + 1), nullptr);
     }
@@ -173,7 +178,8 @@ TYPED_TEST(BufferStoreTest, ReadAndWriteCrossFrames) {
   std::vector<std::uint8_t> model(buffer->size());
   EXPECT_TRUE(rc::check([&] {
     const auto offset = *rc::gen::inRange<std::uint64_t>(0, buffer->size());
-    const auto bytes = *rc::gen::inRange<std::uint64_t>(0, std::min(buffer->size() - offset, 3 * kPageSize) + 1);
+    const auto bytes =
+        *rc::gen::inRange<std::uint64_t>(0, std::min(buffer->size() - offset, 3 * kPageSize) + 1);
     const auto seed = *rc::gen::arbitrary<std::uint8_t>();
     std::vector<std::uint8_t> data(bytes);
     for (std::uint64_t i = 0; i < bytes; ++i) data[i] = static_cast<std::uint8_t>(seed + i * 7);
@@ -196,10 +202,12 @@ TYPED_TEST(BufferStoreTest, BuffersAreDisjoint) {
         buffers.erase(std::next(buffers.begin(), step % buffers.size()));
         continue;
       }
-      auto buffer = step % 3 == 1 ? this->store.create(step * 100 + 1, 0, nullptr) : this->store.create_kernel(step + 1);
+      auto buffer = step % 3 == 1 ? this->store.create(step * 100 + 1, 0, nullptr)
+                                  : this->store.create_kernel(step + 1);
       if (!buffer) continue;
       // Its number in each page.
-      for (std::uint64_t page = 0; page < (*buffer)->size(); page += kPageSize) (*buffer)->write(page, &next, 8);
+      for (std::uint64_t page = 0; page < (*buffer)->size(); page += kPageSize)
+        (*buffer)->write(page, &next, 8);
       buffers.emplace(next++, std::move(*buffer));
     }
     for (const auto& [number, buffer] : buffers) {

@@ -11,7 +11,8 @@ namespace pantry::driver {
 MappingReserve::MappingReserve() {
   {
     MutexLock lock(mutex_);
-    void* const pages = mmap(nullptr, kPages * kPageSize, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* const pages = mmap(nullptr, kPages * kPageSize, PROT_NONE,
+                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (pages != MAP_FAILED) pages_ = static_cast<std::uint8_t*>(pages);
   }
   take_back();

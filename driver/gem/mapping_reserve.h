@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// A few mappings of this process kept in hand. Linux refuses any mmap, even one that replaces a mapping by another, once the
-// process has one more than vm.max_map_count; placing memory may bring it there, and then taking it away again would fail.
-// With this, withdrawing a buffer cannot: give the reserve up, try again, and take it back while mappings are freed.
+// A few mappings of this process kept in hand. Linux refuses any mmap, even one that replaces a
+// mapping by another, once the process has one more than vm.max_map_count; placing memory may bring
+// it there, and then taking it away again would fail. With this, withdrawing a buffer cannot: give
+// the reserve up, try again, and take it back while mappings are freed.
 //
 // Any thread; a lock of its own, not taken inside a SignallingSection.
 #pragma once

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// A range of numbers handed out in pieces, best fit: the smallest hole that holds the piece, the lowest of those, from its
-// lower end. Makes the mmap offsets of buffers.
+// A range of numbers handed out in pieces, best fit: the smallest hole that holds the piece, the
+// lowest of those, from its lower end. Makes the mmap offsets of buffers.
 //
-// Invariant: holes and pieces tile the range, and no two holes touch. take allocates; give_back does not (a piece brings the
-// nodes of the hole that it leaves) and may free. No lock of its own.
+// Invariant: holes and pieces tile the range, and no two holes touch. take allocates; give_back
+// does not (a piece brings the nodes of the hole that it leaves) and may free. No lock of its own.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,9 @@ class OffsetSpace {
     bool operator()(const Hole& a, const Hole& b) const { return a.first < b.first; }
   };
   struct SmallerThenLower {
-    bool operator()(const Hole& a, const Hole& b) const { return a.size != b.size ? a.size < b.size : a.first < b.first; }
+    bool operator()(const Hole& a, const Hole& b) const {
+      return a.size != b.size ? a.size < b.size : a.first < b.first;
+    }
   };
   using ByFirst = std::set<Hole, LowerFirst>;
   using BySize = std::set<Hole, SmallerThenLower>;

@@ -94,7 +94,8 @@ RC_GTEST_PROP(OffsetSpace, MatchesTheNaiveModel, ()) {
       pieces.push_back(std::move(*piece));
     }
     std::vector<std::pair<std::uint64_t, std::uint64_t>> holes;
-    space.for_each_hole([&](std::uint64_t first, std::uint64_t size) { holes.emplace_back(first, size); });
+    space.for_each_hole(
+        [&](std::uint64_t first, std::uint64_t size) { holes.emplace_back(first, size); });
     RC_ASSERT(holes == model.holes());
   }
 }

@@ -15,17 +15,19 @@ namespace {
 
 // Private anonymous memory, which reads as zero, instead of whatever is mapped there.
 bool map_anonymous(void* address, std::uint64_t bytes) noexcept {
-  return mmap(address, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) ==
-         address;
+  return mmap(address, bytes, PROT_READ | PROT_WRITE,
+              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) == address;
 }
 
-// Calls use(extent) for each longest contiguous piece of `frames`, until one returns false: neighbours that are pieces of the
-// same file would become one mapping, and replacing a part of it would split it again.
+// Calls use(extent) for each longest contiguous piece of `frames`, until one returns false:
+// neighbours that are pieces of the same file would become one mapping, and replacing a part of it
+// would split it again.
 template <class Use>
 bool for_each_piece(std::span<const PhysExtent> frames, Use use) {
   for (std::size_t i = 0; i < frames.size();) {
     PhysExtent piece = frames[i++];
-    for (; i < frames.size() && frames[i].start == piece.start + piece.size; ++i) piece.size += frames[i].size;
+    for (; i < frames.size() && frames[i].start == piece.start + piece.size; ++i)
+      piece.size += frames[i].size;
     if (!use(piece)) return false;
   }
   return true;
@@ -33,22 +35,26 @@ bool for_each_piece(std::span<const PhysExtent> frames, Use use) {
 
 // The host has run out of memory, descriptors or mappings: for the client all of it is ENOMEM.
 Error refused(const char* what, std::uint64_t size) {
-  log_error("driver/gem", "the host refuses {} for a buffer of {} bytes: errno {}", what, size, errno);
+  log_error("driver/gem", "the host refuses {} for a buffer of {} bytes: errno {}", what, size,
+            errno);
   return Error(Errno::kNoMem);
 }
 
 }  // namespace
 
 WindowBacking::WindowBacking(emu::Dram dram) : dram_(dram) {
-  PANTRY_CHECK(is_aligned(reinterpret_cast<std::uintptr_t>(dram.host), kPageSize) && is_aligned(dram.size, kPageSize));
+  PANTRY_CHECK(is_aligned(reinterpret_cast<std::uintptr_t>(dram.host), kPageSize) &&
+               is_aligned(dram.size, kPageSize));
 }
 
 Result<OwnedFd> WindowBacking::place(std::span<const PhysExtent> frames, std::uint64_t size) {
   OwnedFd memfd(memfd_create("pantry-buffer", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!memfd) return refused("a memfd", size);
   if (ftruncate(memfd.get(), static_cast<off_t>(size)) != 0) return refused("the size", size);
-  // Nobody can resize it, so no access of the device through the window can ever fault; nor add a seal of his own.
-  if (fcntl(memfd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) return refused("seals", size);
+  // Nobody can resize it, so no access of the device through the window can ever fault; nor add a
+  // seal of his own.
+  if (fcntl(memfd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+    return refused("seals", size);
 
   std::uint64_t offset = 0;
   PhysExtent last;
@@ -80,9 +86,11 @@ bool WindowBacking::replace_by_anonymous(PhysExtent piece) noexcept {
   return replaced;
 }
 
-// `placed` bytes of `frames` are in place, and mapping `failed` was refused: a MAP_FIXED that fails may or may not have
-// unmapped what was there before. Mapping it anew can be refused for the same reason, but then it is still there.
-void WindowBacking::undo(std::span<const PhysExtent> frames, std::uint64_t placed, PhysExtent failed) noexcept {
+// `placed` bytes of `frames` are in place, and mapping `failed` was refused: a MAP_FIXED that fails
+// may or may not have unmapped what was there before. Mapping it anew can be refused for the same
+// reason, but then it is still there.
+void WindowBacking::undo(std::span<const PhysExtent> frames, std::uint64_t placed,
+                         PhysExtent failed) noexcept {
   for_each_piece(frames, [&](PhysExtent piece) {
     if (placed == 0) return false;
     PANTRY_CHECK(replace_by_anonymous(piece));

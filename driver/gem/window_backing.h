@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// Buffers as memfds in a window of DRAM: each buffer's memory is a file of its own, mapped (MAP_FIXED) at the host
-// addresses of its frames. A client maps the same file, so it and the device share the bytes, and what a client holds is
-// never more than its own buffers.
+// Buffers as memfds in a window of DRAM: each buffer's memory is a file of its own, mapped
+// (MAP_FIXED) at the host addresses of its frames. A client maps the same file, so it and the
+// device share the bytes, and what a client holds is never more than its own buffers.
 //
-// Invariant: a page of the window is either part of exactly one placed buffer or private anonymous memory. The number of
-// mappings in a process is limited (vm.max_map_count, 65530 by default) and a placement costs about 13 us, therefore
-// pieces of 64 KiB or more. The host's mmap serialises, and different frames never meet.
+// Invariant: a page of the window is either part of exactly one placed buffer or private anonymous
+// memory. The number of mappings in a process is limited (vm.max_map_count, 65530 by default) and a
+// placement costs about 13 us, therefore pieces of 64 KiB or more. The host's mmap serialises, and
+// different frames never meet.
 #pragma once
 
 #include "driver/gem/backing.h"

@@ -23,8 +23,8 @@ class WindowBackingTest : public testing::Test {
   static constexpr std::uint64_t kSize = 4 * kMiB;
   WindowBackingTest()
       : dram_{kBase, kSize,
-              static_cast<std::uint8_t*>(
-                  mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0))},
+              static_cast<std::uint8_t*>(mmap(nullptr, kSize, PROT_READ | PROT_WRITE,
+                                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0))},
         backing_(dram_) {}
   ~WindowBackingTest() override { munmap(dram_.host, kSize); }
 
@@ -41,11 +41,12 @@ class WindowBackingTest : public testing::Test {
 
 TEST_F(WindowBackingTest, DeviceAndClientSeeTheSameBytesInFrameOrder) {
   // The buffer's second piece lies below its first one.
-  const std::vector<PhysExtent> frames{{kBase + 2 * kMiB, 64 * kKiB}, {kBase + 64 * kKiB, 64 * kKiB}};
+  const std::vector<PhysExtent> frames{{kBase + 2 * kMiB, 64 * kKiB},
+                                       {kBase + 64 * kKiB, 64 * kKiB}};
   std::memset(at(0), 0xaa, kSize);
   OwnedFd fd = *backing_.place(frames, 128 * kKiB);
-  auto* client =
-      static_cast<std::uint8_t*>(mmap(nullptr, 128 * kKiB, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0));
+  auto* client = static_cast<std::uint8_t*>(
+      mmap(nullptr, 128 * kKiB, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0));
   ASSERT_NE(client, MAP_FAILED);
   for (std::uint64_t i = 0; i < 128 * kKiB; ++i) ASSERT_EQ(client[i], 0) << "zeroed";
   client[5] = 1;
@@ -60,7 +61,8 @@ TEST_F(WindowBackingTest, DeviceAndClientSeeTheSameBytesInFrameOrder) {
   backing_.withdraw(frames);
   EXPECT_EQ(at(2 * kMiB)[5], 0);
   at(2 * kMiB)[5] = 9;
-  EXPECT_EQ(client[5], 1) << "the client keeps its bytes, and nothing of them is reachable from the window";
+  EXPECT_EQ(client[5], 1)
+      << "the client keeps its bytes, and nothing of them is reachable from the window";
   munmap(client, 128 * kKiB);
 }
 
@@ -91,14 +93,16 @@ TEST_F(WindowBackingTest, ADescriptorRefusedIsNoMem) {
 class FewMappings {
  public:
   explicit FewMappings(std::size_t room)
-      : pages_(static_cast<std::uint8_t*>(
-            mmap(nullptr, kMany * kPageSize, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0))) {
+      : pages_(
+            static_cast<std::uint8_t*>(mmap(nullptr, kMany * kPageSize, PROT_READ,
+                                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0))) {
     // Every other page without access, so that they cannot merge.
     std::size_t made = 0;
     while (made < kMany / 2 && mprotect(odd_page(made), kPageSize, PROT_NONE) == 0) ++made;
     reached_ = made < kMany / 2;
     // Each page that becomes like its neighbours gives two mappings back.
-    while (reached_ && room >= 2 && mprotect(odd_page(--made), kPageSize, PROT_READ) == 0) room -= 2;
+    while (reached_ && room >= 2 && mprotect(odd_page(--made), kPageSize, PROT_READ) == 0)
+      room -= 2;
   }
   ~FewMappings() { munmap(pages_, kMany * kPageSize); }
   // False: this host allows more mappings than that.
@@ -111,7 +115,8 @@ class FewMappings {
   bool reached_ = false;
 };
 
-// A placement that meets the limit half-way leaves nothing behind, and one that just about reached it can be withdrawn.
+// A placement that meets the limit half-way leaves nothing behind, and one that just about reached
+// it can be withdrawn.
 TEST_F(WindowBackingTest, TheLimitOfMappingsIsNoMem) {
   set_log_level(LogLevel::kOff);
   for (std::size_t room = 0; room < 12; room += 2) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Makes frames read as zero without touching those that do already: a page of the host's that was never written stays a
-// page that costs nothing.
+// Makes frames read as zero without touching those that do already: a page of the host's that was
+// never written stays a page that costs nothing.
 #pragma once
 
 #include "base/types.h"

@@ -21,7 +21,10 @@ class ExtentCursor {
   }
 
   // Pre: not at the end.
-  PhysAddr address() const { return extents_.front().start + into_; }
+  PhysAddr address() const {
+    PANTRY_CHECK(!extents_.empty());
+    return extents_.front().start + into_;
+  }
   // Bytes from address() to the end of the extent; 0 at the end of the buffer.
   std::uint64_t contiguous() const { return extents_.empty() ? 0 : extents_.front().size - into_; }
   void advance(std::uint64_t bytes) {

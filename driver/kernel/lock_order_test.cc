@@ -14,10 +14,14 @@ namespace {
 
 #if defined(PANTRY_LOCK_ORDER)
 
+// Keeps the compiler from leaving the allocation out.
+int* volatile sink;
+
 // Neither order of these two calls deadlocks here and now; only the lock graph shows that they could.
 void allocate_under(Mutex& mutex) {
   MutexLock lock(mutex);
-  delete new int(1);
+  sink = new int(1);
+  delete sink;
 }
 
 void lock_in_section(Mutex& mutex) {

@@ -98,11 +98,15 @@ TEST(SimExecutor, TimeIsVirtual) {
 
 TEST(SimExecutor, SleepersWakeInTheOrderOfTheirDeadlines) {
   for_each_seed(1, [](SimExecutor& executor) {
+    Mutex mutex;  // one at a time is not the same as synchronised: ThreadSanitizer sees through the simulation
     std::vector<int> order;
     auto sleeper = [&](int n) {
       return test_thread([&, n] {
         executor.clock().sleep(milliseconds(10 * n));
-        order.push_back(n);
+        {
+          MutexLock lock(mutex);
+          order.push_back(n);
+        }
         EXPECT_EQ(executor.clock().now(), TimePoint{} + milliseconds(10 * n));
       });
     };
@@ -159,7 +163,7 @@ class Sum {
 template <class Add>
 int seeds_that_lose(Add add) {
   int losing = 0;
-  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+  for (std::uint64_t seed = 0; seed < sim_seeds(); ++seed) {
     SimExecutor executor(seed, 1);
     Sum sum;
     auto adder = test_thread([&] { add(sum); });
@@ -172,8 +176,8 @@ int seeds_that_lose(Add add) {
 
 TEST(SimExecutor, SomeSeedsFindAPlantedRace) {
   const int losing = seeds_that_lose([](Sum& sum) { sum.add_racy(); });
-  EXPECT_GE(losing, 5);
-  EXPECT_LT(losing, 200);  // nor is every schedule the worst one
+  EXPECT_GE(losing, 1);
+  EXPECT_LT(losing, static_cast<int>(sim_seeds()));  // nor is every schedule the worst one
   EXPECT_EQ(seeds_that_lose([](Sum& sum) { sum.add(); }), 0);
 }
 

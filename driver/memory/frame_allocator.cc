@@ -5,12 +5,14 @@
 #include <bit>
 
 #include "base/check.h"
+#include "driver/kernel/lock_order.h"
 
 namespace pantry::driver {
 
 namespace {
 
 constexpr std::uint32_t kMaxOrder = kMaxFrameOrder.value;
+constexpr std::uint64_t kBlockFrames = 2 * kMiB / kPageSize;
 
 // floor_order(1) == 0, floor_order(511) == 8, floor_order(512) == 9
 std::uint32_t floor_order(std::uint64_t frames) {
@@ -24,6 +26,12 @@ std::uint32_t ceil_order(std::uint64_t frames) {
 std::uint64_t frames_of(std::uint64_t bytes) {
   PANTRY_CHECK(bytes != 0 && is_aligned(bytes, kPageSize));
   return bytes / kPageSize;
+}
+
+// Run takes its pages from what prepare laid in; frames neither come nor go inside a section.
+void check_outside_section() {
+  PANTRY_CHECK(!SignallingSection::active());
+  lock_order::may_wait();
 }
 
 }  // namespace
@@ -88,38 +96,17 @@ Result<Extents> FrameAllocator::alloc_extents(std::uint64_t bytes, std::uint64_t
   std::uint64_t left = frames_of(bytes);
   Extents extents;
   bool possible = admit();
-  // From the largest block that fits downwards; an order that has run out is not tried again.
   std::uint32_t order = kMaxOrder;
   while (possible && left != 0) {
-    std::optional<Frame> frame;
-    std::uint64_t count = 1;
-    if (scatter) {
-      frame = take_at_random();
-    } else {
-      const std::uint32_t fitting = floor_order(left);
-      if (fitting >= min_order) {
-        order = std::min(order, fitting);
-        frame = take(order);
-        count = Frame{1} << order;
-        if (!frame && order > min_order) {
-          --order;
-          continue;
-        }
-      } else {
-        // The tail: in one piece, out of a block whose rest goes straight back.
-        frame = take(ceil_order(left));
-        count = left;
-        if (frame) give(*frame + left, (Frame{1} << ceil_order(left)) - left);
-      }
-    }
-    possible = frame.has_value();
+    const std::optional<PhysExtent> piece =
+        scatter ? take_one_at_random() : take_piece(left, min_order, order);
+    possible = piece.has_value();
     if (!possible) break;
-    const PhysExtent extent = extent_of(*frame, count);
-    left -= count;
-    if (!scatter && !extents.empty() && extents.back().start + extents.back().size == extent.start)
-      extents.back().size += extent.size;
+    left -= piece->size / kPageSize;
+    if (!scatter && !extents.empty() && extents.back().start + extents.back().size == piece->start)
+      extents.back().size += piece->size;
     else
-      extents.push_back(extent);
+      extents.push_back(*piece);
   }
   if (!possible) {
     for (const PhysExtent& extent : extents)
@@ -132,7 +119,7 @@ Result<Extents> FrameAllocator::alloc_extents(std::uint64_t bytes, std::uint64_t
 }
 
 void FrameAllocator::free(PhysExtent extent) noexcept {
-  check_may_wait("free of frames");
+  check_outside_section();
   const std::uint64_t count = frames_of(extent.size);
   const Frame first = extent.start.value / kPageSize;
   PANTRY_CHECK(is_aligned(extent.start.value, kPageSize) && first >= first_ &&
@@ -156,7 +143,7 @@ FrameStatistics FrameAllocator::statistics() const {
 
 // Whether an allocation may go on: not inside a section, and not chosen to fail.
 bool FrameAllocator::admit() {
-  check_may_wait("allocation of frames");
+  check_outside_section();
   return !faults_.should_fail();
 }
 
@@ -175,6 +162,31 @@ std::optional<FrameAllocator::Frame> FrameAllocator::take(std::uint32_t order) {
     return frame;
   }
   return std::nullopt;
+}
+
+// At most `frames` of them: what is left of less than a block of 2 MiB in one piece if possible,
+// else the largest block that fits. `order` is that of the last piece; larger ones have run out.
+std::optional<PhysExtent> FrameAllocator::take_piece(std::uint64_t frames, std::uint32_t min_order,
+                                                     std::uint32_t& order) {
+  if (frames < kBlockFrames) {
+    // Out of a block whose rest goes straight back.
+    const std::uint32_t around = ceil_order(frames);
+    if (const std::optional<Frame> frame = take(around)) {
+      give(*frame + frames, (Frame{1} << around) - frames);
+      return extent_of(*frame, frames);
+    }
+  }
+  for (order = std::min(order, floor_order(frames)); order >= min_order; --order) {
+    if (const std::optional<Frame> frame = take(order)) return extent_of(*frame, Frame{1} << order);
+    if (order == 0) break;
+  }
+  return std::nullopt;
+}
+
+std::optional<PhysExtent> FrameAllocator::take_one_at_random() {
+  const std::optional<Frame> frame = take_at_random();
+  if (!frame) return std::nullopt;
+  return extent_of(*frame, 1);
 }
 
 std::optional<FrameAllocator::Frame> FrameAllocator::take_at_random() {

@@ -115,6 +115,9 @@ class FrameAllocator {
   bool admit();
   std::optional<Frame> take(std::uint32_t order);
   std::optional<Frame> take_at_random();
+  std::optional<PhysExtent> take_piece(std::uint64_t frames, std::uint32_t min_order,
+                                       std::uint32_t& order);
+  std::optional<PhysExtent> take_one_at_random();
   void give(Frame first, std::uint64_t count);
   void account(bool success);
   void push(Block block) PANTRY_REQUIRES(mutex_);

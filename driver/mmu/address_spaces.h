@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: MIT
 //
-// The device's address-space slots and who sits in them. This room is the only code that writes AS registers.
+// The device's address-space slots and who sits in them. This room is the only code that writes AS
+// registers.
 //
-// A VM (AsOwner) becomes active when a group of it is bound to a CSG slot, once per bound group. It keeps a slot it still
-// owns; else takes the lowest free one; else evicts the VM that has been idle longest; else EBUSY. When its count drops to
-// 0 it stays programmed at the tail of the idle list, so its page-table updates still need flushes. AS 0 is the MCU's.
+// A VM (AsOwner) becomes active when a group of it is bound to a CSG slot, once per bound group. It
+// keeps a slot it still owns; else takes the lowest free one; else evicts the VM that has been idle
+// longest; else EBUSY. When its count drops to 0 it stays programmed at the tail of the idle list,
+// so its page-table updates still need flushes. AS 0 is the MCU's.
 //
-// A slot changes hands in the order of Linux 6.12: LOCK of the whole space, FLUSH_MEM, new values, UPDATE; a slot that is
-// taken from its owner is disabled in between, so that nothing of the old tables can be cached for the new owner. Only
-// page-table edits use the newer LOCK, edit, flush, UNLOCK (region_lock.h). A command that does not finish in 100 ms asks
-// for a reset, and the caller goes on as if it had finished: the reset drops everything that the device has cached.
+// A slot changes hands in the order of Linux 6.12: LOCK of the whole space, FLUSH_MEM, new values,
+// UPDATE; a slot that is taken from its owner is disabled in between, so that nothing of the old
+// tables can be cached for the new owner. Only page-table edits use the newer LOCK, edit, flush,
+// UNLOCK (region_lock.h). A command that does not finish in 100 ms asks for a reset, and the caller
+// goes on as if it had finished: the reset drops everything that the device has cached.
 #pragma once
 
 #include <array>
@@ -29,13 +32,14 @@ namespace pantry::driver {
 
 class AddressSpaces;
 
-// The part of a VM that the slots know. Must have been removed (AddressSpaces::remove) when it dies.
+// The part of a VM that the slots know. Must have been removed (AddressSpaces::remove) when it
+// dies.
 class AsOwner {
  public:
   // The same for the owner's whole life. Called under the lock of AddressSpaces.
   virtual AsConfig as_config() const noexcept = 0;
-  // On the interrupt lane, after the address space was disabled; no lock held. The owner is alive during the call, but its
-  // last reference may be gone already: take none.
+  // On the interrupt lane, after the address space was disabled; no lock held. The owner is alive
+  // during the call, but its last reference may be gone already: take none.
   virtual void on_mmu_fault(const MmuFault& fault) noexcept = 0;
 
  protected:
@@ -57,17 +61,19 @@ class AddressSpaces {
   static constexpr std::uint32_t kMaxSlots = AsRegisters::kMaxCount;
 
   // `present`: AS_PRESENT, bit 0 and at least one more.
-  AddressSpaces(emu::Mmio& mmio, Clock& clock, std::uint32_t present, CacheFlusher& caches, ResetRequest& reset);
+  AddressSpaces(emu::Mmio& mmio, Clock& clock, std::uint32_t present, CacheFlusher& caches,
+                ResetRequest& reset);
 
-  // The slot number that the firmware is to use. The first activation after an idle time clears an earlier fault of `owner`
-  // and enables the slot again. EBUSY when every slot is active, ETIMEDOUT when the device does not answer. Device polls;
-  // waits for a RegionLock that stands in the way; so not from the interrupt lane.
+  // The slot number that the firmware is to use. The first activation after an idle time clears an
+  // earlier fault of `owner` and enables the slot again. EBUSY when every slot is active, ETIMEDOUT
+  // when the device does not answer. Device polls; waits for a RegionLock that stands in the way;
+  // so not from the interrupt lane.
   Result<std::uint32_t> activate(AsOwner& owner);
   void deactivate(AsOwner& owner);
   // The MCU's address space: always slot 0, never idle.
   Result<> activate_mcu(AsOwner& owner);
-  // Takes the slot away, if any, and disables it. `owner` is not active. On return no call to on_mmu_fault is under way or
-  // will come. Not from the interrupt lane.
+  // Takes the slot away, if any, and disables it. `owner` is not active. On return no call to
+  // on_mmu_fault is under way or will come. Not from the interrupt lane.
   void remove(AsOwner& owner);
   // A fault since the last activation from idle.
   bool faulted(const AsOwner& owner) const;
@@ -75,20 +81,22 @@ class AddressSpaces {
   // Slots usable by groups at once, AS 0 not counted: 7 on the G610.
   std::uint32_t user_slots() const;
 
-  // The body of the MMU interrupt: latched faults are read, their address spaces disabled, their owners told. A slot that
-  // faulted stays masked until it is enabled again.
+  // The body of the MMU interrupt: latched faults are read, their address spaces disabled, their
+  // owners told. A slot that faulted stays masked until it is enabled again.
   void handle_interrupt();
   // Interrupts on, with nothing pending: after power-up. Off: before power-down or reset.
   void unmask_interrupts();
   void mask_interrupts();
-  // Every owner loses its slot once its page-table update, if any, is through; the counts of activate stay, and an active
-  // owner gets a slot again when it is next activated. Updates that start later find no slot and touch no register, so
-  // bind queues need not be stopped around a reset if this is called before it. kDisable: runtime suspend, each slot in use
-  // is disabled first, in order. kForget writes no register (the device is about to be reset, or was).
+  // Every owner loses its slot once its page-table update, if any, is through; the counts of
+  // activate stay, and an active owner gets a slot again when it is next activated. Updates that
+  // start later find no slot and touch no register, so bind queues need not be stopped around a
+  // reset if this is called before it. kDisable: runtime suspend, each slot in use is disabled
+  // first, in order. kForget writes no register (the device is about to be reset, or was).
   enum class Registers { kDisable, kForget };
   void drop_all(Registers registers);
 
-  // For the report: visit(SlotView) for each slot that is present, from one snapshot; `owner` is for comparing only.
+  // For the report: visit(SlotView) for each slot that is present, from one snapshot; `owner` is
+  // for comparing only.
   struct SlotView {
     std::uint32_t slot = 0;
     const AsOwner* owner = nullptr;
@@ -124,12 +132,13 @@ class AddressSpaces {
   void write_interrupt_mask() PANTRY_REQUIRES(mutex_);
   void push_idle(AsOwner& owner) PANTRY_REQUIRES(mutex_);
   void unlink_idle(AsOwner& owner) PANTRY_REQUIRES(mutex_);
-  bool answer_fault(std::uint32_t slot);
+  void answer_fault(std::uint32_t slot);
 
   const std::uint32_t present_;
   CacheFlusher& caches_;
   ResetRequest& reset_;
-  // May be held inside a SignallingSection: under it only device polls happen, no allocation and no other wait.
+  // May be held inside a SignallingSection: under it only device polls happen, no allocation and no
+  // other wait.
   mutable Mutex mutex_;
   CondVar changed_;  // an update ended, or on_mmu_fault returned
   AsRegisters registers_ PANTRY_GUARDED_BY(mutex_);

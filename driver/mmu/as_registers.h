@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// The register blocks of the address spaces and the MMU interrupt, as sequences of register accesses and nothing more: who
-// sits in which slot is AddressSpaces' business. mali-csf-hw.md §1.4, §1.5.
+// The register blocks of the address spaces and the MMU interrupt, as sequences of register
+// accesses and nothing more: who sits in which slot is AddressSpaces' business. mali-csf-hw.md
+// §1.4, §1.5.
 //
-// Every command is written once the one before has finished. A command that has not finished after 100 ms makes the sequence
-// stop and return kTimedOut; a reset was asked for. No lock of its own: the caller serialises all calls. Allocates nothing;
-// only polls, so allowed inside a SignallingSection.
+// Every command is written once the one before has finished. A command that has not finished after
+// 100 ms makes the sequence stop and return kTimedOut; a reset was asked for. No lock of its own:
+// the caller serialises all calls. Allocates nothing; only polls, so allowed inside a
+// SignallingSection.
 #pragma once
 
 #include <cstdint>
@@ -13,18 +15,11 @@
 #include "base/types.h"
 #include "driver/kernel/clock.h"
 #include "driver/kernel/reset_request.h"
+#include "driver/mmu/as_config.h"
 #include "gpu_emu/datasheet/address_space.h"
 #include "gpu_emu/ports.h"
 
 namespace pantry::driver {
-
-// What the registers of an address space hold while its VM is active.
-struct AsConfig {
-  PhysAddr root;
-  std::uint64_t memattr = 0;
-  std::uint64_t transcfg = 0;
-  constexpr bool operator==(const AsConfig&) const = default;
-};
 
 // A latched MMU fault.
 struct MmuFault {
@@ -36,9 +31,10 @@ struct MmuFault {
 class AsRegisters {
  public:
   static constexpr std::uint32_t kMaxCount = datasheet::address_space::kMaxCount;
-  enum class [[nodiscard]] Outcome { kDone, kTimedOut };
+  enum class [[nodiscard]] Outcome{kDone, kTimedOut};
 
-  AsRegisters(emu::Mmio& mmio, Clock& clock, ResetRequest& reset) : mmio_(mmio), clock_(clock), reset_(reset) {}
+  AsRegisters(emu::Mmio& mmio, Clock& clock, ResetRequest& reset)
+      : mmio_(mmio), clock_(clock), reset_(reset) {}
 
   // Accesses to the region around `range` wait from now on.
   Outcome lock(std::uint32_t as, GpuRange range);

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// Holds a range of a VM locked in the device's MMU while its page table is edited. The constructor locks the range if the
-// VM owns a slot; the destructor flushes it and unlocks. So no path can forget the flush, and an access of the device to
-// the range waits until the edit is whole: the kept part of a split block never faults and never shows a stale byte.
+// Holds a range of a VM locked in the device's MMU while its page table is edited. The constructor
+// locks the range if the VM owns a slot; the destructor flushes it and unlocks. So no path can
+// forget the flush, and an access of the device to the range waits until the edit is whole: the
+// kept part of a split block never faults and never shows a stale byte.
 //
-// Order, that of the newest Panthor: LOCKADDR, LOCK, edit, GPU cache flush (CacheFlusher), UNLOCK, which drops the region's
-// TLB entries. The VM cannot lose or gain a slot while the lock is held: whoever wants that waits. Locks of different VMs
-// do not wait for each other, but for their register accesses. One lock per VM at a time (its operation lock sees to that).
-// Allowed inside a SignallingSection: apart from that short lock it only polls the device.
+// Order, that of the newest Panthor: LOCKADDR, LOCK, edit, GPU cache flush (CacheFlusher), UNLOCK,
+// which drops the region's TLB entries. The VM cannot lose or gain a slot while the lock is held:
+// whoever wants that waits. Locks of different VMs do not wait for each other, but for their
+// register accesses. One lock per VM at a time (its operation lock sees to that). Allowed inside a
+// SignallingSection: apart from that short lock it only polls the device.
 #pragma once
 
 #include "driver/mmu/address_spaces.h"
@@ -17,7 +19,8 @@ namespace pantry::driver {
 class RegionLock {
  public:
   // `range` is widened by the caller to whatever a split block needs (2 MiB).
-  RegionLock(AddressSpaces& spaces, AsOwner& owner, GpuRange range) : spaces_(spaces), owner_(owner) {
+  RegionLock(AddressSpaces& spaces, AsOwner& owner, GpuRange range)
+      : spaces_(spaces), owner_(owner) {
     spaces_.begin_update(owner_, range);
   }
   ~RegionLock() { spaces_.end_update(owner_); }

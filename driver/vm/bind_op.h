@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// One VM_BIND operation: what the client asked for (BindArgs) and what is left of it once every rule was checked (BindOp).
-// The order of the checks, and so the errno, is panthor-uapi.md A.4's.
+// One VM_BIND operation: what the client asked for (BindArgs) and what is left of it once every
+// rule was checked (BindOp). The order of the checks, and so the errno, is panthor-uapi.md A.4's.
 #pragma once
 
 #include <optional>
@@ -36,12 +36,17 @@ class BufferLookup {
 
 // What differs between driver versions (uapi/features fills it in).
 struct BindRules {
-  // A range past the user area fails at entry (Linux 6.12 does so in both modes), or in async mode through the fence.
-  enum class PastUserArea { kFailAtEntry, kFailAtEntryWhenSync } past_user_area = PastUserArea::kFailAtEntry;
+  // A range past the user area fails at entry (Linux 6.12 does so in both modes), or in async mode
+  // through the fence.
+  enum class PastUserArea {
+    kFailAtEntry,
+    kFailAtEntryWhenSync
+  } past_user_area = PastUserArea::kFailAtEntry;
   bool sparse = false;  // MAP_SPARSE exists (1.9)
 };
 
-// A validated operation: executing it can fail only for memory, or with `fails_with` when that is already known.
+// A validated operation: executing it can fail only for memory, or with `fails_with` when that is
+// already known.
 struct BindOp {
   BindType type = BindType::kSyncOnly;
   std::optional<GpuRange> range;  // none: size 0 or sync-only, nothing to do
@@ -51,8 +56,10 @@ struct BindOp {
   std::optional<Errno> fails_with;  // the error the fence will carry
 };
 
-// `vm_reservation`: to tell a buffer that is private to another VM. Logs the client's mistake. Allocates nothing.
-Result<BindOp> validate_bind(const BindArgs& args, BindMode mode, const BindRules& rules, const VaSplit& split,
-                             const Reservation& vm_reservation, BufferLookup& buffers);
+// `vm_reservation`: to tell a buffer that is private to another VM. Logs the client's mistake.
+// Allocates nothing.
+Result<BindOp> validate_bind(const BindArgs& args, BindMode mode, const BindRules& rules,
+                             const VaSplit& split, const Reservation& vm_reservation,
+                             BufferLookup& buffers);
 
 }  // namespace pantry::driver

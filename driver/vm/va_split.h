@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// How a VM's address space is divided: the client's part from 0, the kernel's part at the top (panthor-uapi.md C.1).
+// How a VM's address space is divided: the client's part from 0, the kernel's part at the top
+// (panthor-uapi.md C.1).
 #pragma once
 
 #include "base/result.h"
@@ -9,11 +10,13 @@
 namespace pantry::driver {
 
 struct VaSplit {
-  std::uint64_t user_size = 0;  // bytes; also where the kernel's part starts, and what VM_CREATE writes back
+  std::uint64_t user_size =
+      0;  // bytes; also where the kernel's part starts, and what VM_CREATE writes back
   GpuRange kernel;
 };
 
-// `va_bits` of the GPU (33 to 48), `requested` as in VM_CREATE (0: the default). EINVAL as documented.
+// `va_bits` of the GPU (33 to 48), `requested` as in VM_CREATE (0: the default). EINVAL as
+// documented.
 Result<VaSplit> split_va(std::uint32_t va_bits, std::uint64_t requested);
 
 }  // namespace pantry::driver

@@ -66,7 +66,7 @@ TimePoint progress_deadline(TimePoint issued, Duration timer) {
 FirmwareCore::FirmwareCore(const Quirks& quirks, GpuMemory& memory, DeviceServices& services,
                            StreamPolicy policy)
     : quirks_(quirks),
-      env_{quirks_, memory, services},
+      env_(quirks_, memory, services),
       interpreter_(quirks_, memory, services, policy),
       global_(env_),
       groups_(make_groups(env_, std::make_index_sequence<kGroupSlots>{})) {}

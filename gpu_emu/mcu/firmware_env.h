@@ -18,6 +18,9 @@
 namespace pantry::emu {
 
 struct FirmwareEnv {
+  FirmwareEnv(const Quirks& device_quirks, GpuMemory& device_memory, DeviceServices& device)
+      : quirks(device_quirks), memory(device_memory), services(device) {}
+
   const Quirks& quirks;
   GpuMemory& memory;
   DeviceServices& services;

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+//
+// The buffers of a VM that are not private to it: each has fences of its own, so a job of the VM
+// must be added to each. A buffer is in the set while a mapping or a prepared bind holds its
+// SharedBuffer.
+//
+// Under its lock only the locks of reservations are taken, and nothing is allocated or freed; so
+// add() is allowed anywhere. link() and reserve() allocate, the last release of a SharedBuffer
+// frees.
+#pragma once
+
+#include <cstdint>
+#include <map>
+
+#include "base/mutex.h"
+#include "base/ref.h"
+#include "base/result.h"
+#include "driver/gem/buffer.h"
+#include "driver/kernel/signalling.h"
+#include "driver/memory/allocation_faults.h"
+#include "driver/sync/fence.h"
+
+namespace pantry::driver {
+
+class SharedBuffers;
+
+class SharedBuffer final : public RefCounted {
+ public:
+  SharedBuffer(SharedBuffers& set, Ref<Buffer> buffer);
+
+ private:
+  friend class SharedBuffers;
+  ~SharedBuffer() override;
+
+  SharedBuffers& set_;
+  const Ref<Buffer> buffer_;
+  std::uint32_t reserved_ = 0;  // fences that add() may put in; guarded by the lock of the set
+};
+
+class SharedBuffers {
+ public:
+  explicit SharedBuffers(AllocationFaults& faults) : faults_(faults) {}
+  // Everybody has let go (CHECK).
+  ~SharedBuffers();
+
+  // The one SharedBuffer of `buffer`, which is not exclusive. ENOMEM.
+  Result<Ref<SharedBuffer>> link(const Ref<Buffer>& buffer) PANTRY_MAY_ALLOCATE;
+  // Room for `count` more fences in each buffer of the set as it is now. ENOMEM: some rooms may
+  // have been made, which does no harm.
+  Result<> reserve(std::uint32_t count) PANTRY_MAY_ALLOCATE;
+  // Adds `fence` to each buffer that has room left.
+  void add(const Ref<Fence>& fence) noexcept;
+
+  std::size_t size() const;
+
+ private:
+  friend class SharedBuffer;
+  using Links = std::map<const Buffer*, SharedBuffer*>;
+  void leave(SharedBuffer& link) noexcept;
+
+  AllocationFaults& faults_;
+  mutable Mutex mutex_;
+  Links links_ PANTRY_GUARDED_BY(mutex_);
+};
+
+}  // namespace pantry::driver
