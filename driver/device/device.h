@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
-// The driver's view of one GPU: brings it up as Panthor does (ids, L2, address spaces, firmware, scheduler), dispatches
-// its interrupts, resets it when it does not answer, and takes it down. Everything a client can have hangs off a File
-// (file.h).
+// The driver's view of one GPU: brings it up as Panthor does (ids, L2, address spaces, firmware,
+// scheduler), dispatches its interrupts, resets it when it does not answer, and takes it down.
+// Everything a client can have hangs off a File (file.h).
+//
+// It stays powered from probe to the end: there is no runtime suspend.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "driver/csf/scheduler.h"
 #include "driver/device/interrupt_line.h"
@@ -15,10 +18,15 @@
 
 namespace pantry::driver {
 
-// The values of DEV_QUERY GPU_INFO, read from the registers at bring-up; field names as in struct drm_panthor_gpu_info.
+class PagePool;
+
+// The values of DEV_QUERY GPU_INFO, read from the registers at bring-up; field names as in struct
+// drm_panthor_gpu_info.
 struct GpuInfo {
-  std::uint32_t gpu_id, gpu_rev, csf_id, l2_features, tiler_features, mem_features, mmu_features, thread_features;
-  std::uint32_t max_threads, thread_max_workgroup_size, thread_max_barrier_size, coherency_features;
+  std::uint32_t gpu_id, gpu_rev, csf_id, l2_features, tiler_features, mem_features, mmu_features,
+      thread_features;
+  std::uint32_t max_threads, thread_max_workgroup_size, thread_max_barrier_size,
+      coherency_features;
   std::uint32_t texture_features[4];
   std::uint32_t as_present;
   std::uint32_t selected_coherency;
@@ -30,7 +38,8 @@ struct GpuInfo {
 };
 
 struct CsifInfo {
-  std::uint32_t csg_slot_count, cs_slot_count, cs_reg_count, scoreboard_slot_count, unpreserved_cs_reg_count;
+  std::uint32_t csg_slot_count, cs_slot_count, cs_reg_count, scoreboard_slot_count,
+      unpreserved_cs_reg_count;
 };
 
 struct DeviceConfig {
@@ -47,7 +56,7 @@ struct DeviceConfig {
   Scheduler::Config::FaultErrors fault_errors = Scheduler::Config::FaultErrors::kInheritOnly;
 };
 
-class Device final : private ResetRequest, private InterruptHandler {
+class Device final : public ResetRequest {
  public:
   // Brings the device up. The errno of the step that failed, with a log line that says which.
   static Result<std::unique_ptr<Device>> probe(const DeviceConfig& config) PANTRY_MAY_ALLOCATE;
@@ -66,19 +75,29 @@ class Device final : private ResetRequest, private InterruptHandler {
 
   // A reset whose boot failed unplugs the device: every ioctl and mmap gets ENODEV from then on.
   bool unplugged() const noexcept;
-  // Waits until no work is queued, no clean-up pending and no job in flight. For tests and leak checks.
+  // Waits until no work is queued, no clean-up pending and no job in a ring unfinished. For tests
+  // and leak checks.
   void settle() PANTRY_MAY_WAIT;
-  // For fault injection and tests: as if a limit had expired.
+  // For lower rooms, fault injection and tests: as if a limit had expired. Any context.
   void request_reset(const char* why) noexcept override;
+  // Resets done since probe.
+  std::uint64_t resets() const noexcept;
 
-  // DRM master and client ids of the device's nodes (file.h).
+  // The latest MMU faults of any VM, oldest first, at most kFaultsKept.
+  struct FaultRecord {
+    MmuFault fault;
+    TimePoint time;
+  };
+  static constexpr std::size_t kFaultsKept = 64;
+  std::vector<FaultRecord> faults() const;
+
+  // Who is DRM master of the device's primary node (file.h).
   struct Nodes;
   Nodes& nodes();
 
  private:
   struct State;
   explicit Device(std::unique_ptr<State> state);
-  void handle_interrupt() override;
   std::unique_ptr<State> state_;
 };
 

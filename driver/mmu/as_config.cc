@@ -46,9 +46,8 @@ constexpr std::uint64_t transcfg(std::uint32_t va_bits, Coherency coherency) {
          Transcfg::InaBits::of(regs::kInaBitsBase - va_bits) |
          Transcfg::PtwMemattr::of(regs::WalkAttribute::kWriteBack) |
          Transcfg::PtwReadAllocate::of(true) |
-         Transcfg::PtwShareability::of(coherency == Coherency::kIo
-                                           ? regs::WalkShareability::kOuter
-                                           : regs::WalkShareability::kNone);
+         Transcfg::PtwShareability::of(coherency == Coherency::kIo ? regs::WalkShareability::kOuter
+                                                                   : regs::WalkShareability::kNone);
 }
 static_assert(transcfg(48, Coherency::kNone) == 0x4200'01c6);
 static_assert(transcfg(48, Coherency::kIo) == 0x6200'01c6);

@@ -55,6 +55,15 @@ class FakeAsBlock final : public emu::Mmio, public CacheFlusher, public ResetReq
   void set_stuck(std::uint32_t as) {
     guarded([&] { spaces_[as].stuck = true; });
   }
+  // Called during each cache flush, with no lock held; may be null.
+  class FlushObserver {
+   public:
+    virtual void on_flush() noexcept = 0;
+
+   protected:
+    ~FlushObserver() = default;
+  };
+  void set_flush_observer(FlushObserver* observer) { observer_ = observer; }
   void set_flush_outcome(Outcome outcome) { flush_outcome_ = outcome; }
 
   void raise_fault(std::uint32_t as, std::uint32_t status, std::uint64_t address) {
@@ -79,11 +88,10 @@ class FakeAsBlock final : public emu::Mmio, public CacheFlusher, public ResetReq
   // Since the last call; only the first kMaxEvents are kept.
   static constexpr std::size_t kMaxEvents = 4096;
   std::vector<Event> take_events() {
-    return guarded([&] {
-      const std::vector<Event> events = events_;
-      events_.clear();
-      return events;
-    });
+    std::vector<Event> events;
+    events.reserve(kMaxEvents);
+    guarded([&] { events_.swap(events); });
+    return events;
   }
   // Register accesses of any kind.
   std::uint64_t accesses() {
@@ -132,6 +140,7 @@ class FakeAsBlock final : public emu::Mmio, public CacheFlusher, public ResetReq
 
   Outcome flush_all_caches() noexcept override {
     guarded([&] { note({Event::Kind::kCacheFlush, 0, Command::kNop, 0, {}}); });
+    if (observer_) observer_->on_flush();
     return flush_outcome_;
   }
   void request_reset(const char*) noexcept override {
@@ -195,6 +204,7 @@ class FakeAsBlock final : public emu::Mmio, public CacheFlusher, public ResetReq
   std::uint32_t mask_ = 0;
   std::uint32_t busy_reads_ = 0;
   Outcome flush_outcome_ = Outcome::kDone;
+  FlushObserver* observer_ = nullptr;
   std::vector<Event> events_;
   const char* mistake_ = nullptr;
   std::uint64_t accesses_ = 0;

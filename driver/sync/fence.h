@@ -5,7 +5,7 @@
 //
 // Signalling neither allocates nor frees. Callbacks run on the signalling thread, in the order in which they were added,
 // without any lock of the fence's. A callback must not block, allocate, free or take a lock that is held across either;
-// it usually queues a work item. A fence that signals other fences (a chain) does so without recursion.
+// it usually queues a work item. A fence that signals other fences (a chain) does so without recursion (derived_fence.h).
 #pragma once
 
 #include <atomic>
@@ -56,28 +56,46 @@ class Fence : public RefCounted {
   std::uint64_t seqno() const noexcept { return seqno_; }
 
   // Acquires everything the signaller did before.
-  bool signalled() const noexcept { return status_.load(std::memory_order_acquire) != kPending; }
+  bool signalled() const noexcept { return status() != kPending; }
   // 0 while pending, 1 signalled without error, a negated errno signalled with error.
-  int status() const noexcept { return status_.load(std::memory_order_acquire); }
+  int status() const noexcept {
+    const int status = status_.load(std::memory_order_acquire);
+    return status != kPending ? status : early_status();
+  }
   // When it signalled; undefined while pending.
   TimePoint timestamp() const noexcept { return timestamp_; }
 
   // `callback` is called once when the fence signals. False, and never called, when it has signalled already.
   bool add_callback(FenceCallback& callback) noexcept;
-  // Once this returns, `callback` neither runs nor will run. True if it had not been called. Waits, boundedly, for a call
-  // in progress on another thread; so not under a lock that the callback takes.
+  // Once this returns, `callback` neither runs nor will run. True if it was registered and not called. Waits, boundedly,
+  // for a call in progress on another thread; so not under a lock that the callback takes. From the callback itself it
+  // has no effect.
   bool remove_callback(FenceCallback& callback) noexcept;
 
-  // Signals, once: a second call is a bug (CHECK). `error` 0 or a positive errno.
+  // Signals, once: a second call is a bug (CHECK). `error` 0 or a positive errno. The caller holds a reference.
   void signal(TimePoint now, int error) noexcept;
 
  protected:
+  static constexpr int kPending = 0;
+  // A fence that has signalled without error at `when`.
+  Fence(std::uint64_t context, std::uint64_t seqno, TimePoint when)
+      : context_(context), seqno_(seqno), status_(1), timestamp_(when) {}
   ~Fence() override;
 
+  // What status() says while signal() is still to come: a fence that follows others is signalled for everybody as soon as
+  // they are, though its callbacks run a little later. No callback runs from here; takes leaf locks only.
+  virtual int early_status() const noexcept { return kPending; }
+  // For fences that are numbered after their creation; before anybody else sees the fence.
+  void set_number(std::uint64_t context, std::uint64_t seqno) noexcept {
+    context_ = context;
+    seqno_ = seqno;
+  }
+
  private:
-  static constexpr int kPending = 0;
-  const std::uint64_t context_;
-  const std::uint64_t seqno_;
+  void run_callbacks() noexcept;
+
+  std::uint64_t context_;
+  std::uint64_t seqno_;
   std::atomic<int> status_{kPending};
   TimePoint timestamp_;
   // Leaf lock, held for list operations only.
@@ -90,6 +108,8 @@ class Fence : public RefCounted {
 
 // An already signalled fence without error, "stub"/"stub". Shared; allocates on first use only.
 Ref<Fence> stub_fence();
+// One more of the kind, with the time at which it signalled.
+Ref<Fence> stub_fence_at(TimePoint when) PANTRY_MAY_ALLOCATE;
 
 // Waits until `fence` signals or `deadline` passes (false). No lock held, never from a work item.
 bool wait_for(Fence& fence, TimePoint deadline) PANTRY_MAY_WAIT;

@@ -3,19 +3,25 @@
 // A DRM synchronisation object: a container for one fence, binary or the head of a timeline (fence_chain.h). The rules are
 // those of panthor-uapi.md B.4 and errata B.5/B.6, checked by syncobj_test.cc.
 //
-// replace, add_point and reset do not allocate; they may run with the fence not yet signalled, after which the fence is
-// published. Waiting is asynchronous (syncobj_wait.h); the blocking form sits on top.
+// replace and add_point do not allocate (but for the log line about a client's mistake, outside a SignallingSection only);
+// they may run with the fence not yet signalled, after which the fence is published. Changes of one syncobj happen one
+// after the other: each is told to every watcher before the next one starts, so that a watcher sees the state that it is
+// told of. Waiting is asynchronous (syncobj_wait.h); the blocking form sits on top.
 #pragma once
 
 #include "driver/sync/fence_chain.h"
 
 namespace pantry::driver {
 
-class Syncobj : public RefCounted {
+class Syncobj final : public RefCounted {
  public:
-  // Told whenever the syncobj's fence is replaced or a point is added. Same rules as FenceCallback.
+  // Told whenever the syncobj's fence is replaced or a point is added, on the thread that does it. Same rules as
+  // FenceCallback; and it does not change this syncobj.
   class Watcher {
    public:
+    Watcher() = default;
+    Watcher(const Watcher&) = delete;
+    Watcher& operator=(const Watcher&) = delete;
     virtual void on_changed(Syncobj& syncobj) noexcept = 0;
 
    protected:
@@ -33,8 +39,9 @@ class Syncobj : public RefCounted {
   Ref<Fence> fence() const noexcept;
   // Binary signal, import, reset (null). Replaces a timeline altogether.
   void replace(Ref<Fence> fence) noexcept;
-  // Appends `point`, which signals when `fence` and all earlier points have. A point lower than the head's is logged as the
-  // client's mistake and handled as Linux does (the head keeps its value).
+  // Appends `point`, which signals when `fence` (not itself a point of a timeline) and all earlier points have. A point
+  // that is not higher than the head's is logged as the client's mistake and handled as Linux does (the head keeps its
+  // value).
   void add_point(Ref<FenceChain> node, Ref<Fence> fence, std::uint64_t point) noexcept;
   // The fence to wait on for `point`; point 0 is whatever it holds. EINVAL when there is none, or none that reaches `point`.
   Result<Ref<Fence>> find(std::uint64_t point) const;
@@ -43,18 +50,26 @@ class Syncobj : public RefCounted {
   // SYNCOBJ_QUERY; 0 for a binary syncobj.
   std::uint64_t query(Query which) const;
 
+  // From the next change on; so a watcher is registered first, and then looks at what there is.
   void watch(Watcher& watcher) noexcept;
-  // Once this returns, `watcher` neither runs nor will run.
+  // Once this returns, `watcher` neither runs nor will run. Not from a watcher of this syncobj.
   void unwatch(Watcher& watcher) noexcept;
 
  private:
   Syncobj() = default;
-  // Leaf lock.
+  ~Syncobj() override;
+  void begin_change() PANTRY_REQUIRES(mutex_);
+  void tell_watchers() PANTRY_REQUIRES(mutex_);
+
+  enum class Change { kNone, kInProgress };
+  // Leaf lock, held for a few instructions; not while watchers are told.
   mutable Mutex mutex_;
-  CondVar called_;
+  CondVar changed_;
   Ref<Fence> fence_ PANTRY_GUARDED_BY(mutex_);
+  Change change_ PANTRY_GUARDED_BY(mutex_) = Change::kNone;
   Watcher* first_ PANTRY_GUARDED_BY(mutex_) = nullptr;
   Watcher* calling_ PANTRY_GUARDED_BY(mutex_) = nullptr;
+  Watcher* to_call_ PANTRY_GUARDED_BY(mutex_) = nullptr;
 };
 
 }  // namespace pantry::driver

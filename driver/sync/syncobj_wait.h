@@ -24,10 +24,15 @@ struct SyncobjWaitArgs {
 
 class SyncobjWait {
  public:
+  // first_signaled of a wait for all of which none was satisfied when it started.
+  static constexpr std::uint32_t kNone = UINT32_MAX;
+
   class Completion {
    public:
-    // `result`: the index for first_signaled (0xffffffff as Linux reports it with kAll), or EINVAL, ETIME, EINTR (after
-    // cancel). Called without locks; may be called inside start(). Must not destroy the wait.
+    // `result`: the index for first_signaled, or EINVAL, ETIME, EINTR (after cancel). For kAny the index is that of a
+    // satisfied entry; for kAll, as Linux has it, that of the first one that was satisfied when the wait started, else
+    // kNone. Same rules as FenceCallback: any thread, no lock held; may be called inside start() or cancel(). Must not
+    // destroy the wait.
     virtual void on_wait_done(Result<std::uint32_t> result) noexcept = 0;
 
    protected:
@@ -35,12 +40,13 @@ class SyncobjWait {
   };
 
   // Allocates everything here; EINVAL and an already satisfied or expired wait complete inside start().
-  SyncobjWait(Executor& executor, SyncobjWaitArgs args, Completion& completion);
-  // The wait is complete by then.
+  SyncobjWait(Executor& executor, SyncobjWaitArgs args, Completion& completion) PANTRY_MAY_ALLOCATE;
+  // The wait is complete by then, or was never started. Waits for a call in progress on another thread: not from the
+  // completion, nor under a lock that it takes.
   ~SyncobjWait();
 
   void start();
-  // Completes with EINTR unless it has completed; harmless afterwards.
+  // Completes with EINTR unless it has completed or was not started; harmless afterwards.
   void cancel();
 
  private:

@@ -30,8 +30,8 @@ bool leaves_user_area(const BindArgs& args, const VaSplit& split) {
   return args.va >= split.user_size || args.size > split.user_size - args.va;
 }
 
-Result<> check_map(const BindArgs& args, const BindRules& rules,
-                   const Reservation& vm_reservation, BufferLookup& buffers, BindOp& op) {
+Result<> check_map(const BindArgs& args, const BindRules& rules, const Reservation& vm_reservation,
+                   BufferLookup& buffers, BindOp& op) {
   const bool sparse = rules.sparse && (args.flags & kSparseFlag) != 0;
   Ref<Buffer> buffer = sparse ? nullptr : buffers.find_buffer(args.bo_handle);
   if (!sparse && !buffer) return reject("VM_BIND MAP: buffer {} is unknown", args.bo_handle);
@@ -47,8 +47,8 @@ Result<> check_map(const BindArgs& args, const BindRules& rules,
     return Error(Errno::kNotSupp);
   }
   if (args.size > buffer->size() || args.bo_offset > buffer->size() - args.size)
-    return reject("VM_BIND MAP: {:#x} bytes at {:#x} are not all in buffer {} of {:#x} bytes", args.size,
-                  args.bo_offset, args.bo_handle, buffer->size());
+    return reject("VM_BIND MAP: {:#x} bytes at {:#x} are not all in buffer {} of {:#x} bytes",
+                  args.size, args.bo_offset, args.bo_handle, buffer->size());
   if (buffer->exclusive() && buffer->reservation().get() != &vm_reservation)
     return reject("VM_BIND MAP: buffer {} is private to another VM", args.bo_handle);
   op.type = BindType::kMap;
@@ -98,13 +98,13 @@ Result<BindOp> validate_bind(const BindArgs& args, BindMode mode, const BindRule
                              const VaSplit& split, const Reservation& vm_reservation,
                              BufferLookup& buffers) {
   if (!is_aligned(args.va | args.size | args.bo_offset, kPageSize))
-    return reject("VM_BIND: {:#x} bytes at {:#x}, offset {:#x}: not all multiples of 4 KiB", args.size,
-                  args.va, args.bo_offset);
+    return reject("VM_BIND: {:#x} bytes at {:#x}, offset {:#x}: not all multiples of 4 KiB",
+                  args.size, args.va, args.bo_offset);
   BindOp op;
   if (leaves_user_area(args, split)) {
     if (mode == BindMode::kSync || rules.past_user_area == BindRules::PastUserArea::kFailAtEntry)
-      return reject("VM_BIND: {:#x} bytes at {:#x} leave the client's part, which ends at {:#x}", args.size,
-                    args.va, split.user_size);
+      return reject("VM_BIND: {:#x} bytes at {:#x} leave the client's part, which ends at {:#x}",
+                    args.size, args.va, split.user_size);
     op.fails_with = Errno::kInval;
   }
   PANTRY_TRY(check_by_type(args, rules, vm_reservation, buffers, op));

@@ -45,7 +45,8 @@ class BindOpTest : public testing::Test, private BufferLookup {
     return both;
   }
 
-  emu::Dram dram_{{0}, kDramBytes,
+  emu::Dram dram_{{0},
+                  kDramBytes,
                   static_cast<std::uint8_t*>(mmap(nullptr, kDramBytes, PROT_READ | PROT_WRITE,
                                                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))};
   FrameAllocator frames_{{{0}, kDramBytes}, {}};

@@ -37,8 +37,8 @@ struct BindPlan {
   TableReserve tables;
   Ref<SharedBuffer> link;
   // Run moves out the ones it uses.
-  std::unique_ptr<Mapping> node;   // the new mapping
-  std::unique_ptr<Mapping> left;   // what stays of old ones
+  std::unique_ptr<Mapping> node;  // the new mapping
+  std::unique_ptr<Mapping> left;  // what stays of old ones
   std::unique_ptr<Mapping> right;
   RetiredMappings removed;
   BindStatistics statistics;

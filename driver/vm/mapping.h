@@ -50,7 +50,8 @@ class Mapping final : public Vma {
 class RetiredMappings {
  public:
   RetiredMappings() = default;
-  RetiredMappings(RetiredMappings&& other) noexcept : first_(std::exchange(other.first_, nullptr)) {}
+  RetiredMappings(RetiredMappings&& other) noexcept
+      : first_(std::exchange(other.first_, nullptr)) {}
   RetiredMappings& operator=(RetiredMappings&& other) noexcept {
     std::swap(first_, other.first_);
     return *this;

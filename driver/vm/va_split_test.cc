@@ -12,7 +12,9 @@ namespace {
 constexpr std::uint64_t bit(unsigned n) { return std::uint64_t{1} << n; }
 
 TEST(VaSplit, DocumentedExamples) {
-  const auto user = [](std::uint64_t requested) { return split_va(48, requested).value().user_size; };
+  const auto user = [](std::uint64_t requested) {
+    return split_va(48, requested).value().user_size;
+  };
   EXPECT_EQ(user(0), 0x8000'0000'0000u);
   EXPECT_EQ(user(4 * kGiB), 0x8000'0000'0000u);
   EXPECT_EQ(user(bit(47)), 0x8000'0000'0000u);

@@ -48,11 +48,11 @@ class Vm final : public RefCounted, private AsOwner {
   void push(Ref<Job> job) noexcept;
 
   // A fresh kernel buffer of `size` bytes, mapped with `prot` in the kernel area, best fit, at a
-  // multiple of 2 MiB if it is that large. ENOMEM, ENOSPC; EINVAL when the VM is destroyed or, as in
-  // Linux, unusable.
+  // multiple of 2 MiB if it is that large. ENOMEM, ENOSPC; EINVAL when the VM is destroyed or, as
+  // in Linux, unusable.
   Result<KernelMapping> map_kernel(std::uint64_t size, Prot prot) PANTRY_MAY_ALLOCATE;
-  // The same at a fixed address: firmware sections. EINVAL outside the space, EEXIST where something
-  // is mapped.
+  // The same at a fixed address: firmware sections. EINVAL outside the space, EEXIST where
+  // something is mapped.
   Result<KernelMapping> map_kernel_at(GpuVa va, std::uint64_t size, Prot prot) PANTRY_MAY_ALLOCATE;
 
   // One reference per group that sits on a CSG slot; the slot number for the firmware. For the
@@ -116,11 +116,13 @@ class Vm final : public RefCounted, private AsOwner {
   AsConfig as_config() const noexcept override;
   void on_mmu_fault(const MmuFault& fault) noexcept override;
 
-  static Result<Ref<Vm>> make(VmDevice& device, const VaSplit& split, GpuRange whole,
-                              std::uint32_t as) PANTRY_MAY_ALLOCATE;
+  enum class Kind { kClient, kMcu };
+  static Result<Ref<Vm>> make(VmDevice& device, Kind kind, const VaSplit& split,
+                              GpuRange whole) PANTRY_MAY_ALLOCATE;
   Result<BindPlan> plan(BindOp op) PANTRY_MAY_ALLOCATE;
   Result<> run(BindPlan& plan, BindMode mode) noexcept;
-  Result<KernelMapping> map_fresh(Ref<Buffer> buffer, GpuRange range, Prot prot) PANTRY_MAY_ALLOCATE;
+  Result<KernelMapping> map_fresh(Ref<Buffer> buffer, GpuRange range,
+                                  Prot prot) PANTRY_MAY_ALLOCATE;
   // Everything in it, or a whole mapping: what needs neither table pages nor nodes.
   void unmap_whole(GpuRange range) noexcept PANTRY_MAY_ALLOCATE;
 

@@ -27,7 +27,7 @@ TEST_P(EndpointWork, KeepsItsEntryBusyForItsTime) {
            Program{GetParam().word} + program(isa::Wait{.mask = {1 << 6}}));
   EXPECT_EQ(rig.run(), StreamStop::kBlocked);
   EXPECT_EQ(rig.stream.state.scoreboard.busy(), 1u << 6);
-  rig.services.time = rig.services.time + rig.quirks.endpoint_time - nanoseconds(1);
+  rig.services.time = rig.services.time + (rig.quirks.endpoint_time - nanoseconds(1));
   EXPECT_EQ(rig.run(), StreamStop::kBlocked);
   rig.services.time = rig.services.time + nanoseconds(1);
   EXPECT_EQ(rig.run(), StreamStop::kRingEmpty);

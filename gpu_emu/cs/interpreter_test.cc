@@ -134,7 +134,7 @@ TEST(Restart, AStallAtEveryTranslationLeavesTheSameResult) {
   reference.call(busy_program());
   ASSERT_EQ(reference.run(), StreamStop::kRingEmpty);
   const int translations = static_cast<int>(reference.memory.translations());
-  ASSERT_GT(translations, 20);
+  ASSERT_GE(translations, 20);
   for (int n = 0; n < translations; ++n) {
     StreamRig rig{Quirks{}};
     rig.call(busy_program());

@@ -21,7 +21,7 @@ struct Nop {
 
 // dst = imm, zero-extended from 48 bits.
 struct Move48 {
-  Reg64 dst;
+  Reg64 dst = {};
   std::uint64_t imm = 0;
 
   static constexpr Opcode kOpcode = Opcode::kMove48;
@@ -30,7 +30,7 @@ struct Move48 {
 };
 
 struct Move32 {
-  Reg32 dst;
+  Reg32 dst = {};
   std::uint32_t imm = 0;
 
   static constexpr Opcode kOpcode = Opcode::kMove32;
@@ -39,8 +39,8 @@ struct Move32 {
 };
 
 struct AddImm32 {
-  Reg32 dst;
-  Reg32 src;
+  Reg32 dst = {};
+  Reg32 src = {};
   std::int32_t imm = 0;
 
   static constexpr Opcode kOpcode = Opcode::kAddImm32;
@@ -50,8 +50,8 @@ struct AddImm32 {
 };
 
 struct AddImm64 {
-  Reg64 dst;
-  Reg64 src;
+  Reg64 dst = {};
+  Reg64 src = {};
   std::int32_t imm = 0;
 
   static constexpr Opcode kOpcode = Opcode::kAddImm64;
@@ -62,9 +62,9 @@ struct AddImm64 {
 
 // dst = the smaller of the two, unsigned.
 struct Umin32 {
-  Reg32 dst;
-  Reg32 src0;
-  Reg32 src1;
+  Reg32 dst = {};
+  Reg32 src0 = {};
+  Reg32 src1 = {};
 
   static constexpr Opcode kOpcode = Opcode::kUmin32;
   using Layout =
@@ -75,8 +75,8 @@ struct Umin32 {
 // For each bit i of the mask: register base + i = memory at address + offset. Always asynchronous
 // ("other" entry).
 struct LoadMultiple {
-  Reg32 base;
-  Reg64 address;
+  Reg32 base = {};
+  Reg64 address = {};
   std::uint16_t mask = 0;
   std::int16_t offset = 0;  // bytes
 
@@ -87,8 +87,8 @@ struct LoadMultiple {
 };
 
 struct StoreMultiple {
-  Reg32 base;
-  Reg64 address;
+  Reg32 base = {};
+  Reg64 address = {};
   std::uint16_t mask = 0;
   std::int16_t offset = 0;  // bytes
 

@@ -11,7 +11,7 @@ namespace pantry::datasheet::isa {
 
 // Blocks until all entries of the mask are zero.
 struct Wait {
-  ScoreboardMask mask;
+  ScoreboardMask mask = {};
   bool progress_increment = false;
 
   static constexpr Opcode kOpcode = Opcode::kWait;
@@ -20,7 +20,7 @@ struct Wait {
 };
 
 struct Branch {
-  Reg32 value;
+  Reg32 value = {};
   BranchCondition condition = BranchCondition::kAlways;
   std::int16_t offset = 0;  // instructions from the next one, within the current buffer
 
@@ -32,8 +32,8 @@ struct Branch {
 
 // Runs [address, address + length) and returns at its end.
 struct Call {
-  Reg64 address;
-  Reg32 length;  // bytes, a multiple of 8
+  Reg64 address = {};
+  Reg32 length = {};  // bytes, a multiple of 8
 
   static constexpr Opcode kOpcode = Opcode::kCall;
   using Layout = Fields<At<&Call::address, 47, 40>, At<&Call::length, 39, 32>>;
@@ -43,8 +43,8 @@ struct Call {
 // Replaces the current buffer; the end of the new one returns to where the old one would have. Not
 // from the ring.
 struct Jump {
-  Reg64 address;
-  Reg32 length;
+  Reg64 address = {};
+  Reg32 length = {};
 
   static constexpr Opcode kOpcode = Opcode::kJump;
   using Layout = Fields<At<&Jump::address, 47, 40>, At<&Jump::length, 39, 32>>;
@@ -54,8 +54,8 @@ struct Jump {
 // The entries that later endpoint work (RUN_*, FINISH_TILING) and other work (LOAD, STORE) count
 // on.
 struct SetSbEntry {
-  Scoreboard endpoint;
-  Scoreboard other;
+  Scoreboard endpoint = {};
+  Scoreboard other = {};
 
   static constexpr Opcode kOpcode = Opcode::kSetSbEntry;
   using Layout = Fields<At<&SetSbEntry::other, 7, 4>, At<&SetSbEntry::endpoint, 3, 0>>;
@@ -64,8 +64,8 @@ struct SetSbEntry {
 
 // What to call when a tiler runs out of memory; address or length 0 takes it back.
 struct SetExceptionHandler {
-  Reg64 address;
-  Reg32 length;
+  Reg64 address = {};
+  Reg32 length = {};
   ExceptionHandlerKind kind = ExceptionHandlerKind::kTilerOom;
 
   static constexpr Opcode kOpcode = Opcode::kSetExceptionHandler;

@@ -22,10 +22,10 @@ struct FinishTiling {
 // empty.
 struct FinishFragment {
   bool increment_fragment_completed = false;
-  Reg64 first_chunk;
-  Reg64 last_chunk;
-  ScoreboardMask wait;
-  Scoreboard signal;
+  Reg64 first_chunk = {};
+  Reg64 last_chunk = {};
+  ScoreboardMask wait = {};
+  Scoreboard signal = {};
 
   static constexpr Opcode kOpcode = Opcode::kFinishFragment;
   using Layout =
@@ -37,7 +37,7 @@ struct FinishFragment {
 
 // Selects the tiler heap by the address of its context (tiler_heap.h).
 struct HeapSet {
-  Reg64 address;
+  Reg64 address = {};
 
   static constexpr Opcode kOpcode = Opcode::kHeapSet;
   using Layout = Fields<At<&HeapSet::address, 47, 40>>;
@@ -47,8 +47,8 @@ struct HeapSet {
 // Counts a pass on the selected heap. Deferred when `wait` is not empty.
 struct HeapOperation {
   HeapOperationKind kind = HeapOperationKind::kVertexTilerStarted;
-  ScoreboardMask wait;
-  Scoreboard signal;
+  ScoreboardMask wait = {};
+  Scoreboard signal = {};
 
   static constexpr Opcode kOpcode = Opcode::kHeapOperation;
   using Layout = Fields<At<&HeapOperation::signal, 51, 48>, At<&HeapOperation::kind, 33, 32>,

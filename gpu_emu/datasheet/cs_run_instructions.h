@@ -68,7 +68,7 @@ struct RunIdvs {
   bool progress_increment = false;
   bool malloc_enable = false;
   bool draw_id_enable = false;
-  Reg32 draw_id;
+  Reg32 draw_id = {};
   std::uint8_t varying_srt_select = 0;
   std::uint8_t varying_fau_select = 0;
   std::uint8_t varying_tsd_select = 0;
@@ -97,7 +97,7 @@ struct RunFragment {
 };
 
 struct RunFullscreen {
-  Reg64 dcd;  // draw descriptor
+  Reg64 dcd = {};  // draw descriptor
   std::uint32_t flags_override = 0;
   bool progress_increment = false;
 

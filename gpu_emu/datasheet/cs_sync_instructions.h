@@ -17,9 +17,9 @@ struct FlushCache2 {
   CacheFlush l2 = CacheFlush::kNone;
   CacheFlush load_store = CacheFlush::kNone;
   CacheFlush other = CacheFlush::kNone;
-  Reg32 flush_id;
-  ScoreboardMask wait;
-  Scoreboard signal;
+  Reg32 flush_id = {};
+  ScoreboardMask wait = {};
+  Scoreboard signal = {};
 
   static constexpr Opcode kOpcode = Opcode::kFlushCache2;
   using Layout = Fields<At<&FlushCache2::signal, 51, 48>, At<&FlushCache2::flush_id, 47, 40>,
@@ -31,12 +31,12 @@ struct FlushCache2 {
 // The four that change a sync object (sync_object.h) differ in opcode and in the width of the data.
 template <Opcode kCode, class Data>
 struct SyncUpdate {
-  Reg64 address;
-  Data data;
+  Reg64 address = {};
+  Data data = {};
   bool error_propagate = false;
   SyncScope scope = SyncScope::kSystem;
-  ScoreboardMask wait;
-  Scoreboard signal;
+  ScoreboardMask wait = {};
+  Scoreboard signal = {};
 
   static constexpr Opcode kOpcode = kCode;
   using Layout = Fields<At<&SyncUpdate::signal, 51, 48>, At<&SyncUpdate::address, 47, 40>,
@@ -52,8 +52,8 @@ using SyncSet64 = SyncUpdate<Opcode::kSyncSet64, Reg64>;
 // Blocks until the object compares with `reference` as the condition says.
 template <Opcode kCode, class Data>
 struct SyncWaitFor {
-  Reg64 address;
-  Data reference;
+  Reg64 address = {};
+  Data reference = {};
   SyncCondition condition = SyncCondition::kLessEqual;
   bool error_reject = false;
 
@@ -67,11 +67,11 @@ using SyncWait64 = SyncWaitFor<Opcode::kSyncWait64, Reg64>;
 
 // Writes 64 bits of state to address + offset.
 struct StoreState {
-  Reg64 address;
+  Reg64 address = {};
   std::int16_t offset = 0;  // bytes
   StateKind state = StateKind::kTimestamp;
-  ScoreboardMask wait;
-  Scoreboard signal;
+  ScoreboardMask wait = {};
+  Scoreboard signal = {};
 
   static constexpr Opcode kOpcode = Opcode::kStoreState;
   using Layout = Fields<At<&StoreState::signal, 51, 48>, At<&StoreState::address, 47, 40>,
@@ -83,7 +83,7 @@ struct StoreState {
 // Every stream has a progress number of 64 bits: these write and read one's own and wait for
 // another stream's.
 struct ProgressStore {
-  Reg64 source;
+  Reg64 source = {};
 
   static constexpr Opcode kOpcode = Opcode::kProgressStore;
   using Layout = Fields<At<&ProgressStore::source, 47, 40>>;
@@ -91,7 +91,7 @@ struct ProgressStore {
 };
 
 struct ProgressLoad {
-  Reg64 dst;
+  Reg64 dst = {};
 
   static constexpr Opcode kOpcode = Opcode::kProgressLoad;
   using Layout = Fields<At<&ProgressLoad::dst, 55, 48>>;
@@ -99,7 +99,7 @@ struct ProgressLoad {
 };
 
 struct ProgressWait {
-  Reg64 source;
+  Reg64 source = {};
   std::uint8_t queue = 0;
 
   static constexpr Opcode kOpcode = Opcode::kProgressWait;
@@ -109,10 +109,10 @@ struct ProgressWait {
 
 // Shows registers to a tracer.
 struct TracePoint {
-  Reg32 base;
+  Reg32 base = {};
   std::uint8_t register_count = 0;
-  ScoreboardMask wait;
-  Scoreboard signal;
+  ScoreboardMask wait = {};
+  Scoreboard signal = {};
 
   static constexpr Opcode kOpcode = Opcode::kTracePoint;
   using Layout = Fields<At<&TracePoint::signal, 51, 48>, At<&TracePoint::register_count, 47, 40>,

@@ -136,6 +136,8 @@ void CsSlot::start_corrupted(AsIndex as) {
   requeue();
 }
 
+void CsSlot::stay_off() { store_ack(load_request()); }
+
 Progress CsSlot::open_pages() {
   if (!pages_.are_valid()) return Progress::kDone;
   return pages_.open(env_.memory, env_.slice) == MemoryStatus::kOk ? Progress::kDone
@@ -185,7 +187,7 @@ Progress CsSlot::answer(AsIndex as) {
     start(as);
     return Progress::kDone;
   }
-  if (wanted == State::kStop && started_) {
+  if (wanted == State::kStop) {
     publish_status();
     retire();
     store_ack((ack_ & ~Request::StateField::kMask) | Request::StateField::of(State::kStop));

@@ -35,6 +35,8 @@ class CsSlot {
   void resume(AsIndex as, const StreamState& state);
   // The same when the saved state cannot be trusted: the stream is dead from the beginning.
   void start_corrupted(AsIndex as);
+  // The group starts without this stream.
+  void stay_off();
   // Translates the queue's pages, for retire(). Pre: started.
   Progress open_pages();
   // Forgets the stream; the host sees it as not active when its pages can be reached.

@@ -55,11 +55,15 @@ void CsgSlot::boot() {
   output_.store(out::kDoorbellAck, doorbell_ack_);
   stream_interrupt_req_ = input_.load(in::kCsIrqAck);
   output_.store(out::kCsIrqReq, stream_interrupt_req_);
-  store_ack(input_.load(in::kReq) & ~Request::StateField::kMask);
+  // Nothing runs, so a group that is said to be suspended or gone is, and any other is gone.
+  const std::uint32_t request = input_.load(in::kReq);
+  seen_request_ = request;
+  const bool is_suspended = Request::StateField::get(request) == State::kSuspend;
+  store_ack(Request::StateField::set(request, is_suspended ? State::kSuspend : State::kTerminate));
 }
 
 bool CsgSlot::has_unanswered_request() const {
-  if (((input_.load(in::kReq) ^ ack_) & ~Request::kEventMask) != 0) return true;
+  if (((input_.load(in::kReq) ^ seen_request_) & ~Request::kEventMask) != 0) return true;
   return is_running_ && std::any_of(streams_.begin(), streams_.end(), [](const CsSlot& stream) {
            return stream.has_unanswered_request();
          });
@@ -79,6 +83,7 @@ Progress CsgSlot::answer() {
   }
   update_idleness();
   if (((request ^ ack_) & Request::StatusUpdate::kMask) != 0) publish_status();
+  seen_request_ = request;
   doorbell_ack_ ^= bells;
   output_.store(out::kDoorbellAck, doorbell_ack_);
 
@@ -150,8 +155,9 @@ Progress CsgSlot::start(State wanted) {
               group_, input_.load64(in::kSuspendBuf));
   }
   for (std::uint32_t i = 0; i < kStreamSlots; ++i) {
-    if (!streams_[i].is_wanted()) continue;
-    if (loaded.content == SuspendBuffer::Content::kCorrupted) {
+    if (!streams_[i].is_wanted()) {
+      streams_[i].stay_off();
+    } else if (loaded.content == SuspendBuffer::Content::kCorrupted) {
       streams_[i].start_corrupted(address_space_);
     } else if ((saved.mask >> i & 1) != 0) {
       streams_[i].resume(address_space_, saved.streams[i]);
@@ -179,16 +185,21 @@ Progress CsgSlot::suspend() {
     return Progress::kStalled;
   }
   publish_status();
-  for (CsSlot& stream : streams_) stream.retire();
-  is_running_ = false;
-  idle_.busy();
+  leave();
   return Progress::kDone;
 }
 
 void CsgSlot::terminate() {
   publish_status();
+  leave();
+}
+
+// SYNC_UPDATE still counts: the host looks at the fences of the group that has left.
+void CsgSlot::leave() {
   for (CsSlot& stream : streams_) stream.retire();
+  events_.drop(Request::Idle::kMask | Request::ProgressTimerEvent::kMask);
   is_running_ = false;
+  has_progress_timeout_ = false;
   idle_.busy();
 }
 

@@ -65,6 +65,7 @@ class CsgSlot {
   Progress start(datasheet::csg::State wanted);
   Progress suspend();
   void terminate();
+  void leave();
   bool is_idle() const;
   void take_endpoint_config();
   void publish_status();
@@ -79,6 +80,7 @@ class CsgSlot {
   ToggleEvents events_;
   ToggleEvents stream_interrupts_;  // cs_irq_req against cs_irq_ack
   std::uint32_t ack_ = 0;
+  std::uint32_t seen_request_ = 0;  // as last answered, or found at boot
   std::uint32_t doorbell_ack_ = 0;
   std::uint32_t stream_interrupt_req_ = 0;
   IdlePeriod idle_;

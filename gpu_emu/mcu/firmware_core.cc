@@ -163,7 +163,7 @@ Progress FirmwareCore::answer_requests() {
     groups_[i].raise_events();  // the host may have answered earlier ones
     const bool rung = (bells >> i & 1) != 0;
     if (!rung && !groups_[i].has_unanswered_request()) continue;
-    if (!rung) log_info("gpu_emu/mcu", "CSG {}: a request without its doorbell bit", i);
+    if (!rung) log_debug("gpu_emu/mcu", "CSG {}: a request without its doorbell bit", i);
     if (groups_[i].answer() == Progress::kStalled) stalled |= 1u << i;
   }
   global_.acknowledge_groups(bells & ~stalled);

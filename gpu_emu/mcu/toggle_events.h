@@ -21,6 +21,8 @@ class ToggleEvents {
  public:
   void post(std::uint32_t bits) { waiting_ |= bits; }
   void forget() { waiting_ = 0; }
+  // What has lost its meaning before it could be raised.
+  void drop(std::uint32_t bits) { waiting_ &= ~bits; }
   // Events that wait for the answer to an earlier one, or for raise().
   std::uint32_t waiting() const { return waiting_; }
 

@@ -23,7 +23,7 @@ constexpr unsigned kSource = 10;       // r10:11
 constexpr unsigned kDestination = 12;  // r12:13
 constexpr unsigned kCount = 14;
 constexpr unsigned kValue = 16;
-[[maybe_unused]] constexpr unsigned kRounds = 17;
+constexpr unsigned kCounter = 17;
 constexpr unsigned kStopWord = 18;
 
 void copy_words(Bo& bo, uint64_t offset, const Assembler& stream) {
@@ -60,6 +60,11 @@ Stream Bench::place(const Assembler& stream) {
   copy_words(code_, next_code_, stream);
   next_code_ = (next_code_ + size + kStreamAlignment - 1) / kStreamAlignment * kStreamAlignment;
   return placed;
+}
+
+Stream Bench::place_copy(uint32_t word, uint64_t from) {
+  set_result(word, 0);
+  return place(Assembler().copy_word(result_va(word), from).publish());
 }
 
 int Bench::run(const Assembler& stream) {
@@ -163,14 +168,14 @@ void Gate::open_and_finish() {
 Assembler Heartbeat::stream(uint64_t control_va, uint64_t touched_va) {
   Assembler stream;
   stream.move48(kSource, touched_va).move48(kDestination, control_va);
-  stream.move32(kRounds, 0).move32(kCount, 1);
+  stream.move32(kCounter, 0).move32(kCount, 1);
   const size_t loop = stream.here();
   stream.load(kValue, 1, kSource, 0).wait_all();
-  stream.add32(kRounds, kRounds, 1);
-  stream.store(kRounds, 1, kDestination, Heartbeat::kRounds * 4);
-  stream.store(kValue, 1, kDestination, Heartbeat::kSeen * 4);
-  stream.store(kCount, 1, kDestination, Heartbeat::kStarted * 4).wait_all();
-  stream.load(kStopWord, 1, kDestination, Heartbeat::kStop * 4).wait_all();
+  stream.add32(kCounter, kCounter, 1);
+  stream.store(kCounter, 1, kDestination, kRounds * 4);
+  stream.store(kValue, 1, kDestination, kSeen * 4);
+  stream.store(kCount, 1, kDestination, kStarted * 4).wait_all();
+  stream.load(kStopWord, 1, kDestination, kStop * 4).wait_all();
   stream.branch_back(Condition::kEqual, kStopWord, loop);
   return stream.publish();
 }

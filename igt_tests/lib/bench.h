@@ -35,6 +35,8 @@ class Bench {
 
   // Copies a stream to the code buffer. Older streams there are overwritten after some 250 KiB.
   Stream place(const Assembler& stream);
+  // A stream that copies the word at `from` to a result word, which is cleared here.
+  Stream place_copy(uint32_t word, uint64_t from);
   // Runs a stream on queue 0 to its end; returns 1 or the negative errno of its fence.
   int run(const Assembler& stream);
   void run_ok(const Assembler& stream);

@@ -2,7 +2,9 @@
 
 #include "igt_tests/lib/bo.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "igt_tests/harness/igt.h"
 
@@ -22,6 +24,16 @@ Bo Bo::create_with(const Device& device, uint64_t size, uint32_t flags, uint32_t
 
 Bo Bo::adopt(const Device& device, uint32_t handle, uint64_t size) {
   return Bo(device, handle, size);
+}
+
+Bo Bo::import_fd(const Device& device, int dma_buf) {
+  drm_prime_handle request{};
+  request.fd = dma_buf;
+  do_ioctl(device.fd(), DRM_IOCTL_PRIME_FD_TO_HANDLE, &request);
+  igt_assert_neq(request.handle, 0);
+  const off_t size = lseek(dma_buf, 0, SEEK_END);
+  igt_assert_lt(0, size);
+  return Bo(device, request.handle, static_cast<uint64_t>(size));
 }
 
 Bo::~Bo() {
@@ -48,6 +60,16 @@ uint64_t Bo::mmap_offset() const {
   request.handle = handle_;
   do_ioctl(fd_, DRM_IOCTL_PANTHOR_BO_MMAP_OFFSET, &request);
   return request.offset;
+}
+
+UniqueFd Bo::export_fd() const {
+  drm_prime_handle request{};
+  request.handle = handle_;
+  request.flags = DRM_CLOEXEC | DRM_RDWR;
+  request.fd = -1;
+  do_ioctl(fd_, DRM_IOCTL_PRIME_HANDLE_TO_FD, &request);
+  igt_assert_fd(request.fd);
+  return UniqueFd(request.fd);
 }
 
 uint8_t* Bo::bytes() {

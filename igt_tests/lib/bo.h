@@ -23,6 +23,8 @@ class Bo {
                         uint32_t exclusive_vm_id);
   // Takes over a handle, for example an imported one.
   static Bo adopt(const Device& device, uint32_t handle, uint64_t size);
+  // From a dma-buf. Importing twice into one file gives one handle, which must have one owner.
+  static Bo import_fd(const Device& device, int dma_buf);
   ~Bo();
   Bo(Bo&& other) noexcept;
   Bo& operator=(Bo&& other) noexcept;
@@ -37,6 +39,8 @@ class Bo {
   volatile uint32_t& word_at(uint64_t offset) { return words()[offset / sizeof(uint32_t)]; }
 
   uint64_t mmap_offset() const;
+  // A dma-buf that can be read and written.
+  UniqueFd export_fd() const;
   // Frees the handle; the CPU mapping stays.
   void close_handle();
   void unmap();

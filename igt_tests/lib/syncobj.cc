@@ -3,6 +3,7 @@
 #include "igt_tests/lib/syncobj.h"
 
 #include <linux/sync_file.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 
 #include <cerrno>
@@ -148,6 +149,29 @@ int sync_file_status(int sync_file) {
   } while (result != 0 && errno == EINTR);
   igt_assert_eq(result, 0);
   return info.status;
+}
+
+int finish_sync_file(int sync_file, int64_t timeout) {
+  const int64_t end = now_ns() + timeout;
+  pollfd entry{sync_file, POLLIN, 0};
+  int ready;
+  do {
+    const int64_t left = end - now_ns();
+    ready = poll(&entry, 1, left > 0 ? static_cast<int>(left / kMillisecond) : 0);
+  } while (ready < 0 && errno == EINTR);
+  igt_assert_f(ready == 1 && (entry.revents & POLLIN) != 0, "poll() says %d, events %#x\n", ready,
+               static_cast<unsigned>(entry.revents));
+  return sync_file_status(sync_file);
+}
+
+int transfer(const Device& device, const Syncobj& to, uint64_t to_point, const Syncobj& from,
+             uint64_t from_point) {
+  drm_syncobj_transfer request{};
+  request.src_handle = from.handle();
+  request.src_point = from_point;
+  request.dst_handle = to.handle();
+  request.dst_point = to_point;
+  return igt::ioctl_errno(device.fd(), DRM_IOCTL_SYNCOBJ_TRANSFER, &request);
 }
 
 }  // namespace gpu

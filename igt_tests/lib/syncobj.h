@@ -56,6 +56,13 @@ class Syncobj {
 
 // 1 done, 0 pending, negative errno done with an error.
 int sync_file_status(int sync_file);
+// Waits until it has signalled, then the same; fails the test when it takes longer than `timeout`.
+int finish_sync_file(int sync_file, int64_t timeout);
+
+// The fence behind `from_point` of `from` becomes `to_point` of `to`; a point of 0 means the binary
+// fence. 0 or the errno.
+int transfer(const Device& device, const Syncobj& to, uint64_t to_point, const Syncobj& from,
+             uint64_t from_point);
 
 // The sync-ops of one job or one bind operation.
 class Syncs {

@@ -14,12 +14,13 @@
 namespace pantry::uapi {
 
 struct MachineConfig {
-  std::uint64_t dram_bytes = 1 * kGiB;
+  std::uint64_t dram_bytes = 4 * kGiB;  // a multiple of 2 MiB; only touched pages cost memory
   // kWindow: buffers are memfds that clients can map. kArena: everything in process, frames scattered in 4 KiB pieces.
   enum class Memory { kWindow, kArena } memory = Memory::kWindow;
   std::uint32_t uapi_minor = kNewestMinor;
   emu::Quirks quirks;
-  std::uint64_t scatter_seed = 0;  // kArena only
+  emu::StreamPolicy streams = emu::StreamPolicy::kAll;  // anything else: only to test tests
+  std::uint64_t scatter_seed = 0;                       // kArena
 };
 
 class Machine {
@@ -27,22 +28,22 @@ class Machine {
   // ENOMEM, or the errno of the bring-up step that failed. `executor` outlives the machine; the device runs on a thread
   // spawned from it.
   static Result<std::unique_ptr<Machine>> create(driver::Executor& executor, const MachineConfig& config);
-  // Every session is closed.
+  // Every session is closed, and no other thread of the executor's is left that would not return by itself.
   ~Machine();
 
   driver::Device& device();
   emu::Gpu& gpu();
   const Features& features() const;
-  // The memfd of the user MMIO page, for clients to map read-only; -1 in an arena.
+  // The memfd of the flush id page, open for reading, for clients to map.
   int user_page_fd() const;
   std::unique_ptr<Session> open(driver::NodeType node, const driver::Credentials& credentials);
 
   // What must be back at its baseline once no client is left.
   struct Baseline {
-    std::uint64_t free_frames = 0;
+    std::uint64_t used_frames = 0;  // but for spare pages of the page-table pool
     std::uint64_t buffers = 0;
     std::uint32_t groups = 0;
-    std::uint32_t address_spaces = 0;
+    std::uint64_t lent_pages = 0;  // of the page-table pool
     bool operator==(const Baseline&) const = default;
   };
   // Waits for everything pending first.

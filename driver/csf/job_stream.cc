@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+#include "driver/csf/job_stream.h"
+
+#include "base/check.h"
+#include "gpu_emu/datasheet/builder.h"
+#include "gpu_emu/datasheet/cs_instruction.h"
+
+namespace pantry::driver {
+
+namespace isa = datasheet::isa;
+using datasheet::CacheFlush;
+
+JobStream::JobStream(const JobStreamArgs& args) {
+  constexpr isa::Scoreboard kFlushDone{0};
+  constexpr isa::ScoreboardMask kFlushDoneMask{1};
+  const isa::Reg64 address = isa::d(args.registers - kOwnRegisters);
+  const isa::Reg64 value = isa::d(args.registers - kOwnRegisters + 2);
+  const isa::ScoreboardMask everything{static_cast<std::uint16_t>((1u << args.scoreboards) - 1)};
+
+  datasheet::CsBuilder stream(words_);
+  stream.add(isa::Move32{.dst = value.low(), .imm = args.flush_id});
+  stream.add(isa::FlushCache2{.l2 = CacheFlush::kCleanInvalidate,
+                              .load_store = CacheFlush::kCleanInvalidate,
+                              .other = CacheFlush::kInvalidate,
+                              .flush_id = value.low(),
+                              .wait = isa::kNoScoreboards,
+                              .signal = kFlushDone});
+  stream.add(isa::Move48{.dst = address, .imm = args.stream.value});
+  stream.add(isa::Move32{.dst = value.low(), .imm = args.bytes});
+  stream.add(isa::Wait{.mask = kFlushDoneMask});
+  stream.add(isa::Call{.address = address, .length = value.low()});
+  stream.add(isa::Move48{.dst = address, .imm = args.sync_object.value});
+  stream.add(isa::Move48{.dst = value, .imm = 1});
+  // What the client's stream started must be over before the job is.
+  stream.add(isa::Wait{.mask = everything});
+  stream.add(isa::SyncAdd64{.error_propagate = true,
+                            .scope = isa::SyncScope::kSystem,
+                            .wait = isa::kNoScoreboards,
+                            .data = value,
+                            .address = address});
+  stream.add(isa::ErrorBarrier{});
+  stream.pad_to_multiple_of(8);
+  PANTRY_CHECK(stream.size() == kInstructions);
+}
+
+}  // namespace pantry::driver

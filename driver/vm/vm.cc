@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+#include "driver/vm/vm.h"
+
+#include <new>
+#include <utility>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "driver/vm/vm_state.h"
+
+namespace pantry::driver {
+namespace {
+
+constexpr const char* kRoom = "driver/vm";
+
+constexpr std::uint64_t kMcuSpace = 4 * kGiB;
+constexpr GpuRange kMcuKernelArea = GpuRange::of_size({0x0400'0000}, 64 * kMiB);
+
+}  // namespace
+
+Vm::Vm(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+// The last reference is gone, so no job is queued and no group is left.
+Vm::~Vm() {
+  State& s = *state_;
+  // From here on no fault is told and no update needs a flush.
+  s.device.spaces.remove(*this);
+  {
+    MutexLock lock(s.operation);
+    if (!s.table) return;  // creation failed before there was one
+  }
+  unmap_whole(s.whole);
+  TableReserve tables(s.device.pages);
+  {
+    MutexLock lock(s.operation);
+    s.table->destroy(tables);
+  }
+  tables.release_after_flush();
+}
+
+Result<Ref<Vm>> Vm::create(VmDevice& device, std::uint64_t requested_user_size) {
+  PANTRY_TRY_ASSIGN(const VaSplit split, split_va(device.va_bits, requested_user_size));
+  return make(device, Kind::kClient, split,
+              GpuRange::of_size({0}, std::uint64_t{1} << device.va_bits));
+}
+
+Result<Ref<Vm>> Vm::create_mcu(VmDevice& device) {
+  return make(device, Kind::kMcu, VaSplit{0, kMcuKernelArea}, GpuRange::of_size({0}, kMcuSpace));
+}
+
+Result<Ref<Vm>> Vm::make(VmDevice& device, Kind kind, const VaSplit& split, GpuRange whole) {
+  Ref<Vm> vm;
+  if (device.pages.faults().should_fail()) return Error(Errno::kNoMem);
+  try {
+    auto state = std::make_unique<State>(device, kind, split, whole);
+    state->reservation = make_ref<Reservation>();
+    if (kind == Kind::kClient)
+      state->queue = std::make_unique<JobQueue>(device.executor, device.cleanup, Lane::kBind,
+                                                JobQueue::kUnlimited);
+    vm = Ref<Vm>::adopt(new Vm(std::move(state)));
+  } catch (const std::bad_alloc&) {
+    return Error(Errno::kNoMem);
+  }
+  State& s = *vm->state_;
+  TableReserve root(device.pages);
+  PANTRY_TRY(root.grow(1));
+  PANTRY_TRY_ASSIGN(ArmLpaeS1Table table,
+                    ArmLpaeS1Table::create(s.table_config, device.pages.metadata(), root));
+  s.as_config = make_as_config(table.root(), device.va_bits, device.coherency);
+  MutexLock lock(s.operation);
+  s.table.emplace(std::move(table));
+  return vm;
+}
+
+const VaSplit& Vm::split() const { return state_->split; }
+const Ref<Reservation>& Vm::reservation() const { return state_->reservation; }
+bool Vm::unusable() const noexcept { return state_->unusable; }
+bool Vm::destroyed() const noexcept { return state_->destroyed; }
+
+AsConfig Vm::as_config() const noexcept { return state_->as_config; }
+
+void Vm::on_mmu_fault(const MmuFault& fault) noexcept {
+  state_->device.fault_listener.on_vm_fault(*this, fault);
+}
+
+Result<std::uint32_t> Vm::activate() {
+  if (state_->kind == Kind::kClient) return state_->device.spaces.activate(*this);
+  PANTRY_TRY(state_->device.spaces.activate_mcu(*this));
+  return 0;
+}
+
+void Vm::deactivate() { state_->device.spaces.deactivate(*this); }
+
+bool Vm::faulted() const noexcept { return state_->device.spaces.faulted(*this); }
+
+Result<> Vm::reserve_fences(std::uint32_t count) {
+  PANTRY_TRY(state_->reservation->reserve(count));
+  return state_->shared.reserve(count);
+}
+
+void Vm::add_fence(Ref<Fence> fence) noexcept {
+  state_->shared.add(fence);
+  state_->reservation->add(std::move(fence));
+}
+
+void Vm::destroy() {
+  log_debug(kRoom, "VM destroyed with {} shared buffers", state_->shared.size());
+  state_->destroyed = true;
+  unmap_whole(state_->whole);
+}
+
+}  // namespace pantry::driver

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: MIT
+//
+// Asynchronous binds: order, failure, and the promise that a bind which was accepted cannot fail.
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <random>
+#include <vector>
+
+#include "driver/kernel/each_executor.h"
+#include "driver/vm/vm.h"
+#include "driver/vm/vm_rig.h"
+
+namespace pantry::driver {
+namespace {
+
+using Placement = VmRig::Placement;
+
+constexpr GpuVa kVa{0x40000000};
+
+// A queued bind, blocked until `fence` if there is one. Its fence.
+Ref<Fence> push(Vm& vm, BindOp op, Ref<Fence> fence) {
+  Ref<Job> job = vm.prepare_bind(std::move(op)).value();
+  if (fence) {
+    EXPECT_TRUE(job->add_dependency(std::move(fence)));
+  }
+  Ref<Fence> done = job->done();
+  vm.push(std::move(job));
+  return done;
+}
+
+TEST(VmAsync, RunsInOrderBehindABlockedOne) {
+  for_each_executor(2, [](Executor& executor) {
+    VmRig rig(executor, Placement::kCompact);
+    const Ref<Vm> vm = rig.new_vm();
+    const Ref<Buffer> a = rig.new_buffer(64 * kKiB);
+    const Ref<Buffer> b = rig.new_buffer(64 * kKiB);
+    Ref<ManualFence> gate = make_ref<ManualFence>();
+    const auto first = push(*vm, VmRig::map(kVa, 0x4000, a, 0, Prot::kNone), gate);
+    const auto second = push(*vm, VmRig::map(kVa + 0x1000, 0x1000, b, 0, Prot::kNone), nullptr);
+    const auto third = push(*vm, VmRig::unmap(kVa + 0x2000, 0x1000), nullptr);
+    executor.clock().sleep(microseconds(50));
+    EXPECT_FALSE(first->signalled());
+    EXPECT_FALSE(second->signalled());
+    EXPECT_FALSE(VmRig::page(*vm, kVa));
+    EXPECT_EQ(rig.buffers.totals().buffers, 2u);
+
+    gate->signal(executor.clock().now(), 0);
+    rig.settle();
+    for (const Ref<Fence>& fence : {first, second, third}) EXPECT_EQ(fence->status(), 1);
+    EXPECT_EQ(VmRig::page(*vm, kVa)->frame, VmRig::frame_of(*a, 0));
+    EXPECT_EQ(VmRig::page(*vm, kVa + 0x1000)->frame, VmRig::frame_of(*b, 0));
+    EXPECT_FALSE(VmRig::page(*vm, kVa + 0x2000));
+    EXPECT_EQ(VmRig::page(*vm, kVa + 0x3000)->frame, VmRig::frame_of(*a, 0x3000));
+    EXPECT_EQ(rig.pages.statistics().lent, VmRig::table_pages(*vm)) << "leftovers are back";
+  });
+}
+
+TEST(VmAsync, SynchronousBindsOvertake) {
+  for_each_executor(2, [](Executor& executor) {
+    VmRig rig(executor, Placement::kCompact);
+    const Ref<Vm> vm = rig.new_vm();
+    const Ref<Buffer> a = rig.new_buffer(64 * kKiB);
+    const Ref<Buffer> b = rig.new_buffer(64 * kKiB);
+    Ref<ManualFence> gate = make_ref<ManualFence>();
+    const auto queued = push(*vm, VmRig::map(kVa, 0x1000, a, 0, Prot::kNone), gate);
+    ASSERT_TRUE(vm->bind_now(VmRig::map(kVa, 0x2000, b, 0, Prot::kNone)));
+    EXPECT_EQ(VmRig::page(*vm, kVa)->frame, VmRig::frame_of(*b, 0));
+    gate->signal(executor.clock().now(), 0);
+    rig.settle();
+    EXPECT_EQ(queued->status(), 1);
+    EXPECT_EQ(VmRig::page(*vm, kVa)->frame, VmRig::frame_of(*a, 0));
+    EXPECT_EQ(VmRig::page(*vm, kVa + 0x1000)->frame, VmRig::frame_of(*b, 0x1000));
+  });
+}
+
+TEST(VmAsync, VmsDoNotWaitForEachOther) {
+  for_each_executor(2, [](Executor& executor) {
+    VmRig rig(executor, Placement::kCompact);
+    const Ref<Vm> blocked = rig.new_vm();
+    const Ref<Vm> free = rig.new_vm();
+    const Ref<Buffer> buffer = rig.new_buffer(64 * kKiB);
+    Ref<ManualFence> gate = make_ref<ManualFence>();
+    const auto waits = push(*blocked, VmRig::map(kVa, 0x1000, buffer, 0, Prot::kNone), gate);
+    const auto runs = push(*free, VmRig::map(kVa, 0x1000, buffer, 0, Prot::kNone), nullptr);
+    while (!runs->signalled()) executor.clock().sleep(microseconds(10));
+    EXPECT_FALSE(waits->signalled());
+    gate->signal(executor.clock().now(), 0);
+    rig.settle();
+  });
+}
+
+TEST(VmAsync, AFailureMakesTheVmUnusableForGood) {
+  for_each_executor(2, [](Executor& executor) {
+    VmRig rig(executor, Placement::kCompact);
+    const Ref<Vm> vm = rig.new_vm();
+    const Ref<Buffer> buffer = rig.new_buffer(64 * kKiB);
+    ASSERT_TRUE(vm->bind_now(VmRig::map(kVa, 0x4000, buffer, 0, Prot::kNone)));
+    Ref<ManualFence> gate = make_ref<ManualFence>();
+    BindOp bad;
+    bad.type = BindType::kMap;
+    bad.buffer = buffer;
+    bad.fails_with = Errno::kInval;
+    const auto fails = push(*vm, std::move(bad), gate);
+    const auto later_map =
+        push(*vm, VmRig::map(kVa + 0x8000, 0x1000, buffer, 0, Prot::kNone), nullptr);
+    const auto later_unmap = push(*vm, VmRig::unmap(kVa, 0x1000), nullptr);
+    EXPECT_FALSE(vm->unusable()) << "not before it has run";
+    gate->signal(executor.clock().now(), 0);
+    rig.settle();
+    EXPECT_EQ(fails->status(), -EINVAL);
+    EXPECT_EQ(later_map->status(), -EINVAL);
+    EXPECT_EQ(later_unmap->status(), 1);
+    EXPECT_TRUE(vm->unusable());
+    EXPECT_FALSE(VmRig::page(*vm, kVa + 0x8000));
+    EXPECT_FALSE(VmRig::page(*vm, kVa)) << "an unmap still runs";
+
+    EXPECT_EQ(vm->prepare_bind(VmRig::unmap(kVa, 0x1000)).error(), Errno::kInval);
+    EXPECT_EQ(vm->bind_now(VmRig::map(kVa, 0x1000, buffer, 0, Prot::kNone)).error(), Errno::kInval);
+    EXPECT_TRUE(vm->bind_now(VmRig::unmap(kVa + 0x1000, 0x1000)));
+    EXPECT_EQ(vm->map_kernel(0x1000, Prot::kNone).error(), Errno::kInval);
+    EXPECT_TRUE(vm->unusable());
+  });
+}
+
+TEST(VmAsync, ADroppedJobUndoesEverything) {
+  for_each_executor(1, [](Executor& executor) {
+    VmRig rig(executor, Placement::kCompact);
+    const Ref<Vm> vm = rig.new_vm();
+    Ref<Buffer> buffer = rig.new_buffer(64 * kKiB);
+    {
+      const Ref<Job> job =
+          vm->prepare_bind(VmRig::map(kVa, 0x1000, buffer, 0, Prot::kNone)).value();
+      buffer = nullptr;
+      EXPECT_EQ(rig.buffers.totals().buffers, 1u) << "a prepared bind holds it";
+      EXPECT_GT(rig.pages.statistics().lent, 1u);
+    }
+    EXPECT_EQ(rig.buffers.totals().buffers, 0u);
+    EXPECT_EQ(rig.pages.statistics().lent, 1u);
+    EXPECT_FALSE(VmRig::page(*vm, kVa));
+  });
+}
+
+TEST(VmAsync, QueuedBindsOutliveTheClientsReferences) {
+  for_each_executor(2, [](Executor& executor) {
+    VmRig rig(executor, Placement::kCompact);
+    Ref<Vm> vm = rig.new_vm();
+    Ref<Buffer> buffer = rig.new_buffer(64 * kKiB);
+    Ref<ManualFence> gate = make_ref<ManualFence>();
+    const auto done = push(*vm, VmRig::map(kVa, 0x1000, buffer, 0, Prot::kNone), gate);
+    vm->destroy();
+    vm = nullptr;
+    buffer = nullptr;
+    EXPECT_EQ(rig.buffers.totals().buffers, 1u);
+    gate->signal(executor.clock().now(), 0);
+    // The rig finds nothing of either when it settles.
+    rig.settle();
+    EXPECT_EQ(done->status(), 1) << "on the orphan";
+  });
+}
+
+// The promise. Binds are accepted, then there is no memory left at all, then synchronous unmaps
+// overtake them and free whatever tables they can; still every one of them runs, and does what it
+// would have done.
+TEST(VmAsync, AcceptedBindsNeedNoMemory) {
+  for_each_executor(2, [](Executor& executor) {
+    for (const Placement placement : {Placement::kCompact, Placement::kScatter}) {
+      VmRig rig(executor, placement);
+      const Ref<Vm> vm = rig.new_vm();
+      const auto* sim = dynamic_cast<SimExecutor*>(&executor);
+      std::mt19937_64 random(sim ? sim->seed() + 1 : 0);
+      const Ref<Buffer> buffer = rig.new_buffer(4 * kMiB);
+      constexpr std::uint64_t kWindow = 6 * kMiB;
+      const GpuVa base{(std::uint64_t{1} << 39) - 2 * kMiB};  // over the edge of every table
+      std::vector<std::optional<std::uint64_t>> model(kWindow / kPageSize);  // offset in buffer
+      ASSERT_TRUE(vm->bind_now(VmRig::map(base, 4 * kMiB, buffer, 0, Prot::kNone)));
+      for (std::uint64_t page = 0; page < 4 * kMiB / kPageSize; ++page)
+        model[page] = page * kPageSize;
+
+      const auto draw = [&](std::uint64_t limit) { return random() % limit; };
+      struct Op {
+        bool map;
+        std::uint64_t first, pages, offset;
+      };
+      std::vector<Op> ops;
+      const auto apply = [&](const Op& op) {
+        for (std::uint64_t i = 0; i < op.pages; ++i)
+          model[op.first + i] = op.map ? std::optional((op.offset + i) * kPageSize) : std::nullopt;
+      };
+      Ref<ManualFence> gate = make_ref<ManualFence>();
+      std::vector<Ref<Fence>> fences;
+      for (int i = 0; i < 12; ++i) {
+        Op op{draw(3) != 0, draw(model.size()), 0, 0};
+        op.pages = std::min(draw(700) + 1, model.size() - op.first);
+        op.offset = draw(buffer->size() / kPageSize - op.pages + 1);
+        ops.push_back(op);
+        const GpuVa va = base + op.first * kPageSize;
+        const std::uint64_t size = op.pages * kPageSize;
+        fences.push_back(push(*vm,
+                              op.map
+                                  ? VmRig::map(va, size, buffer, op.offset * kPageSize, Prot::kNone)
+                                  : VmRig::unmap(va, size),
+                              i == 0 ? Ref<Fence>(gate) : nullptr));
+      }
+      // Overtaken by whole-table unmaps, which need no page, with memory gone.
+      std::vector<PhysExtent> hoard;
+      rig.pages.trim(0);
+      for (FrameOrder order = kMaxFrameOrder; order.value != 0;) {
+        order = {order.value - 1};
+        while (const auto block = rig.frames.alloc(order, {1}))
+          hoard.push_back({*block, order.bytes()});
+      }
+      ASSERT_EQ(rig.frames.statistics().free, 0u);
+      if (draw(2) == 0) {
+        const Op all{false, 0, model.size(), 0};
+        ASSERT_TRUE(vm->bind_now(VmRig::unmap(base, kWindow)));
+        apply(all);
+      }
+      gate->signal(executor.clock().now(), 0);
+      rig.settle();
+      for (const Ref<Fence>& fence : fences) EXPECT_EQ(fence->status(), 1);
+      for (const Op& op : ops) apply(op);
+      for (std::size_t page = 0; page < model.size(); ++page) {
+        const auto seen = VmRig::page(*vm, base + page * kPageSize);
+        ASSERT_EQ(seen.has_value(), model[page].has_value()) << page;
+        if (seen) {
+          ASSERT_EQ(seen->frame, VmRig::frame_of(*buffer, *model[page])) << page;
+        }
+      }
+      rig.frames.free(hoard);
+      EXPECT_EQ(rig.pages.statistics().lent, VmRig::table_pages(*vm));
+    }
+  });
+}
+
+}  // namespace
+}  // namespace pantry::driver

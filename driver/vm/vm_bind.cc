@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT
+//
+// The two halves of a bind: plan() lays everything in, run() uses it.
+#include <new>
+#include <utility>
+
+#include "base/check.h"
+#include "driver/mmu/region_lock.h"
+#include "driver/vm/vm.h"
+#include "driver/vm/vm_state.h"
+
+namespace pantry::driver {
+namespace {
+
+// Performs the steps of one bind with what its plan has laid in. Of the page table only the new
+// mapping is left to do: whatever was mapped in the range has been unmapped as a whole.
+class Edit final : public StepVisitor {
+ public:
+  Edit(ArmLpaeS1Table& table, BindPlan& plan) : table_(table), plan_(plan) {}
+
+  Done<UnmapStep> unmap(UnmapStep step) noexcept override {
+    plan_.removed.add(mapping_of(step.old()));
+    return std::move(step).remove();
+  }
+  Done<KeepLeftStep> keep_left(KeepLeftStep step) noexcept override {
+    Mapping& left = remainder(plan_.left, step.old());
+    return std::move(step).replace(left);
+  }
+  Done<KeepRightStep> keep_right(KeepRightStep step) noexcept override {
+    Mapping& right = remainder(plan_.right, step.old());
+    return std::move(step).replace(right);
+  }
+  Done<KeepBothStep> keep_both(KeepBothStep step) noexcept override {
+    plan_.right->keep_as(mapping_of(step.old()));
+    Mapping& left = remainder(plan_.left, step.old());
+    Mapping& right = *plan_.right.release();
+    return std::move(step).replace(left, right);
+  }
+  Done<MapStep> map(MapStep step) noexcept override {
+    const VaMapping& wanted = step.mapping();
+    const BindOp& op = plan_.op;
+    const MapProgress progress = table_.map(
+        wanted.range, ExtentCursor(op.buffer->frames(), wanted.offset), op.prot, plan_.tables);
+    // The range is free, and prepare has laid in pages for the worst case: an error is our bug.
+    PANTRY_CHECK(!progress.error);
+    plan_.node->keep(op.buffer, plan_.link);
+    return std::move(step).insert(*plan_.node.release());
+  }
+
+ private:
+  static Mapping& mapping_of(Vma& vma) { return static_cast<Mapping&>(vma); }
+  // The node for what stays of `old`, which the step is about to take out of the tree.
+  Mapping& remainder(std::unique_ptr<Mapping>& node, Vma& old) {
+    node->keep_as(mapping_of(old));
+    plan_.removed.add(mapping_of(old));
+    return *node.release();
+  }
+
+  ArmLpaeS1Table& table_;
+  BindPlan& plan_;
+};
+
+}  // namespace
+
+class Vm::BindJob final : public Job {
+ public:
+  BindJob(Ref<Vm> vm, BindPlan plan)
+      : Job("panthor-vm-bind", 0), vm_(std::move(vm)), plan_(std::move(plan)) {}
+
+  Started start() noexcept override {
+    const Result<> result = vm_->run(plan_, BindMode::kAsync);
+    return {nullptr, result ? 0 : static_cast<int>(result.error())};
+  }
+
+ private:
+  const Ref<Vm> vm_;  // outlives the plan
+  BindPlan plan_;
+};
+
+Result<BindPlan> Vm::plan(BindOp op) {
+  State& s = *state_;
+  const TimePoint start = s.clock().now();
+  BindPlan plan;
+  plan.op = std::move(op);
+  if (!plan.op.range || plan.op.fails_with) return plan;
+
+  const bool map = plan.op.type == BindType::kMap;
+  for (std::unique_ptr<Mapping>* node : {&plan.left, &plan.right, &plan.node}) {
+    if (node == &plan.node && !map) continue;
+    if (!s.faults().should_fail()) node->reset(new (std::nothrow) Mapping());
+    if (!*node) return Error(Errno::kNoMem);
+  }
+  if (map && plan.op.buffer->reservation() && !plan.op.buffer->exclusive()) {
+    PANTRY_TRY_ASSIGN(plan.link, s.shared.link(plan.op.buffer));
+  }
+  const BindShape shape{map ? BindShape::Kind::kMap : BindShape::Kind::kUnmap, *plan.op.range};
+  PANTRY_TRY_ASSIGN(plan.tables, s.provisioner.prepare(shape, s.device.pages, s.operation));
+  plan.statistics.prepare = s.clock().now() - start;
+  return plan;
+}
+
+Result<> Vm::run(BindPlan& plan, BindMode mode) noexcept {
+  State& s = *state_;
+  const SignallingSection section(s.device.cleanup);
+  const TimePoint start = s.clock().now();
+  Result<> result;
+  {
+    MutexLock lock(s.operation);
+    result = s.apply(plan, *this);
+    if (!result && mode == BindMode::kAsync) s.unusable = true;
+    s.account(plan, s.clock().now() - start);
+  }
+  // apply has flushed, or touched nothing.
+  plan.tables.release_after_flush();
+  return result;
+}
+
+Result<> Vm::State::apply(BindPlan& plan, AsOwner& owner) {
+  const BindOp& op = plan.op;
+  if (op.fails_with) return Error(*op.fails_with);
+  if (op.type == BindType::kMap && unusable) return Error(Errno::kInval);
+  if (!op.range) return {};
+  const GpuRange range = *op.range;
+  if (plan.overlap == BindPlan::Overlap::kRefuse && space.first_in(range))
+    return Error(Errno::kExist);
+
+  // Its end flushes and unlocks: after the last edit, before any retired table can be used again.
+  const RegionLock region(device.spaces, owner, table->footprint(range));
+  const Result<std::uint64_t> unmapped = table->unmap(range, plan.tables);
+  PANTRY_CHECK(unmapped.has_value());
+  Edit edit(*table, plan);
+  if (op.type == BindType::kMap)
+    space.map({range, op.buffer.get(), op.buffer_offset, Mapping::flags_of(op.prot, plan.owner)},
+              edit);
+  else
+    space.unmap(range, edit);
+  return {};
+}
+
+void Vm::State::account(BindPlan& plan, Duration run) {
+  const ReserveStatistics& pages = plan.tables.statistics();
+  plan.statistics.pages_reserved = pages.reserved;
+  plan.statistics.pages_used = pages.used;
+  plan.statistics.pages_returned = pages.reserved - pages.used;
+  plan.statistics.run = run;
+  ++binds;
+  total.pages_reserved += plan.statistics.pages_reserved;
+  total.pages_used += plan.statistics.pages_used;
+  total.pages_returned += plan.statistics.pages_returned;
+  total.prepare = total.prepare + plan.statistics.prepare;
+  total.run = total.run + run;
+}
+
+Result<> Vm::bind_now(BindOp op) {
+  PANTRY_TRY_ASSIGN(BindPlan plan, this->plan(std::move(op)));
+  return run(plan, BindMode::kSync);
+}
+
+Result<Ref<Job>> Vm::prepare_bind(BindOp op) {
+  if (destroyed() || unusable()) return Error(Errno::kInval);
+  PANTRY_TRY_ASSIGN(BindPlan plan, this->plan(std::move(op)));
+  if (state_->faults().should_fail()) return Error(Errno::kNoMem);
+  try {
+    return make_ref<BindJob>(Ref<Vm>::share(*this), std::move(plan));
+  } catch (const std::bad_alloc&) {
+    return Error(Errno::kNoMem);
+  }
+}
+
+void Vm::push(Ref<Job> job) noexcept { state_->queue->push(std::move(job)); }
+
+void Vm::unmap_whole(GpuRange range) noexcept {
+  BindPlan plan;
+  plan.op.type = BindType::kUnmap;
+  plan.op.range = range;
+  plan.tables = TableReserve(state_->device.pages);
+  const Result<> unmapped = run(plan, BindMode::kSync);
+  PANTRY_CHECK(unmapped.has_value());
+}
+
+}  // namespace pantry::driver

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+//
+// What reports, leak checks and tests can see of a VM.
+#include <array>
+
+#include "driver/vm/vm.h"
+#include "driver/vm/vm_state.h"
+
+namespace pantry::driver {
+
+void Vm::for_each_mapping(MappingVisitor& visitor) const {
+  // A few at a time: visitors may allocate, which the operation lock does not allow.
+  constexpr std::size_t kBatch = 16;
+  std::array<MappingView, kBatch> views;
+  std::array<Ref<Buffer>, kBatch> buffers;  // keep what the views point to
+  GpuRange rest = state_->whole;
+  for (;;) {
+    std::size_t count = 0;
+    {
+      MutexLock lock(state_->operation);
+      for (Vma* vma = state_->space.first_in(rest); vma && count < kBatch;
+           vma = state_->space.next_in(*vma, rest)) {
+        const auto& mapping = static_cast<const Mapping&>(*vma);
+        buffers[count] = mapping.buffer_ref();
+        views[count++] = {mapping.range(), &mapping.buffer(), mapping.offset(), mapping.prot(),
+                          mapping.owner()};
+      }
+    }
+    for (std::size_t i = 0; i < count; ++i) visitor.visit(views[i]);
+    if (count < kBatch || views[count - 1].range.last == rest.last) return;
+    rest.first = views[count - 1].range.last + 1;
+  }
+}
+
+Vm::TableView Vm::tables() const {
+  TableView view;
+  MutexLock lock(state_->operation);
+  const auto by_level = state_->table->tables_by_level();
+  for (std::size_t level = 0; level < view.tables_by_level.size(); ++level)
+    view.tables_by_level[level] = by_level[level];
+  view.binds = state_->binds;
+  view.total = state_->total;
+  return view;
+}
+
+std::optional<Vm::Translation> Vm::translate(GpuVa va) const {
+  MutexLock lock(state_->operation);
+  if (!state_->table->space().contains(va)) return std::nullopt;
+  const std::optional<Leaf> leaf = state_->table->walk(va);
+  if (!leaf) return std::nullopt;
+  return Translation{leaf->frame + align_down(va - leaf->range.first, kPageSize), leaf->prot,
+                     leaf->range.size()};
+}
+
+}  // namespace pantry::driver

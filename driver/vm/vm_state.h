@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+//
+// What a Vm is made of, for the files that implement it.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+
+#include "base/mutex.h"
+#include "driver/gpuvm/va_space.h"
+#include "driver/iopgtable/arm_lpae_s1_table.h"
+#include "driver/provision/page_pool.h"
+#include "driver/provision/worst_case.h"
+#include "driver/vm/vm.h"
+
+namespace pantry::driver {
+
+struct Vm::State {
+  State(VmDevice& vm_device, Kind vm_kind, const VaSplit& va_split, GpuRange everything)
+      : device(vm_device),
+        kind(vm_kind),
+        split(va_split),
+        whole(everything),
+        table_config{vm_device.va_bits, vm_device.pa_bits},
+        provisioner(table_config),
+        shared(vm_device.pages.faults()),
+        space(everything) {}
+
+  AllocationFaults& faults() { return device.pages.faults(); }
+  Clock& clock() { return device.executor.clock(); }
+  // Performs a bind on tree and table. Fails for what the plan or the VM's state says, never for
+  // memory.
+  Result<> apply(BindPlan& plan, AsOwner& owner) PANTRY_REQUIRES(operation, signalling);
+  void account(BindPlan& plan, Duration run) PANTRY_REQUIRES(operation);
+
+  VmDevice& device;
+  const Kind kind;
+  const VaSplit split;
+  const GpuRange whole;
+  const TableConfig table_config;
+  // Set once, before the VM is seen by anybody.
+  AsConfig as_config;
+  Ref<Reservation> reservation;
+  std::unique_ptr<JobQueue> queue;  // null for the MCU
+  WorstCase provisioner;
+  SharedBuffers shared;
+  std::atomic<bool> unusable{false};
+  std::atomic<bool> destroyed{false};
+
+  // The operation lock. Held by run inside a SignallingSection, so it is never held across an
+  // allocation or a fence wait; under it the lock of AddressSpaces is taken and the device polled.
+  mutable Mutex operation;
+  VaSpace space PANTRY_GUARDED_BY(operation);
+  std::optional<ArmLpaeS1Table> table PANTRY_GUARDED_BY(operation);
+  std::uint64_t binds PANTRY_GUARDED_BY(operation) = 0;
+  BindStatistics total PANTRY_GUARDED_BY(operation);
+};
+
+}  // namespace pantry::driver

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: MIT
+//
+// Synchronous binds, the kernel's part, life and death.
+#include "driver/vm/vm.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <vector>
+
+#include "driver/kernel/each_executor.h"
+#include "driver/vm/vm_rig.h"
+
+namespace pantry::driver {
+namespace {
+
+using Mapped = VmRig::Mapped;
+using Page = VmRig::Page;
+
+constexpr Prot kReadOnlyNoExec = Prot::kReadOnly | Prot::kNoExec;
+
+class VmTest : public testing::Test {
+ protected:
+  Errno error(const Result<>& result) { return result ? Errno{} : result.error(); }
+  ThreadExecutor executor{2};
+  VmRig rig{executor, VmRig::Placement::kCompact};
+};
+
+TEST_F(VmTest, MapShowsTheBuffersFramesWithItsRights) {
+  const Ref<Vm> vm = rig.new_vm();
+  const Ref<Buffer> buffer = rig.new_buffer(64 * kKiB);
+  ASSERT_TRUE(vm->bind_now(VmRig::map({0x7000}, 0x3000, buffer, 0x2000, kReadOnlyNoExec)));
+  for (std::uint64_t at = 0; at < 0x3000; at += kPageSize) {
+    EXPECT_EQ(VmRig::page(*vm, GpuVa{0x7000} + at),
+              (Page{VmRig::frame_of(*buffer, 0x2000 + at), kReadOnlyNoExec}));
+  }
+  EXPECT_FALSE(VmRig::page(*vm, {0x6000}));
+  EXPECT_FALSE(VmRig::page(*vm, {0xa000}));
+  EXPECT_EQ(VmRig::page(*vm, {0x7abc})->frame, VmRig::frame_of(*buffer, 0x2000));
+  EXPECT_EQ(VmRig::mappings(*vm),
+            (std::vector<Mapped>{{GpuRange::of_size({0x7000}, 0x3000), buffer.get(), 0x2000,
+                                  kReadOnlyNoExec, MappingOwner::kUser}}));
+}
+
+TEST_F(VmTest, LargeBuffersAreMappedAsBlocksAndSplitWhereTheyAreCut) {
+  const Ref<Vm> vm = rig.new_vm();
+  const Ref<Buffer> buffer = rig.new_buffer(4 * kMiB);
+  ASSERT_TRUE(vm->bind_now(VmRig::map({0x40000000}, 4 * kMiB, buffer, 0, Prot::kNone)));
+  EXPECT_EQ(vm->translate({0x40000000})->leaf_size, 2 * kMiB);
+  EXPECT_EQ(vm->tables().tables_by_level, (std::array<std::uint32_t, 4>{1, 1, 1, 0}));
+  ASSERT_TRUE(vm->bind_now(VmRig::unmap({0x40001000}, 0x1000)));
+  EXPECT_EQ(vm->translate({0x40000000})->leaf_size, kPageSize);
+  EXPECT_EQ(vm->translate({0x40200000})->leaf_size, 2 * kMiB);
+  EXPECT_FALSE(vm->translate({0x40001000}));
+  EXPECT_EQ(vm->translate({0x40002000})->frame, VmRig::frame_of(*buffer, 0x2000));
+  EXPECT_EQ(vm->tables().tables_by_level[3], 1u);
+  EXPECT_EQ(VmRig::mappings(*vm).size(), 2u);
+}
+
+TEST_F(VmTest, RemaindersKeepBufferOffsetAndRights) {
+  const Ref<Vm> vm = rig.new_vm();
+  const Ref<Buffer> a = rig.new_buffer(64 * kKiB);
+  const Ref<Buffer> b = rig.new_buffer(64 * kKiB);
+  ASSERT_TRUE(vm->bind_now(VmRig::map({0x10000}, 0x8000, a, 0x1000, Prot::kReadOnly)));
+  ASSERT_TRUE(vm->bind_now(VmRig::map({0x12000}, 0x2000, b, 0, Prot::kUncached)));
+  EXPECT_EQ(VmRig::mappings(*vm),
+            (std::vector<Mapped>{
+                {GpuRange::of_size({0x10000}, 0x2000), a.get(), 0x1000, Prot::kReadOnly, {}},
+                {GpuRange::of_size({0x12000}, 0x2000), b.get(), 0, Prot::kUncached, {}},
+                {GpuRange::of_size({0x14000}, 0x4000), a.get(), 0x5000, Prot::kReadOnly, {}}}));
+  EXPECT_EQ(VmRig::page(*vm, {0x14000}), (Page{VmRig::frame_of(*a, 0x5000), Prot::kReadOnly}));
+}
+
+TEST_F(VmTest, UnmappingNothingSucceeds) {
+  const Ref<Vm> vm = rig.new_vm();
+  EXPECT_TRUE(vm->bind_now(VmRig::unmap({0x1000}, 0x100000000)));
+  EXPECT_EQ(VmRig::table_pages(*vm), 1u);
+}
+
+TEST_F(VmTest, OpsWithNothingToDoSucceed) {
+  const Ref<Vm> vm = rig.new_vm();
+  BindOp op;
+  EXPECT_TRUE(vm->bind_now(op));
+  op.type = BindType::kUnmap;
+  EXPECT_TRUE(vm->bind_now(op));
+}
+
+TEST_F(VmTest, ABufferLivesAsLongAsItIsMapped) {
+  const Ref<Vm> vm = rig.new_vm();
+  Ref<Buffer> buffer = rig.new_buffer(64 * kKiB);
+  ASSERT_TRUE(vm->bind_now(VmRig::map({0x10000}, 0x10000, buffer, 0, Prot::kNone)));
+  buffer = nullptr;
+  EXPECT_EQ(rig.buffers.totals().buffers, 1u);
+  // Cut twice: three remainders in turn hold it.
+  ASSERT_TRUE(vm->bind_now(VmRig::unmap({0x14000}, 0x1000)));
+  ASSERT_TRUE(vm->bind_now(VmRig::unmap({0x10000}, 0x4000)));
+  EXPECT_EQ(rig.buffers.totals().buffers, 1u);
+  ASSERT_TRUE(vm->bind_now(VmRig::unmap({0}, 0x100000)));
+  EXPECT_EQ(rig.buffers.totals().buffers, 0u);
+}
+
+TEST_F(VmTest, TablePagesComeBack) {
+  const Ref<Vm> vm = rig.new_vm();
+  const Ref<Buffer> buffer = rig.new_buffer(4 * kMiB);
+  EXPECT_EQ(rig.pages.statistics().lent, 1u) << "the root";
+  // Over a 512 GiB boundary: two tables of each level.
+  const GpuVa va{(std::uint64_t{1} << 39) - 0x1000};
+  ASSERT_TRUE(vm->bind_now(VmRig::map(va, 0x2000, buffer, 0, Prot::kNone)));
+  EXPECT_EQ(vm->tables().tables_by_level, (std::array<std::uint32_t, 4>{1, 2, 2, 2}));
+  EXPECT_EQ(rig.pages.statistics().lent, 7u) << "what was reserved and not used is back";
+  EXPECT_EQ(vm->tables().total.pages_reserved, 6u);
+  EXPECT_EQ(vm->tables().total.pages_used, 6u);
+  // A 2 MiB block needs one table less than the worst case.
+  ASSERT_TRUE(vm->bind_now(VmRig::map({0x40000000}, 2 * kMiB, buffer, 0, Prot::kNone)));
+  const auto tables = vm->tables();
+  EXPECT_EQ(tables.binds, 2u);
+  EXPECT_EQ(tables.total.pages_reserved, 9u);
+  EXPECT_EQ(tables.total.pages_used, 7u);
+  EXPECT_EQ(tables.total.pages_returned, 2u);
+  EXPECT_EQ(rig.pages.statistics().lent, VmRig::table_pages(*vm));
+  ASSERT_TRUE(vm->bind_now(VmRig::unmap({0}, std::uint64_t{1} << 40)));
+  EXPECT_EQ(rig.pages.statistics().lent, 1u);
+}
+
+// The device may walk a table until the flush is done: till then its content and its owner stay.
+TEST_F(VmTest, ATableIsNotTouchedBeforeTheFlush) {
+  const Ref<Vm> vm = rig.new_vm();
+  ASSERT_TRUE(vm->activate());
+  const Ref<Buffer> buffer = rig.new_buffer(64 * kKiB);
+  ASSERT_TRUE(vm->bind_now(VmRig::map({0x40000000}, 0x10000, buffer, 0, Prot::kNone)));
+  // The table of 2 MiB entries and the one below it, found as the device does: from the root.
+  const auto next = [&](PhysAddr table, unsigned index) {
+    const auto* entries = static_cast<const std::uint64_t*>(rig.dram.at(table, kPageSize));
+    return PhysAddr{entries[index] & 0xffff'ffff'f000};
+  };
+  const PhysAddr root = rig.block.space(1).committed.root;
+  const PhysAddr upper = next(root, 0);
+  const PhysAddr middle = next(upper, 1);
+  const PhysAddr leaves = next(middle, 0);
+  const std::uint64_t lent = rig.pages.statistics().lent;
+  // Emptied tables may be cleared entry by entry in the edit, but are still lent at the flush.
+  class StillLent final : public FakeAsBlock::FlushObserver {
+   public:
+    explicit StillLent(PagePool& pages) : pages_(pages) {}
+    void on_flush() noexcept override {
+      at_flush = pages_.statistics().lent;
+      ++flushes;
+    }
+    PagePool& pages_;
+    std::uint64_t at_flush = 0;
+    int flushes = 0;
+  } still_lent(rig.pages);
+  rig.block.set_flush_observer(&still_lent);
+  ASSERT_TRUE(vm->bind_now(VmRig::unmap({0x40000000}, 0x10000)));
+  rig.block.set_flush_observer(nullptr);
+  EXPECT_EQ(still_lent.flushes, 1) << "one flush per op";
+  EXPECT_EQ(still_lent.at_flush, lent + 1) << "the three tables, and the page laid in for a split";
+  EXPECT_EQ(rig.pages.statistics().lent, lent - 3);
+  for (const PhysAddr table : {upper, middle, leaves}) {
+    const auto* bytes = static_cast<const std::uint8_t*>(rig.dram.at(table, kPageSize));
+    EXPECT_EQ(std::count(bytes, bytes + kPageSize, 0), static_cast<std::ptrdiff_t>(kPageSize));
+  }
+  vm->deactivate();
+}
+
+TEST_F(VmTest, TheLockedRegionCoversTheBlockThatIsSplit) {
+  const Ref<Vm> vm = rig.new_vm();
+  ASSERT_TRUE(vm->activate());
+  const Ref<Buffer> buffer = rig.new_buffer(2 * kMiB);
+  ASSERT_TRUE(vm->bind_now(VmRig::map({0x40000000}, 2 * kMiB, buffer, 0, Prot::kNone)));
+  rig.block.take_events();
+  ASSERT_TRUE(vm->bind_now(VmRig::unmap({0x40100000}, 0x1000)));
+  const auto events = rig.block.take_events();
+  ASSERT_EQ(events.size(), 3u);
+  EXPECT_EQ(events[0].command, FakeAsBlock::Command::kLock);
+  EXPECT_EQ(datasheet::lock_region::decode(events[0].lockaddr),
+            GpuRange::of_size({0x40000000}, 2 * kMiB));
+  EXPECT_EQ(events[1].kind, FakeAsBlock::Event::Kind::kCacheFlush);
+  EXPECT_EQ(events[2].command, FakeAsBlock::Command::kUnlock);
+  vm->deactivate();
+}
+
+TEST_F(VmTest, ActivationProgramsItsTable) {
+  const Ref<Vm> vm = rig.new_vm();
+  EXPECT_EQ(vm->activate().value(), 1u);
+  const AsConfig config = rig.block.space(1).committed;
+  EXPECT_EQ(config.transcfg, 0x420001c6u);
+  EXPECT_EQ(config.memattr, 0x9f9f'9f9f'9c4c'9f4cu);
+  EXPECT_TRUE(rig.dram.contains(config.root, kPageSize));
+  rig.block.raise_fault(1, 0x3c0, 0x1000);
+  rig.spaces.handle_interrupt();
+  EXPECT_EQ(rig.faults, 1);
+  EXPECT_TRUE(vm->faulted());
+  EXPECT_FALSE(vm->unusable()) << "a fault is not a failed bind";
+  vm->deactivate();
+  EXPECT_EQ(vm->activate().value(), 1u);
+  EXPECT_FALSE(vm->faulted());
+  vm->deactivate();
+}
+
+TEST_F(VmTest, TheMcuHasFourGiBSlotZeroAndAnAreaForItsOwn) {
+  const Ref<Vm> mcu = Vm::create_mcu(rig.device).value();
+  EXPECT_EQ(mcu->activate().value(), 0u);
+  {
+    const KernelMapping section = mcu->map_kernel_at({0}, 0x3000, Prot::kReadOnly).value();
+    EXPECT_EQ(section.va(), GpuVa{0});
+    EXPECT_EQ(mcu->map_kernel_at({0x2000}, 0x1000, Prot::kNone).error(), Errno::kExist);
+    EXPECT_EQ(mcu->map_kernel_at({0xfffff000}, 0x2000, Prot::kNone).error(), Errno::kInval);
+    EXPECT_EQ(mcu->map_kernel_at({0x800}, 0x1000, Prot::kNone).error(), Errno::kInval);
+    const KernelMapping last = mcu->map_kernel_at({0xfffff000}, 0x1000, Prot::kNone).value();
+    const KernelMapping placed = mcu->map_kernel(0x1001, Prot::kNone).value();
+    EXPECT_EQ(placed.va(), GpuVa{0x04000000});
+    EXPECT_EQ(placed.size(), 0x2000u);
+    const KernelMapping most = mcu->map_kernel(32 * kMiB, Prot::kNone).value();
+    EXPECT_EQ(most.va(), GpuVa{0x04200000}) << "a multiple of 2 MiB";
+    EXPECT_EQ(mcu->map_kernel(32 * kMiB, Prot::kNone).error(), Errno::kNoMem)
+        << "of frames; a full area is tested below";
+  }
+  EXPECT_TRUE(VmRig::mappings(*mcu).empty());
+  mcu->deactivate();
+}
+
+TEST_F(VmTest, TheKernelsPartIsHandedOutBestFit) {
+  const Ref<Vm> vm = rig.new_vm();
+  const std::uint64_t start = vm->split().user_size;
+  KernelMapping a = vm->map_kernel(0x4000, Prot::kNoExec).value();
+  KernelMapping b = vm->map_kernel(0x1000, Prot::kNoExec).value();
+  KernelMapping c = vm->map_kernel(0x2000, Prot::kNoExec).value();
+  KernelMapping d = vm->map_kernel(0x1000, Prot::kNoExec).value();
+  EXPECT_EQ(a.va().value, start);
+  EXPECT_EQ(b.va().value, start + 0x4000);
+  EXPECT_EQ(c.va().value, start + 0x5000);
+  EXPECT_EQ(d.va().value, start + 0x7000);
+  a = KernelMapping();
+  c = KernelMapping();
+  // Holes of 0x4000 and 0x2000: the smaller one fits.
+  KernelMapping e = vm->map_kernel(0x2000, Prot::kNoExec).value();
+  EXPECT_EQ(e.va().value, start + 0x5000);
+  const auto page = VmRig::page(*vm, e.va());
+  EXPECT_EQ(page, (Page{e.buffer().frames()[0].start, Prot::kNoExec}));
+  EXPECT_EQ(VmRig::mappings(*vm)[0].owner, MappingOwner::kKernel);
+  KernelMapping large = vm->map_kernel(2 * kMiB, Prot::kNone).value();
+  EXPECT_TRUE(is_aligned(large.va().value, 2 * kMiB));
+  EXPECT_EQ(vm->translate(large.va())->leaf_size, 2 * kMiB);
+  static_cast<std::uint8_t*>(large.cpu())[0] = 1;
+}
+
+TEST_F(VmTest, AFullKernelPartIsNoSpace) {
+  // The smallest kernel part, filled by maps that a client could not ask for: they take its place
+  // without taking memory.
+  const Ref<Vm> vm = Vm::create(rig.device, (std::uint64_t{1} << 48) - 256 * kMiB).value();
+  const Ref<Buffer> buffer = rig.new_buffer(32 * kMiB);
+  const GpuRange kernel = vm->split().kernel;
+  for (std::uint64_t at = 0; at < 256 * kMiB; at += 32 * kMiB) {
+    ASSERT_TRUE(vm->bind_now(
+        VmRig::map(kernel.first + at, at == 0 ? 31 * kMiB : 32 * kMiB, buffer, 0, Prot::kNone)));
+  }
+  EXPECT_TRUE(vm->map_kernel(1 * kMiB, Prot::kNone));
+  const KernelMapping held = vm->map_kernel(1 * kMiB, Prot::kNone).value();
+  EXPECT_EQ(vm->map_kernel(kPageSize, Prot::kNone).error(), Errno::kNoSpc);
+}
+
+TEST_F(VmTest, DestroyingUnmapsEverythingAndLateBindsStillRun) {
+  const Ref<Vm> vm = rig.new_vm();
+  ASSERT_TRUE(vm->activate());
+  KernelMapping ring = vm->map_kernel(0x1000, Prot::kNone).value();
+  Ref<Buffer> buffer = rig.new_buffer(64 * kKiB);
+  ASSERT_TRUE(vm->bind_now(VmRig::map({0x10000}, 0x10000, buffer, 0, Prot::kNone)));
+  vm->destroy();
+  EXPECT_TRUE(vm->destroyed());
+  EXPECT_FALSE(vm->unusable());
+  EXPECT_TRUE(VmRig::mappings(*vm).empty());
+  EXPECT_FALSE(vm->translate(ring.va()));
+  EXPECT_EQ(VmRig::table_pages(*vm), 1u);
+  EXPECT_EQ(vm->prepare_bind(VmRig::unmap({0}, 0x1000)).error(), Errno::kInval);
+  EXPECT_EQ(vm->map_kernel(0x1000, Prot::kNone).error(), Errno::kInval);
+  // Its buffer is the group's until the mapping goes.
+  static_cast<std::uint8_t*>(ring.cpu())[0] = 1;
+  ring = KernelMapping();
+  EXPECT_TRUE(vm->bind_now(VmRig::map({0x10000}, 0x10000, buffer, 0, Prot::kNone)));
+  buffer = nullptr;
+  vm->deactivate();
+  // What is mapped now goes with the VM (the rig looks).
+}
+
+TEST_F(VmTest, ImpossibleSplitsAreInvalid) {
+  EXPECT_EQ(Vm::create(rig.device, UINT64_MAX).error(), Errno::kInval);
+}
+
+// Every allocation fails once: the errno is ENOMEM and nothing has changed.
+class Snapshot {
+ public:
+  Snapshot(VmRig& rig, const Vm* vm) {
+    rig.settle();
+    rig.pages.trim(0);
+    used = rig.frames.statistics().used;
+    lent = rig.pages.statistics().lent;
+    totals = rig.buffers.totals();
+    if (!vm) return;
+    mappings = VmRig::mappings(*vm);
+    tables = vm->tables().tables_by_level;
+  }
+  bool operator==(const Snapshot&) const = default;
+
+  std::uint64_t used = 0;
+  std::uint64_t lent = 0;
+  BufferStore::Totals totals;
+  std::vector<Mapped> mappings;
+  std::array<std::uint32_t, 4> tables{};
+};
+
+template <class Attempt>
+void expect_clean_failures(VmRig& rig, const Vm* vm, std::uint64_t at_least, Attempt attempt) {
+  const Snapshot before(rig, vm);
+  std::uint64_t sites = 0;
+  for (std::uint64_t n = 1;; ++n) {
+    rig.frames.faults().fail_nth(n);
+    const std::optional<Errno> error = attempt();
+    const bool fired = rig.frames.faults().fired();
+    rig.frames.faults().fail_nth(0);
+    if (!fired) {
+      EXPECT_FALSE(error);
+      break;
+    }
+    ++sites;
+    EXPECT_EQ(error, Errno::kNoMem) << "allocation " << n;
+    EXPECT_EQ(Snapshot(rig, vm), before) << "allocation " << n;
+    if (testing::Test::HasFailure()) return;
+  }
+  EXPECT_GE(sites, at_least);
+}
+
+template <class T>
+std::optional<Errno> error_of(const Result<T>& result) {
+  return result ? std::nullopt : std::optional(result.error());
+}
+
+TEST_F(VmTest, EachFailedAllocationLeavesNoTrace) {
+  expect_clean_failures(rig, nullptr, 2, [&] { return error_of(Vm::create(rig.device, 0)); });
+  const Ref<Vm> vm = rig.new_vm();
+  const Ref<Buffer> buffer = rig.new_buffer(4 * kMiB);
+  ASSERT_TRUE(vm->bind_now(VmRig::map({0x40000000}, 4 * kMiB, buffer, 0, Prot::kNone)));
+  expect_clean_failures(rig, vm.get(), 5, [&] {
+    return error_of(vm->bind_now(VmRig::map({0x40100000}, 0x1000, buffer, 0, Prot::kReadOnly)));
+  });
+  expect_clean_failures(rig, vm.get(), 3,
+                        [&] { return error_of(vm->bind_now(VmRig::unmap({0x40300000}, 0x1000))); });
+  expect_clean_failures(rig, vm.get(), 6, [&] {
+    return error_of(vm->prepare_bind(VmRig::map({0x50000000}, 0x1000, buffer, 0, Prot::kNone)));
+  });
+  expect_clean_failures(rig, vm.get(), 8,
+                        [&] { return error_of(vm->map_kernel(0x1000, Prot::kNone)); });
+  expect_clean_failures(rig, vm.get(), 1, [&] { return error_of(vm->reserve_fences(2)); });
+}
+
+}  // namespace
+}  // namespace pantry::driver

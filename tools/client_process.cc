@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+#include "tools/client_process.h"
+
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+
+#include "uapi/server/protocol.h"
+
+namespace pantry::tools {
+namespace {
+
+// The caller's environment, with the shim in front of what is preloaded already.
+std::vector<std::string> environment_of(const ClientProgram& program) {
+  const std::string preload = "LD_PRELOAD=";
+  const std::string directory = std::string(wire::kDirectoryVariable) + "=";
+  std::vector<std::string> variables;
+  std::string preloaded = preload + program.shim;
+  for (char** variable = environ; *variable; ++variable) {
+    const std::string text(*variable);
+    if (text.starts_with(preload))
+      preloaded += ":" + text.substr(preload.size());
+    else if (!text.starts_with(directory) && !text.starts_with("PANTRY="))
+      variables.push_back(text);
+  }
+  variables.push_back(preloaded);
+  variables.push_back(directory + program.directory);
+  variables.push_back("PANTRY=1");
+  return variables;
+}
+
+std::vector<char*> pointers_to(std::vector<std::string>& strings) {
+  std::vector<char*> pointers;
+  for (std::string& string : strings) pointers.push_back(string.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+// Ignored here while the program runs; the program gets the defaults.
+class KeyboardSignals {
+ public:
+  KeyboardSignals() {
+    struct sigaction ignore {};
+    ignore.sa_handler = SIG_IGN;
+    for (std::size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &ignore, &before_[i]);
+  }
+  ~KeyboardSignals() {
+    for (std::size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &before_[i], nullptr);
+  }
+  static void set_default_in(posix_spawnattr_t& attributes) {
+    sigset_t all;
+    ::sigemptyset(&all);
+    for (const int signal : kSignals) ::sigaddset(&all, signal);
+    ::posix_spawnattr_setsigdefault(&attributes, &all);
+    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+  }
+
+ private:
+  static constexpr std::array<int, 2> kSignals{SIGINT, SIGQUIT};
+  std::array<struct sigaction, 2> before_;
+};
+
+}  // namespace
+
+Result<int> run_client(const ClientProgram& program) {
+  std::vector<std::string> command = program.command;
+  std::vector<std::string> environment = environment_of(program);
+  posix_spawnattr_t attributes;
+  ::posix_spawnattr_init(&attributes);
+  KeyboardSignals::set_default_in(attributes);
+  const KeyboardSignals keyboard;
+  pid_t pid = 0;
+  const int error = ::posix_spawnp(&pid, command[0].c_str(), nullptr, &attributes, pointers_to(command).data(),
+                                   pointers_to(environment).data());
+  ::posix_spawnattr_destroy(&attributes);
+  if (error != 0) return Error(static_cast<Errno>(error));
+  int status = 0;
+  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+std::string default_shim_path() {
+  return (std::filesystem::read_symlink("/proc/self/exe").parent_path() / "libpantry_shim.so").string();
+}
+
+}  // namespace pantry::tools

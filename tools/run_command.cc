@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+#include "tools/run_command.h"
+
+#include <fmt/core.h>
+
+#include <cstdio>
+
+#include "base/log.h"
+#include "driver/kernel/thread_executor.h"
+#include "tools/client_process.h"
+#include "tools/private_directory.h"
+#include "tools/report.h"
+#include "uapi/server/device_tree.h"
+#include "uapi/server/server.h"
+
+namespace pantry::tools {
+namespace {
+
+constexpr unsigned kBindThreads = 2;
+constexpr int kCannotHost = 125;
+constexpr int kCannotStart = 127;
+
+class ServerThread final : private driver::ThreadBody {
+ public:
+  ServerThread(driver::Executor& executor, uapi::Server& server) : executor_(executor), server_(server) {
+    executor_.spawn("server", *this);
+  }
+  ~ServerThread() {
+    server_.stop();
+    MutexLock lock(mutex_);
+    while (!finished_) done_.wait(mutex_);
+  }
+
+ private:
+  void run() override {
+    server_.run();
+    MutexLock lock(mutex_);
+    finished_ = true;
+    done_.notify_all();
+  }
+
+  driver::Executor& executor_;
+  uapi::Server& server_;
+  Mutex mutex_;
+  CondVar done_;
+  bool finished_ PANTRY_GUARDED_BY(mutex_) = false;
+};
+
+int fail(const char* what, Errno error) {
+  fmt::print(stderr, "pantry: {}: {}\n", what, name_of(error));
+  return kCannotHost;
+}
+
+}  // namespace
+
+int run_command(const RunOptions& options) {
+  driver::ThreadExecutor executor(kBindThreads);
+  auto machine = uapi::Machine::create(executor, options.machine);
+  if (!machine) return fail("the machine cannot be brought up", machine.error());
+  const auto directory = PrivateDirectory::create();
+  if (!directory) return fail("no private directory", directory.error());
+  if (auto made = uapi::make_device_tree(directory->path() + "/root"); !made) return fail("no device files", made.error());
+
+  Report report(**machine);
+  const bool wanted = options.report == RunOptions::Report::kPrint;
+  auto server = uapi::Server::create(**machine, directory->path(), wanted ? &report : nullptr);
+  if (!server) return fail("the server cannot listen", server.error());
+  int status = 0;
+  {
+    const ServerThread serving(executor, **server);
+    const auto exited = run_client({options.command, options.shim, directory->path()});
+    if (exited) {
+      status = *exited;
+    } else {
+      fmt::print(stderr, "pantry: {}: {}\n", options.command[0], name_of(exited.error()));
+      status = kCannotStart;
+    }
+    // A child that the program left behind may still use the device.
+    while ((*server)->connections() != 0) executor.clock().sleep(milliseconds(1));
+  }
+  server->reset();
+  if (wanted) std::fputs(report.text().c_str(), stderr);
+  return status;
+}
+
+}  // namespace pantry::tools

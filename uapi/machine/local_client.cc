@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+#include "uapi/machine/local_client.h"
+
+#include <fcntl.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <cstring>
+
+namespace pantry::uapi {
+
+Result<> LocalMemory::read(UserAddr from, void* to, std::size_t bytes) {
+  if (bytes == 0) return {};
+  const iovec local{to, bytes};
+  const iovec remote{reinterpret_cast<void*>(from.value), bytes};
+  if (::process_vm_readv(::getpid(), &local, 1, &remote, 1, 0) != static_cast<ssize_t>(bytes)) return Error(Errno::kFault);
+  return {};
+}
+
+Result<> LocalMemory::write(UserAddr to, const void* from, std::size_t bytes) {
+  if (bytes == 0) return {};
+  const iovec local{const_cast<void*>(from), bytes};
+  const iovec remote{reinterpret_cast<void*>(to.value), bytes};
+  if (::process_vm_writev(::getpid(), &local, 1, &remote, 1, 0) != static_cast<ssize_t>(bytes)) return Error(Errno::kFault);
+  return {};
+}
+
+class LocalClient::Blocking final : public IoctlCompletion {
+ public:
+  void on_ioctl_done(IoctlReply reply) override {
+    MutexLock lock(mutex_);
+    reply_ = std::move(reply);
+    done_.notify_all();
+  }
+  IoctlReply wait() {
+    MutexLock lock(mutex_);
+    while (!reply_) done_.wait(mutex_);
+    return *std::move(reply_);
+  }
+
+ private:
+  Mutex mutex_;
+  CondVar done_;
+  std::optional<IoctlReply> reply_ PANTRY_GUARDED_BY(mutex_);
+};
+
+LocalClient::LocalClient(Machine& machine, driver::NodeType node, const driver::Credentials& credentials)
+    : session_(machine.open(node, credentials)) {}
+
+int LocalClient::ioctl(std::uint32_t command, void* argument) {
+  IoctlRequest request{command, {reinterpret_cast<std::uint64_t>(argument)}, BadFd{}};
+  if (const auto offset = fd_field_offset(command)) {
+    int number = -1;
+    std::memcpy(&number, static_cast<const std::byte*>(argument) + *offset, sizeof number);
+    request.fd = object(number);
+  }
+  std::uint64_t token = 0;
+  {
+    MutexLock lock(mutex_);
+    token = next_token_++;
+  }
+  Blocking completion;
+  session_->ioctl(token, std::move(request), memory_, completion);
+  IoctlReply reply = completion.wait();
+  if (reply.new_fd) {
+    MutexLock lock(mutex_);
+    const int number = next_fd_++;
+    fds_.emplace(number, std::move(reply.new_fd->object));
+    std::memcpy(reinterpret_cast<void*>(reply.new_fd->number_at.value), &number, sizeof number);
+  }
+  return reply.result;
+}
+
+Result<MmapTarget> LocalClient::mmap(std::uint64_t offset, std::uint64_t length, int protection) {
+  return session_->mmap(offset, length, protection, Session::MapType::kShared);
+}
+
+FdObject LocalClient::object(int number) const {
+  {
+    MutexLock lock(mutex_);
+    if (const auto it = fds_.find(number); it != fds_.end())
+      return std::visit([](const auto& object) -> FdObject { return object; }, it->second);
+  }
+  driver::OwnedFd copy(::fcntl(number, F_DUPFD_CLOEXEC, 0));
+  if (!copy) return BadFd{};
+  char name[64] = {};
+  char path[64];
+  std::snprintf(path, sizeof path, "/proc/self/fd/%d", number);
+  if (::readlink(path, name, sizeof name - 1) > 0 && std::strcmp(name, "anon_inode:[eventfd]") == 0)
+    return EventFd{std::move(copy)};
+  return ForeignFd{};
+}
+
+void LocalClient::close(int number) {
+  MutexLock lock(mutex_);
+  fds_.erase(number);
+}
+
+}  // namespace pantry::uapi

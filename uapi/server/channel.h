@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+//
+// Where one thread of a client gets its replies. Kept alive by its connection and by every request that will be answered
+// through it.
+#pragma once
+
+#include "base/mutex.h"
+#include "base/ref.h"
+#include "uapi/server/protocol.h"
+#include "uapi/server/socket.h"
+
+namespace pantry::uapi {
+
+class Channel final : public RefCounted {
+ public:
+  Channel(driver::OwnedFd socket, std::uint64_t id, pid_t pid) : socket_(std::move(socket)), id_(id), pid_(pid) {}
+
+  int socket() const { return socket_.get(); }
+  std::uint64_t id() const { return id_; }
+  // The only process that may ask for replies here.
+  pid_t pid() const { return pid_; }
+
+  // Any thread. A client that is gone or does not read loses the reply; nobody waits for it. `fd` -1: none.
+  void reply(const wire::Reply& reply, int fd) noexcept;
+
+ private:
+  const driver::OwnedFd socket_;
+  const std::uint64_t id_;
+  const pid_t pid_;
+};
+
+}  // namespace pantry::uapi

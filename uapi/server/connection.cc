@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+#include "uapi/server/connection.h"
+
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include "base/log.h"
+#include "uapi/server/remote_memory.h"
+#include "uapi/server/request_in_flight.h"
+#include "uapi/server/client_credentials.h"
+#include "uapi/sync_file_ioctls.h"
+
+namespace pantry::uapi {
+
+Incoming receive_request(int socket) {
+  Incoming incoming;
+  Received received = receive(socket, std::as_writable_bytes(std::span(&incoming.request, 1)));
+  if (received.kind == Received::Kind::kNothing) return incoming;
+  incoming.kind = Incoming::Kind::kClose;
+  if (received.kind == Received::Kind::kHangUp) return incoming;
+  if (received.bytes != sizeof(wire::Request) || incoming.request.magic != wire::kMagic || received.pid == 0) {
+    log_client("uapi/server", "process {}: a message of {} bytes that is no request", received.pid, received.bytes);
+    return incoming;
+  }
+  incoming.kind = Incoming::Kind::kRequest;
+  incoming.pid = received.pid;
+  incoming.fd = std::move(received.fd);
+  return incoming;
+}
+
+DeviceConnection::DeviceConnection(Server& server, driver::OwnedFd socket, driver::NodeType node)
+    : server_(server), socket_(std::move(socket)) {
+  session_ = server.machine().open(node, credentials_of(peer_of(socket_.get())));
+}
+
+DeviceConnection::~DeviceConnection() {
+  if (ServerObserver* const observer = server_.observer()) observer->on_release(*session_);
+}
+
+Connection::Next DeviceConnection::on_readable() {
+  for (;;) {
+    Incoming incoming = receive_request(socket_.get());
+    if (incoming.kind == Incoming::Kind::kNothing) return Next::kContinue;
+    if (incoming.kind == Incoming::Kind::kClose) return Next::kClose;
+    const wire::Request& request = incoming.request;
+    if (request.ask == wire::Ask::kCancel) {
+      session_->cancel(request.token);
+      continue;
+    }
+    Ref<Channel> channel = server_.channel(request.channel, incoming.pid);
+    if (!channel) {
+      log_client("uapi/server", "process {}: a request for a channel that is not its own", incoming.pid);
+      return Next::kClose;
+    }
+    if (request.ask == wire::Ask::kIoctl)
+      start_ioctl(request, std::move(channel), std::move(incoming.fd));
+    else if (request.ask == wire::Ask::kMmap)
+      mmap(request, *channel);
+    else
+      return Next::kClose;
+  }
+}
+
+void DeviceConnection::start_ioctl(const wire::Request& request, Ref<Channel> channel, driver::OwnedFd fd) {
+  auto* const in_flight = new RequestInFlight(server_, std::move(channel), request);
+  session_->ioctl(request.token,
+                  {request.command, {request.argument}, server_.identify(request.fd_state, std::move(fd))},
+                  in_flight->memory(), *in_flight);
+}
+
+void DeviceConnection::mmap(const wire::Request& request, Channel& channel) {
+  const auto type = (request.flags & MAP_TYPE) == MAP_PRIVATE ? Session::MapType::kPrivate : Session::MapType::kShared;
+  const auto target = session_->mmap(request.argument, request.length, request.protection, type);
+  wire::Reply reply{request.token, 0, wire::Reply::Fd::kCloseOnExec, 0};
+  int fd = -1;
+  if (target) fd = target->buffer ? target->buffer->memfd() : server_.machine().user_page_fd();
+  if (fd < 0) {
+    reply.result = target ? -ENODEV : negated(target.error());
+    reply.fd = wire::Reply::Fd::kNone;
+  }
+  channel.reply(reply, fd);
+}
+
+SyncFileConnection::SyncFileConnection(Server& server, driver::OwnedFd socket, std::uint64_t client_cookie,
+                                       Ref<driver::SyncFile> file)
+    : server_(server), socket_(std::move(socket)), client_cookie_(client_cookie), file_(std::move(file)) {
+  if (!file_->fence()->add_callback(*this)) ::shutdown(socket_.get(), SHUT_WR);
+}
+
+SyncFileConnection::~SyncFileConnection() { file_->fence()->remove_callback(*this); }
+
+// Ends the stream towards the client, so that its poll() sees POLLIN for good. Does not block.
+void SyncFileConnection::on_signalled(driver::Fence&) noexcept { ::shutdown(socket_.get(), SHUT_WR); }
+
+Connection::Next SyncFileConnection::on_readable() {
+  for (;;) {
+    Incoming incoming = receive_request(socket_.get());
+    if (incoming.kind == Incoming::Kind::kNothing) return Next::kContinue;
+    if (incoming.kind == Incoming::Kind::kClose || incoming.request.ask != wire::Ask::kIoctl) return Next::kClose;
+    const wire::Request& request = incoming.request;
+    Ref<Channel> channel = server_.channel(request.channel, incoming.pid);
+    if (!channel) return Next::kClose;
+    auto* const in_flight = new RequestInFlight(server_, std::move(channel), request);
+    in_flight->on_ioctl_done(sync_file_ioctl(*file_, request.command, {request.argument}, in_flight->memory(),
+                                             server_.identify(request.fd_state, std::move(incoming.fd))));
+  }
+}
+
+Connection::Next SyncobjConnection::on_readable() {
+  const Incoming incoming = receive_request(socket_.get());
+  return incoming.kind == Incoming::Kind::kNothing ? Next::kContinue : Next::kClose;
+}
+
+Connection::Next ChannelConnection::on_readable() {
+  const Incoming incoming = receive_request(channel_->socket());
+  return incoming.kind == Incoming::Kind::kNothing ? Next::kContinue : Next::kClose;
+}
+
+}  // namespace pantry::uapi

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+//
+// The host's end of one descriptor that a client holds. Used by the server's thread only.
+#pragma once
+
+#include "driver/sync/sync_file.h"
+#include "uapi/server/server.h"
+
+namespace pantry::uapi {
+
+class Connection {
+ public:
+  virtual ~Connection() = default;
+  virtual int socket() const = 0;
+  // Something arrived. kClose: the peer hung up or broke the protocol.
+  enum class Next { kContinue, kClose };
+  virtual Next on_readable() = 0;
+  // The name of the client's end while this connection lives, 0 if it needs none; and that of a channel.
+  virtual std::uint64_t cookie() const { return 0; }
+  virtual std::uint64_t channel_id() const { return 0; }
+};
+
+// card, render: one open device node.
+class DeviceConnection final : public Connection {
+ public:
+  DeviceConnection(Server& server, driver::OwnedFd socket, driver::NodeType node);
+  ~DeviceConnection() override;
+  int socket() const override { return socket_.get(); }
+  Next on_readable() override;
+
+ private:
+  void start_ioctl(const wire::Request& request, Ref<Channel> channel, driver::OwnedFd fd);
+  void mmap(const wire::Request& request, Channel& channel);
+
+  Server& server_;
+  const driver::OwnedFd socket_;
+  std::unique_ptr<Session> session_;
+};
+
+// sync_file: the client's end becomes readable when the fence signals, as poll() expects.
+class SyncFileConnection final : public Connection, private driver::FenceCallback {
+ public:
+  SyncFileConnection(Server& server, driver::OwnedFd socket, std::uint64_t client_cookie, Ref<driver::SyncFile> file);
+  ~SyncFileConnection() override;
+  int socket() const override { return socket_.get(); }
+  Next on_readable() override;
+  std::uint64_t cookie() const override { return client_cookie_; }
+
+ private:
+  void on_signalled(driver::Fence& fence) noexcept override;
+
+  Server& server_;
+  const driver::OwnedFd socket_;
+  const std::uint64_t client_cookie_;
+  const Ref<driver::SyncFile> file_;
+};
+
+// syncobj: opaque to the client; exists to be passed around and imported.
+class SyncobjConnection final : public Connection {
+ public:
+  SyncobjConnection(driver::OwnedFd socket, std::uint64_t client_cookie)
+      : socket_(std::move(socket)), client_cookie_(client_cookie) {}
+  int socket() const override { return socket_.get(); }
+  Next on_readable() override;
+  std::uint64_t cookie() const override { return client_cookie_; }
+
+ private:
+  const driver::OwnedFd socket_;
+  const std::uint64_t client_cookie_;
+};
+
+class ChannelConnection final : public Connection {
+ public:
+  explicit ChannelConnection(Ref<Channel> channel) : channel_(std::move(channel)) {}
+  int socket() const override { return channel_->socket(); }
+  Next on_readable() override;
+  std::uint64_t channel_id() const override { return channel_->id(); }
+
+ private:
+  const Ref<Channel> channel_;
+};
+
+// Reads one request; kClose on hang-up or nonsense, which is logged.
+struct Incoming {
+  enum class Kind { kRequest, kNothing, kClose } kind = Kind::kNothing;
+  wire::Request request;
+  pid_t pid = 0;
+  driver::OwnedFd fd;
+};
+Incoming receive_request(int socket);
+
+}  // namespace pantry::uapi

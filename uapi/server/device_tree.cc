@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+#include "uapi/server/device_tree.h"
+
+#include <fmt/core.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "base/log.h"
+
+namespace pantry::uapi {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Node {
+  const char* name;
+  int minor;
+};
+constexpr Node kNodes[] = {{"card0", 0}, {"renderD128", 128}};
+constexpr const char* kGpu = "sys/devices/platform/fb000000.gpu";
+
+bool write_file(const fs::path& path, const std::string& text) {
+  std::ofstream file(path);
+  file << text;
+  return static_cast<bool>(file.flush());
+}
+
+bool make_node(const fs::path& root, const Node& node) {
+  const fs::path directory = root / kGpu / "drm" / node.name;
+  fs::create_directories(directory);
+  fs::create_symlink("../../../fb000000.gpu", directory / "device");
+  fs::create_symlink("../../../../../class/drm", directory / "subsystem");
+  const std::string link = fmt::format("devices/platform/fb000000.gpu/drm/{}", node.name);
+  fs::create_symlink("../../" + link, root / "sys/dev/char" / fmt::format("226:{}", node.minor));
+  fs::create_symlink("../../" + link, root / "sys/class/drm" / node.name);
+  return write_file(directory / "uevent", fmt::format("MAJOR=226\nMINOR={}\nDEVNAME=dri/{}\nDEVTYPE=drm_minor\n",
+                                                      node.minor, node.name)) &&
+         write_file(directory / "dev", fmt::format("226:{}\n", node.minor)) &&
+         ::mknod((root / "dev/dri" / node.name).c_str(), S_IFSOCK | 0666, 0) == 0;
+}
+
+}  // namespace
+
+Result<> make_device_tree(const std::string& root_path) {
+  const fs::path root(root_path);
+  try {
+    fs::create_directories(root / "dev/dri");
+    fs::create_directories(root / "sys/dev/char");
+    fs::create_directories(root / "sys/class/drm");
+    fs::create_directories(root / "sys/bus/platform");
+    fs::create_directories(root / kGpu / "drm");
+    fs::create_symlink("../../../bus/platform", root / kGpu / "subsystem");
+    bool made = write_file(root / kGpu / "uevent",
+                           "DRIVER=panthor\nOF_NAME=gpu\nOF_FULLNAME=/gpu@fb000000\n"
+                           "OF_COMPATIBLE_0=rockchip,rk3588-mali\nOF_COMPATIBLE_1=arm,mali-valhall-csf\n"
+                           "OF_COMPATIBLE_N=2\nMODALIAS=of:NgpuT(null)Crockchip,rk3588-maliCarm,mali-valhall-csf\n");
+    for (const Node& node : kNodes) made = made && make_node(root, node);
+    if (made) return {};
+  } catch (const fs::filesystem_error& error) {
+    log_error("uapi/server", "{}", error.what());
+    return Error(Errno::kIo);
+  }
+  log_error("uapi/server", "the device's files cannot be made below {}", root_path);
+  return Error(Errno::kIo);
+}
+
+}  // namespace pantry::uapi

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+//
+// What a client's shim and the host say to each other. Both are of one build, so there is no version; a message of the
+// wrong size or with the wrong magic ends the connection.
+//
+// The host listens on SOCK_SEQPACKET sockets in a private directory, one per kind of descriptor. A descriptor of the
+// client's *is* the client end of a connection: which kind, getpeername tells; when the last copy is closed (dup, fork,
+// exec and SCM_RIGHTS included, and after a kill), the host sees a hang-up.
+//
+//   card, render   an open device node; connecting opens it
+//   sync_file      made by the host, handed to the client by SCM_RIGHTS; readable once the fence has signalled
+//   syncobj        the same, opaque
+//   channel        where one thread of a client gets its replies. The host greets it with a Hello that names it
+//
+// Requests go over the descriptor they are about, so a client can only ask about what it holds; the kernel stamps each
+// with the sender's pid (SCM_CREDENTIALS), and a channel takes replies for the process that opened it only.
+#pragma once
+
+#include <cstdint>
+
+namespace pantry::wire {
+
+inline constexpr char kDirectoryVariable[] = "PANTRY_DIR";
+
+enum class Socket : std::uint32_t { kCard, kRender, kSyncFile, kSyncobj, kChannel };
+inline constexpr std::uint32_t kSocketCount = 5;
+inline constexpr const char* kSocketNames[kSocketCount] = {"card", "render", "sync_file", "syncobj", "channel"};
+
+inline constexpr std::uint32_t kMagic = 0x59525450;  // "PTRY"
+
+enum class Ask : std::uint32_t {
+  kIoctl,   // command, argument, fd_state
+  kMmap,    // argument = offset, length, protection, flags
+  kCancel,  // token of an ioctl of this connection that waits; no reply of its own
+};
+
+enum class FdState : std::uint32_t {
+  kNone,      // the command takes no descriptor
+  kAttached,  // one descriptor comes with the message
+  kBad,       // the number that the client passed is not open
+};
+
+struct Request {
+  std::uint32_t magic;
+  Ask ask;
+  std::uint64_t channel;
+  std::uint64_t token;
+  std::uint32_t command;
+  FdState fd_state;
+  std::uint64_t argument;
+  std::uint64_t length;
+  std::int32_t protection;
+  std::int32_t flags;
+};
+static_assert(sizeof(Request) == 56);
+
+struct Reply {
+  std::uint64_t token;
+  std::int32_t result;  // 0 or a negated errno
+  enum class Fd : std::uint32_t { kNone, kCloseOnExec, kKeepOnExec } fd;  // comes with the message
+  std::uint64_t number_at;  // where in the client the number of the descriptor goes; 0: nowhere (mmap)
+};
+static_assert(sizeof(Reply) == 24);
+
+struct Hello {
+  std::uint64_t channel;
+};
+
+}  // namespace pantry::wire

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+//
+// A request of a client from its arrival to its reply. Owns itself: it is destroyed by answering, which happens exactly
+// once, on whatever thread completes the ioctl. Only an ioctl that completes on the server's thread may carry a new
+// descriptor; those that wait carry none.
+#pragma once
+
+#include "uapi/server/remote_memory.h"
+#include "uapi/server/server.h"
+
+namespace pantry::uapi {
+
+class RequestInFlight final : public IoctlCompletion {
+ public:
+  RequestInFlight(Server& server, Ref<Channel> channel, const wire::Request& request);
+
+  UserMemory& memory() { return memory_; }
+  void on_ioctl_done(IoctlReply reply) override;
+
+ private:
+  ~RequestInFlight() = default;
+
+  Server& server_;
+  const Ref<Channel> channel_;
+  RemoteMemory memory_;
+  const std::uint64_t token_;
+  ServerObserver::Ioctl observed_;
+};
+
+}  // namespace pantry::uapi

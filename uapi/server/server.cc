@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+#include "uapi/server/server.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstring>
+
+#include "base/log.h"
+#include "uapi/server/connection.h"
+
+namespace pantry::uapi {
+namespace {
+
+constexpr int kEventsAtOnce = 64;
+// epoll data: connections by pointer, the rest by small numbers.
+constexpr std::uint64_t kStopTag = 1;
+constexpr std::uint64_t kListenerTag = 2;
+
+bool watch(int epoll, int fd, std::uint64_t tag) {
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLRDHUP;
+  event.data.u64 = tag;
+  return ::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+bool is_eventfd(int fd) {
+  std::array<char, 64> name{};
+  return ::readlink(fmt::format("/proc/self/fd/{}", fd).c_str(), name.data(), name.size() - 1) > 0 &&
+         std::strcmp(name.data(), "anon_inode:[eventfd]") == 0;
+}
+
+}  // namespace
+
+Server::Server(Machine& machine, std::string directory, ServerObserver* observer)
+    : machine_(machine), directory_(std::move(directory)), observer_(observer) {
+  // Not guessable, so that a client cannot name another's channel even by accident.
+  if (::getrandom(&next_channel_, sizeof next_channel_, 0) != sizeof next_channel_) next_channel_ = 1;
+}
+
+Result<std::unique_ptr<Server>> Server::create(Machine& machine, const std::string& directory, ServerObserver* observer) {
+  std::unique_ptr<Server> server(new Server(machine, directory, observer));
+  PANTRY_TRY(server->listen());
+  return server;
+}
+
+Server::~Server() {
+  while (!connections_.empty()) remove(*connections_.begin()->first);
+}
+
+std::string Server::path_of(wire::Socket kind) const {
+  return fmt::format("{}/{}", directory_, wire::kSocketNames[static_cast<std::uint32_t>(kind)]);
+}
+
+Result<> Server::listen() {
+  epoll_ = driver::OwnedFd(::epoll_create1(EPOLL_CLOEXEC));
+  stop_ = driver::OwnedFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!epoll_ || !stop_ || !watch(epoll_.get(), stop_.get(), kStopTag)) return Error(static_cast<Errno>(errno));
+  for (std::uint32_t kind = 0; kind < wire::kSocketCount; ++kind) {
+    PANTRY_TRY_ASSIGN(listeners_[kind], listen_at(path_of(static_cast<wire::Socket>(kind))));
+    if (!watch(epoll_.get(), listeners_[kind].get(), kListenerTag + kind)) return Error(static_cast<Errno>(errno));
+  }
+  return {};
+}
+
+void Server::stop() {
+  const std::uint64_t one = 1;
+  if (::write(stop_.get(), &one, sizeof one) != sizeof one) log_error("uapi/server", "cannot be stopped");
+}
+
+void Server::run() {
+  std::array<epoll_event, kEventsAtOnce> events;
+  for (;;) {
+    const int count = ::epoll_wait(epoll_.get(), events.data(), kEventsAtOnce, -1);
+    for (int i = 0; i < count; ++i) {
+      const std::uint64_t tag = events[i].data.u64;
+      if (tag == kStopTag) {
+        std::uint64_t taken = 0;
+        if (::read(stop_.get(), &taken, sizeof taken) == sizeof taken) return;
+      } else if (tag < kListenerTag + wire::kSocketCount) {
+        accept(static_cast<wire::Socket>(tag - kListenerTag));
+      } else {
+        Connection& connection = *reinterpret_cast<Connection*>(tag);
+        // Removed by an earlier event of this round.
+        if (!connections_.contains(&connection)) continue;
+        if (connection.on_readable() == Connection::Next::kClose) remove(connection);
+      }
+    }
+  }
+}
+
+void Server::accept(wire::Socket kind) {
+  driver::OwnedFd socket = accept_from(listeners_[static_cast<std::uint32_t>(kind)].get());
+  if (!socket) return;
+  switch (kind) {
+    case wire::Socket::kCard:
+      return add(std::make_unique<DeviceConnection>(*this, std::move(socket), driver::NodeType::kPrimary));
+    case wire::Socket::kRender:
+      return add(std::make_unique<DeviceConnection>(*this, std::move(socket), driver::NodeType::kRender));
+    case wire::Socket::kChannel: {
+      const wire::Hello hello{next_channel_++};
+      const pid_t pid = peer_of(socket.get()).pid;
+      auto channel = make_ref<Channel>(std::move(socket), hello.channel, pid);
+      send(channel->socket(), std::as_bytes(std::span(&hello, 1)), -1);
+      channels_.emplace(hello.channel, channel);
+      return add(std::make_unique<ChannelConnection>(std::move(channel)));
+    }
+    case wire::Socket::kSyncFile:
+    case wire::Socket::kSyncobj:
+      // Only the host makes these (connect_own), and it takes them off the queue itself.
+      log_client("uapi/server", "process {}: connected to a socket that is not for clients", peer_of(socket.get()).pid);
+      return;
+  }
+}
+
+void Server::add(std::unique_ptr<Connection> connection) {
+  Connection& added = *connection;
+  if (!watch(epoll_.get(), added.socket(), reinterpret_cast<std::uint64_t>(&added))) {
+    log_error("uapi/server", "a connection cannot be watched: {}", name_of(static_cast<Errno>(errno)));
+    return;
+  }
+  connections_.emplace(&added, std::move(connection));
+  connection_count_.fetch_add(1, std::memory_order_acq_rel);
+}
+
+void Server::remove(Connection& connection) {
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, connection.socket(), nullptr);
+  objects_.erase(connection.cookie());
+  channels_.erase(connection.channel_id());
+  connections_.erase(&connection);
+  connection_count_.fetch_sub(1, std::memory_order_acq_rel);
+}
+
+Ref<Channel> Server::channel(std::uint64_t id, pid_t pid) {
+  const auto it = channels_.find(id);
+  return it != channels_.end() && it->second->pid() == pid ? it->second : nullptr;
+}
+
+FdObject Server::identify(wire::FdState state, driver::OwnedFd fd) {
+  if (state == wire::FdState::kBad || !fd) return BadFd{};
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) return BadFd{};
+  if (S_ISSOCK(status.st_mode)) {
+    const auto it = objects_.find(cookie_of(fd.get()));
+    if (it == objects_.end()) return ForeignFd{};
+    if (const auto* file = std::get_if<Ref<driver::SyncFile>>(&it->second)) return *file;
+    return std::get<Ref<driver::Syncobj>>(it->second);
+  }
+  if (Ref<driver::Buffer> buffer = machine_.device().buffers().find_by_inode(status.st_dev, status.st_ino)) return buffer;
+  if (is_eventfd(fd.get())) return EventFd{std::move(fd)};
+  return ForeignFd{};
+}
+
+Result<driver::OwnedFd> Server::connect_own(wire::Socket kind, driver::OwnedFd& near_end) {
+  PANTRY_TRY_ASSIGN(driver::OwnedFd far_end, connect_to(path_of(kind)));
+  // A client may have connected to this socket too; only our own connection counts.
+  const int listener = listeners_[static_cast<std::uint32_t>(kind)].get();
+  while ((near_end = accept_from(listener)))
+    if (peer_of(near_end.get()).pid == ::getpid()) return far_end;
+  return Error(Errno::kIo);
+}
+
+Result<driver::OwnedFd> Server::descriptor_for(const decltype(NewFd::object)& object) {
+  if (const auto* buffer = std::get_if<Ref<driver::Buffer>>(&object)) {
+    driver::OwnedFd copy(::fcntl((*buffer)->memfd(), F_DUPFD_CLOEXEC, 0));
+    if (!copy) return Error(static_cast<Errno>(errno));
+    return copy;
+  }
+  driver::OwnedFd near_end;
+  if (const auto* file = std::get_if<Ref<driver::SyncFile>>(&object)) {
+    PANTRY_TRY_ASSIGN(driver::OwnedFd far_end, connect_own(wire::Socket::kSyncFile, near_end));
+    const std::uint64_t cookie = cookie_of(far_end.get());
+    objects_.emplace(cookie, *file);
+    add(std::make_unique<SyncFileConnection>(*this, std::move(near_end), cookie, *file));
+    return far_end;
+  }
+  PANTRY_TRY_ASSIGN(driver::OwnedFd far_end, connect_own(wire::Socket::kSyncobj, near_end));
+  const std::uint64_t cookie = cookie_of(far_end.get());
+  objects_.emplace(cookie, std::get<Ref<driver::Syncobj>>(object));
+  add(std::make_unique<SyncobjConnection>(std::move(near_end), cookie));
+  return far_end;
+}
+
+}  // namespace pantry::uapi

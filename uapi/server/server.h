@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+//
+// Serves one machine to client processes (protocol.h). One thread does all socket work and starts every ioctl; ioctls that
+// wait hold no thread. A client that is stopped, slow or killed delays nobody: replies never block, and the hang-up of its
+// sockets releases what it had.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "uapi/machine/machine.h"
+#include "uapi/server/channel.h"
+#include "uapi/server/server_observer.h"
+
+namespace pantry::uapi {
+
+class Connection;
+
+class Server {
+ public:
+  // Listens in `directory`, which exists and is private to this user. `observer` may be null. The errno of the host.
+  static Result<std::unique_ptr<Server>> create(Machine& machine, const std::string& directory, ServerObserver* observer);
+  // Not running. Releases every client.
+  ~Server();
+
+  // Serves until stop(); on a thread of the caller's.
+  void run();
+  // Any thread.
+  void stop();
+  // Descriptors that clients hold: device nodes, sync_files, syncobjs and channels.
+  std::size_t connections() const { return connection_count_.load(std::memory_order_acquire); }
+
+  // For the connections, on the server's thread.
+  Machine& machine() { return machine_; }
+  ServerObserver* observer() { return observer_; }
+  Ref<Channel> channel(std::uint64_t id, pid_t pid);
+  // What a descriptor that a client passed stands for.
+  FdObject identify(wire::FdState state, driver::OwnedFd fd);
+  // A descriptor for a client: the far end of a new connection that stands for `object`, or the buffer's memfd.
+  Result<driver::OwnedFd> descriptor_for(const decltype(NewFd::object)& object);
+
+ private:
+  Server(Machine& machine, std::string directory, ServerObserver* observer);
+  Result<> listen();
+  void accept(wire::Socket kind);
+  void add(std::unique_ptr<Connection> connection);
+  void remove(Connection& connection);
+  Result<driver::OwnedFd> connect_own(wire::Socket kind, driver::OwnedFd& near_end);
+  std::string path_of(wire::Socket kind) const;
+
+  Machine& machine_;
+  const std::string directory_;
+  ServerObserver* const observer_;
+  driver::OwnedFd epoll_;
+  driver::OwnedFd stop_;
+  driver::OwnedFd listeners_[wire::kSocketCount];
+  std::uint64_t next_channel_;
+  std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
+  std::unordered_map<std::uint64_t, Ref<Channel>> channels_;
+  // Client ends of sync_file and syncobj connections, by socket cookie.
+  std::unordered_map<std::uint64_t, FdObject> objects_;
+  std::atomic<std::size_t> connection_count_{0};
+};
+
+}  // namespace pantry::uapi

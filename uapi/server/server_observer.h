@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+//
+// For whoever wants to know what clients do: the report and the trace of `pantry run`.
+#pragma once
+
+#include "uapi/session.h"
+
+namespace pantry::uapi {
+
+class ServerObserver {
+ public:
+  struct Ioctl {
+    std::uint32_t command = 0;
+    int result = 0;
+    pid_t pid = 0;
+    TimePoint start;
+    TimePoint end;  // of the call, waits included
+  };
+  // Any thread.
+  virtual void on_ioctl(const Ioctl& ioctl) = 0;
+  // A device node is about to be released; on the server's thread.
+  virtual void on_release(Session& session) = 0;
+
+ protected:
+  ~ServerObserver() = default;
+};
+
+}  // namespace pantry::uapi

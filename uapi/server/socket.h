@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+//
+// Sockets that carry descriptors and credentials, without the ancillary-data ceremony at each use.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include "driver/gem/backing.h"
+
+namespace pantry::uapi {
+
+struct Received {
+  enum class Kind { kMessage, kNothing, kHangUp } kind = Kind::kNothing;
+  std::size_t bytes = 0;
+  pid_t pid = 0;          // of the sender, stamped by the kernel; 0 when unknown
+  driver::OwnedFd fd;     // at most one; any further ones are closed
+};
+
+// One message, without blocking.
+Received receive(int socket, std::span<std::byte> into);
+// One message with at most one descriptor (-1: none). False when the peer is gone or does not read. Never blocks, raises no
+// SIGPIPE, allocates nothing.
+bool send(int socket, std::span<const std::byte> message, int fd) noexcept;
+
+// Listens at `path`; the caller has made the directory private. Non-blocking, close-on-exec.
+Result<driver::OwnedFd> listen_at(const std::string& path);
+// Connects to `path` from within this process.
+Result<driver::OwnedFd> connect_to(const std::string& path);
+// Accepts one connection and turns on credentials; none when nobody waits.
+driver::OwnedFd accept_from(int listener);
+
+struct Peer {
+  pid_t pid = 0;
+  uid_t uid = 0;
+};
+Peer peer_of(int socket);
+// Names a socket as long as it lives, whoever holds it; 0 for what is not a socket.
+std::uint64_t cookie_of(int socket);
+
+}  // namespace pantry::uapi

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+#include "uapi/shim/channel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "uapi/shim/host.h"
+
+namespace pantry::shim {
+namespace {
+
+__thread Channel thread_channel __attribute__((tls_model("initial-exec")));
+pthread_key_t at_thread_end;
+
+uint64_t cookie_of(int fd) {
+  uint64_t cookie = 0;
+  socklen_t size = sizeof cookie;
+  return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
+}
+
+bool usable(const Channel& channel) {
+  return channel.fd >= 0 && channel.pid == getpid() && cookie_of(channel.fd) == channel.cookie;
+}
+
+// Only what is still ours: the number may have been reused by the client.
+void drop(Channel& channel) {
+  if (channel.fd >= 0 && cookie_of(channel.fd) == channel.cookie) close(channel.fd);
+  channel.fd = -1;
+}
+
+int move_out_of_the_way(int fd) {
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < 64) return fd;
+  const rlim_t most = limit.rlim_cur < (1u << 20) ? limit.rlim_cur : (1u << 20);
+  const int high = fcntl(fd, F_DUPFD_CLOEXEC, static_cast<int>(most - most / 8));
+  if (high < 0) return fd;
+  close(fd);
+  return high;
+}
+
+void open_channel(Channel& channel) {
+  const int saved = errno;
+  int fd = connect_to_host(wire::Socket::kChannel, OnExec::kClose);
+  if (fd < 0) return;
+  fd = move_out_of_the_way(fd);
+  wire::Hello hello = {};
+  ssize_t bytes = 0;
+  do {
+    bytes = recv(fd, &hello, sizeof hello, 0);
+  } while (bytes < 0 && errno == EINTR);
+  if (bytes != static_cast<ssize_t>(sizeof hello)) {
+    close(fd);
+    errno = ENODEV;
+    return;
+  }
+  channel.fd = fd;
+  channel.pid = getpid();
+  channel.cookie = cookie_of(fd);
+  channel.id = hello.channel;
+  errno = saved;
+}
+
+void end_of_thread(void* channel) { drop(*static_cast<Channel*>(channel)); }
+
+__attribute__((constructor)) void at_load() { pthread_key_create(&at_thread_end, end_of_thread); }
+
+}  // namespace
+
+ChannelLease::ChannelLease() : channel_(&thread_channel) {
+  if (thread_channel.use == Channel::Use::kBusy) {
+    channel_ = &own_;
+    open_channel(own_);
+    return;
+  }
+  thread_channel.use = Channel::Use::kBusy;
+  if (usable(thread_channel)) return;
+  const int saved = errno;
+  drop(thread_channel);
+  errno = saved;
+  open_channel(thread_channel);
+  pthread_setspecific(at_thread_end, &thread_channel);
+}
+
+ChannelLease::~ChannelLease() {
+  if (channel_ == &own_)
+    drop(own_);
+  else
+    thread_channel.use = Channel::Use::kFree;
+}
+
+}  // namespace pantry::shim

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+//
+// ioctl() on device nodes, sync_files and dma-bufs.
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/dma-buf.h>
+#include <linux/sync_file.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "uapi/shim/host.h"
+#include "uapi/shim/libc.h"
+#include "uapi/shim/request.h"
+
+namespace pantry::shim {
+namespace {
+
+PANTRY_REAL(int, ioctl, int, unsigned long, ...)
+
+constexpr unsigned kDrmType = 'd';
+constexpr unsigned kSyncFileType = '>';
+constexpr unsigned kDmaBufType = 'b';
+
+// Where a descriptor goes into a command, as an offset in its argument; -1 where none does. The host knows the same.
+int descriptor_offset(unsigned long command) {
+  const unsigned type = _IOC_TYPE(command);
+  const unsigned number = _IOC_NR(command);
+  if (type == kDrmType && (number == 0x2e || number == 0xc2)) return 8;  // PRIME_FD_TO_HANDLE, SYNCOBJ_FD_TO_HANDLE
+  if (type == kDrmType && number == 0xcf) return 16;                     // SYNCOBJ_EVENTFD
+  if (type == kSyncFileType && number == _IOC_NR(SYNC_IOC_MERGE)) return 32;
+  return -1;
+}
+
+// The client's pointer may be bad; the host will find that out too and answer EFAULT.
+int descriptor_in(const void* argument, int offset) {
+  int fd = -1;
+  iovec local = {&fd, sizeof fd};
+  iovec remote = {const_cast<char*>(static_cast<const char*>(argument)) + offset, sizeof fd};
+  if (process_vm_readv(getpid(), &local, 1, &remote, 1, 0) != static_cast<ssize_t>(sizeof fd)) return -1;
+  return fd;
+}
+
+int fail(int error) {
+  errno = error;
+  return -1;
+}
+
+int ask(int fd, unsigned long command, void* argument) {
+  wire::Request request = {};
+  request.ask = wire::Ask::kIoctl;
+  request.command = static_cast<uint32_t>(command);
+  request.argument = reinterpret_cast<uint64_t>(argument);
+  int attached = -1;
+  if (const int offset = descriptor_offset(command); offset >= 0) {
+    const int saved = errno;
+    attached = descriptor_in(argument, offset);
+    if (attached < 0 || fcntl(attached, F_GETFD) < 0) attached = -1;
+    request.fd_state = attached >= 0 ? wire::FdState::kAttached : wire::FdState::kBad;
+    errno = saved;
+  }
+  const Answer answer = ask_host(fd, request, attached);
+  if (answer.fd >= 0) {
+    if (answer.result != 0) {
+      close(answer.fd);
+    } else {
+      if (answer.reply.fd == wire::Reply::Fd::kKeepOnExec) fcntl(answer.fd, F_SETFD, 0);
+      memcpy(reinterpret_cast<void*>(answer.reply.number_at), &answer.fd, sizeof answer.fd);
+    }
+  }
+  return answer.result == 0 ? 0 : fail(-answer.result);
+}
+
+bool is_our_dma_buf(int fd) {
+  char path[64] = "/proc/self/fd/";
+  char digits[16];
+  int count = 0;
+  for (int rest = fd; rest > 0 || count == 0; rest /= 10) digits[count++] = static_cast<char>('0' + rest % 10);
+  size_t length = strlen(path);
+  while (count > 0) path[length++] = digits[--count];
+  path[length] = '\0';
+  char name[32] = {};
+  const int saved = errno;
+  const ssize_t bytes = readlinkat(AT_FDCWD, path, name, sizeof name - 1);
+  errno = saved;
+  return bytes > 0 && strncmp(name, "/memfd:pantry-bo", 16) == 0;
+}
+
+int dma_buf_ioctl(unsigned long command, void* argument) {
+  if (command != DMA_BUF_IOCTL_SYNC) return fail(ENOTTY);
+  dma_buf_sync sync = {};
+  iovec local = {&sync, sizeof sync};
+  iovec remote = {argument, sizeof sync};
+  if (process_vm_readv(getpid(), &local, 1, &remote, 1, 0) != static_cast<ssize_t>(sizeof sync)) return fail(EFAULT);
+  if ((sync.flags & ~DMA_BUF_SYNC_VALID_FLAGS_MASK) != 0 || (sync.flags & DMA_BUF_SYNC_RW) == 0) return fail(EINVAL);
+  return 0;  // one copy of the memory, coherent for everybody
+}
+
+}  // namespace
+
+extern "C" int shim_ioctl(int fd, unsigned long command, ...) PANTRY_EXPORT(ioctl);
+extern "C" int shim_ioctl(int fd, unsigned long command, ...) {
+  va_list list;
+  va_start(list, command);
+  void* const argument = va_arg(list, void*);
+  va_end(list);
+  const unsigned type = _IOC_TYPE(command);
+  if (type == kDmaBufType && directory() && is_our_dma_buf(fd)) return dma_buf_ioctl(command, argument);
+  if (type != kDrmType && type != kSyncFileType) return real_ioctl(fd, command, argument);
+  const wire::Socket socket = socket_of(fd);
+  if (is_device(socket)) return ask(fd, command, argument);
+  if (socket == wire::Socket::kSyncFile) return type == kSyncFileType ? ask(fd, command, argument) : fail(ENOTTY);
+  if (socket != kForeign) return fail(ENOTTY);
+  return real_ioctl(fd, command, argument);
+}
+
+}  // namespace pantry::shim

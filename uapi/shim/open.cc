@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+//
+// open() and its kin: a device node becomes a connection to the host; any other file of the device is one of the tree.
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "uapi/shim/host.h"
+#include "uapi/shim/libc.h"
+#include "uapi/shim/path.h"
+
+namespace pantry::shim {
+namespace {
+
+PANTRY_REAL(int, openat, int, const char*, int, ...)
+PANTRY_REAL(FILE*, fopen, const char*, const char*)
+PANTRY_REAL(FILE*, freopen, const char*, const char*, FILE*)
+
+int fail(int error) {
+  errno = error;
+  return -1;
+}
+
+int open_device(wire::Socket socket, int flags) {
+  if ((flags & O_EXCL) != 0) return fail(EBUSY);
+  if ((flags & O_DIRECTORY) != 0) return fail(ENOTDIR);
+  return connect_to_host(socket, (flags & O_CLOEXEC) != 0 ? OnExec::kClose : OnExec::kKeep);
+}
+
+// What a path that was resolved relative to an open directory really names: only the placeholder of a device node, which
+// cannot be opened (ENXIO), is of interest.
+wire::Socket node_in(int directory_fd, const char* path) {
+  char link[64];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", directory_fd);
+  char name[512];
+  const ssize_t length = readlinkat(AT_FDCWD, link, name, sizeof name - 1);
+  if (length <= 0 || static_cast<size_t>(length) + strlen(path) + 2 > sizeof name) return kForeign;
+  name[length] = '/';
+  strcpy(name + length + 1, path);
+  strip_tree(name);
+  return node_of(name);
+}
+
+int open_path(int directory_fd, const char* path, int flags, mode_t mode) {
+  if (!directory()) return real_openat(directory_fd, path, flags, mode);
+  if (const wire::Socket node = node_of(path); node != kForeign) return open_device(node, flags);
+  if (const int fd = descriptor_of(path); fd >= 0)
+    if (const wire::Socket socket = socket_of(fd); is_device(socket)) return open_device(socket, flags);
+  const Path translated(path);
+  const int saved = errno;
+  const int fd = real_openat(directory_fd, translated.get(), flags, mode);
+  if (fd < 0 && errno == ENXIO && directory_fd != AT_FDCWD && path[0] != '/')
+    if (const wire::Socket node = node_in(directory_fd, path); node != kForeign) {
+      errno = saved;
+      return open_device(node, flags);
+    }
+  return fd;
+}
+
+mode_t mode_of(int flags, va_list list) {
+  return (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(list, mode_t) : 0;
+}
+
+}  // namespace
+
+#define PANTRY_OPEN(symbol)                                             \
+  extern "C" int shim_##symbol(const char* path, int flags, ...) PANTRY_EXPORT(symbol); \
+  extern "C" int shim_##symbol(const char* path, int flags, ...) {      \
+    va_list list;                                                       \
+    va_start(list, flags);                                              \
+    const mode_t mode = mode_of(flags, list);                           \
+    va_end(list);                                                       \
+    return open_path(AT_FDCWD, path, flags, mode);                      \
+  }
+PANTRY_OPEN(open)
+PANTRY_OPEN(open64)
+PANTRY_OPEN(__open)
+PANTRY_OPEN(__open64)
+
+#define PANTRY_OPENAT(symbol)                                           \
+  extern "C" int shim_##symbol(int at, const char* path, int flags, ...) PANTRY_EXPORT(symbol); \
+  extern "C" int shim_##symbol(int at, const char* path, int flags, ...) { \
+    va_list list;                                                       \
+    va_start(list, flags);                                              \
+    const mode_t mode = mode_of(flags, list);                           \
+    va_end(list);                                                       \
+    return open_path(at, path, flags, mode);                            \
+  }
+PANTRY_OPENAT(openat)
+PANTRY_OPENAT(openat64)
+
+extern "C" int shim___open_2(const char* path, int flags) PANTRY_EXPORT(__open_2);
+extern "C" int shim___open_2(const char* path, int flags) { return open_path(AT_FDCWD, path, flags, 0); }
+extern "C" int shim___open64_2(const char* path, int flags) PANTRY_EXPORT(__open64_2);
+extern "C" int shim___open64_2(const char* path, int flags) { return open_path(AT_FDCWD, path, flags, 0); }
+extern "C" int shim___openat_2(int at, const char* path, int flags) PANTRY_EXPORT(__openat_2);
+extern "C" int shim___openat_2(int at, const char* path, int flags) { return open_path(at, path, flags, 0); }
+extern "C" int shim___openat64_2(int at, const char* path, int flags) PANTRY_EXPORT(__openat64_2);
+extern "C" int shim___openat64_2(int at, const char* path, int flags) { return open_path(at, path, flags, 0); }
+
+extern "C" FILE* shim_fopen(const char* path, const char* mode) PANTRY_EXPORT(fopen);
+extern "C" FILE* shim_fopen(const char* path, const char* mode) { return real_fopen(Path(path).get(), mode); }
+extern "C" FILE* shim_fopen64(const char* path, const char* mode) PANTRY_EXPORT(fopen64);
+extern "C" FILE* shim_fopen64(const char* path, const char* mode) { return real_fopen(Path(path).get(), mode); }
+extern "C" FILE* shim_freopen(const char* path, const char* mode, FILE* file) PANTRY_EXPORT(freopen);
+extern "C" FILE* shim_freopen(const char* path, const char* mode, FILE* file) {
+  return real_freopen(Path(path).get(), mode, file);
+}
+
+}  // namespace pantry::shim

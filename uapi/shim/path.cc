@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+#include "uapi/shim/path.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "uapi/shim/host.h"
+
+namespace pantry::shim {
+namespace {
+
+constexpr char kTree[] = "/root";
+constexpr const char* kPrefixes[] = {"/dev/dri", "/sys/dev/char/226:", "/sys/class/drm",
+                                     "/sys/devices/platform/fb000000.gpu"};
+
+bool readable(const char* path) { return reinterpret_cast<size_t>(path) >= 4096; }
+
+bool is_of_the_device(const char* path) {
+  for (const char* prefix : kPrefixes) {
+    const size_t length = strlen(prefix);
+    if (strncmp(path, prefix, length) != 0) continue;
+    if (prefix[length - 1] == ':' || path[length] == '\0' || path[length] == '/') return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+Path::Path(const char* path) : original_(path) {
+  if (!readable(path) || path[0] != '/' || (path[1] != 'd' && path[1] != 's') || !directory()) return;
+  if (!is_of_the_device(path)) return;
+  const size_t length = strlen(path);
+  if (directory_length() + sizeof kTree + length > sizeof buffer_) return;
+  memcpy(buffer_, directory(), directory_length());
+  memcpy(buffer_ + directory_length(), kTree, sizeof kTree - 1);
+  memcpy(buffer_ + directory_length() + sizeof kTree - 1, path, length + 1);
+  ours_ = true;
+}
+
+wire::Socket node_of(const char* path) {
+  if (!readable(path) || !directory() || strncmp(path, "/dev/dri/", 9) != 0) return kForeign;
+  if (strcmp(path, name_of(wire::Socket::kCard)) == 0) return wire::Socket::kCard;
+  if (strcmp(path, name_of(wire::Socket::kRender)) == 0) return wire::Socket::kRender;
+  return kForeign;
+}
+
+int descriptor_of(const char* path) {
+  if (!readable(path) || !directory()) return -1;
+  const char* digits = nullptr;
+  if (strncmp(path, "/proc/self/fd/", 14) == 0) digits = path + 14;
+  if (strncmp(path, "/dev/fd/", 8) == 0) digits = path + 8;
+  if (!digits || *digits == '\0') return -1;
+  int number = 0;
+  for (; *digits; ++digits) {
+    if (*digits < '0' || *digits > '9' || number > 100000000) return -1;
+    number = number * 10 + (*digits - '0');
+  }
+  return number;
+}
+
+const char* name_of(wire::Socket socket) {
+  switch (socket) {
+    case wire::Socket::kCard:
+      return "/dev/dri/card0";
+    case wire::Socket::kRender:
+      return "/dev/dri/renderD128";
+    case wire::Socket::kSyncFile:
+      return "anon_inode:sync_file";
+    case wire::Socket::kSyncobj:
+      return "anon_inode:syncobj_file";
+    case wire::Socket::kChannel:
+      return "anon_inode:pantry_channel";
+  }
+  return "";
+}
+
+void strip_tree(char* path) {
+  if (!directory()) return;
+  const size_t prefix = directory_length() + sizeof kTree - 1;
+  if (strncmp(path, directory(), directory_length()) != 0 ||
+      strncmp(path + directory_length(), kTree, sizeof kTree - 1) != 0 || path[prefix] != '/')
+    return;
+  memmove(path, path + prefix, strlen(path + prefix) + 1);
+}
+
+}  // namespace pantry::shim

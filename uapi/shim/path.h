@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+//
+// The files that a DRM device shows in /dev and /sys. The host keeps them as a real tree under its directory; the shim
+// turns a client's path into one of that tree, and back. So directories are real directories, and nothing has to imitate
+// readdir(). The device nodes in the tree are placeholders (socket inodes, which open() refuses).
+#pragma once
+
+#include <stddef.h>
+
+#include "uapi/server/protocol.h"
+
+namespace pantry::shim {
+
+class Path {
+ public:
+  // Long paths are nobody's device.
+  explicit Path(const char* path);
+  // What to give to libc: the path in the tree, or the client's own.
+  const char* get() const { return ours_ ? buffer_ : original_; }
+  bool ours() const { return ours_; }
+
+ private:
+  const char* original_;
+  bool ours_ = false;
+  char buffer_[512];
+};
+
+// The device node that `path` names ("/dev/dri/card0", "/dev/dri/renderD128"), or kForeign.
+wire::Socket node_of(const char* path);
+// The client's descriptor that `path` names ("/proc/self/fd/7", "/dev/fd/7"), or -1.
+int descriptor_of(const char* path);
+// "/dev/dri/card0" for kCard; the name that readlink of /proc/self/fd shows for each kind.
+const char* name_of(wire::Socket socket);
+// The same path as the client knows it, in place: without the tree's prefix.
+void strip_tree(char* path);
+
+}  // namespace pantry::shim

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+//
+// stat() and access() of the device's files: a node is a character device 226:0 or 226:128, by path and by descriptor.
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "uapi/shim/host.h"
+#include "uapi/shim/libc.h"
+#include "uapi/shim/path.h"
+
+namespace pantry::shim {
+namespace {
+
+PANTRY_REAL(int, fstatat, int, const char*, struct stat*, int)
+PANTRY_REAL(int, fstat, int, struct stat*)
+PANTRY_REAL(int, statx, int, const char*, int, unsigned, struct statx*)
+PANTRY_REAL(int, faccessat, int, const char*, int, int)
+
+constexpr unsigned kDrmMajor = 226;
+constexpr mode_t kNodeMode = S_IFCHR | 0666;
+
+unsigned minor_of(wire::Socket node) { return node == wire::Socket::kCard ? 0 : 128; }
+
+// st_dev and st_ino are the placeholder's: the same device for both nodes, distinct inodes.
+void become_node(wire::Socket node, struct stat* status) {
+  status->st_mode = kNodeMode;
+  status->st_rdev = makedev(kDrmMajor, minor_of(node));
+  status->st_size = 0;
+  status->st_blocks = 0;
+}
+
+int stat_node(wire::Socket node, struct stat* status) {
+  const int result = real_fstatat(AT_FDCWD, Path(name_of(node)).get(), status, 0);
+  if (result == 0) become_node(node, status);
+  return result;
+}
+
+int stat_descriptor(int fd, struct stat* status) {
+  const int result = real_fstat(fd, status);
+  if (result != 0 || !S_ISSOCK(status->st_mode)) return result;
+  const wire::Socket socket = socket_of(fd);
+  if (is_device(socket)) return stat_node(socket, status);
+  if (socket != kForeign) status->st_mode = 0600;  // an anonymous inode has no type
+  return 0;
+}
+
+int stat_path(int at, const char* path, struct stat* status, int flags) {
+  if ((flags & AT_EMPTY_PATH) != 0 && path && path[0] == '\0') return stat_descriptor(at, status);
+  if (const wire::Socket node = node_of(path); node != kForeign) return stat_node(node, status);
+  if ((flags & AT_SYMLINK_NOFOLLOW) == 0)
+    if (const int fd = descriptor_of(path); fd >= 0 && socket_of(fd) != kForeign) return stat_descriptor(fd, status);
+  return real_fstatat(at, Path(path).get(), status, flags);
+}
+
+int access_path(int at, const char* path, int mode, int flags) {
+  return real_faccessat(at, Path(path).get(), node_of(path) != kForeign ? mode & ~X_OK : mode, flags);
+}
+
+}  // namespace
+
+#define PANTRY_STAT(symbol, flags)                                                          \
+  extern "C" int shim_##symbol(const char* path, struct stat* status) PANTRY_EXPORT(symbol); \
+  extern "C" int shim_##symbol(const char* path, struct stat* status) { return stat_path(AT_FDCWD, path, status, flags); }
+PANTRY_STAT(stat, 0)
+PANTRY_STAT(stat64, 0)
+PANTRY_STAT(lstat, AT_SYMLINK_NOFOLLOW)
+PANTRY_STAT(lstat64, AT_SYMLINK_NOFOLLOW)
+
+#define PANTRY_XSTAT(symbol, flags)                                                                  \
+  extern "C" int shim_##symbol(int, const char* path, struct stat* status) PANTRY_EXPORT(symbol);      \
+  extern "C" int shim_##symbol(int, const char* path, struct stat* status) {                          \
+    return stat_path(AT_FDCWD, path, status, flags);                                                  \
+  }
+PANTRY_XSTAT(__xstat, 0)
+PANTRY_XSTAT(__xstat64, 0)
+PANTRY_XSTAT(__lxstat, AT_SYMLINK_NOFOLLOW)
+PANTRY_XSTAT(__lxstat64, AT_SYMLINK_NOFOLLOW)
+
+#define PANTRY_FSTAT(symbol)                                                    \
+  extern "C" int shim_##symbol(int fd, struct stat* status) PANTRY_EXPORT(symbol); \
+  extern "C" int shim_##symbol(int fd, struct stat* status) { return stat_descriptor(fd, status); }
+PANTRY_FSTAT(fstat)
+PANTRY_FSTAT(fstat64)
+
+#define PANTRY_FXSTAT(symbol)                                                        \
+  extern "C" int shim_##symbol(int, int fd, struct stat* status) PANTRY_EXPORT(symbol); \
+  extern "C" int shim_##symbol(int, int fd, struct stat* status) { return stat_descriptor(fd, status); }
+PANTRY_FXSTAT(__fxstat)
+PANTRY_FXSTAT(__fxstat64)
+
+#define PANTRY_FSTATAT(symbol)                                                                             \
+  extern "C" int shim_##symbol(int at, const char* path, struct stat* status, int flags) PANTRY_EXPORT(symbol); \
+  extern "C" int shim_##symbol(int at, const char* path, struct stat* status, int flags) {                 \
+    return stat_path(at, path, status, flags);                                                             \
+  }
+PANTRY_FSTATAT(fstatat)
+PANTRY_FSTATAT(fstatat64)
+
+extern "C" int shim_statx(int at, const char* path, int flags, unsigned mask, struct statx* status) PANTRY_EXPORT(statx);
+extern "C" int shim_statx(int at, const char* path, int flags, unsigned mask, struct statx* status) {
+  wire::Socket node = node_of(path);
+  if (node == kForeign && (flags & AT_EMPTY_PATH) != 0 && path && path[0] == '\0')
+    if (const wire::Socket socket = socket_of(at); is_device(socket)) node = socket;
+  if (node == kForeign) return real_statx(at, Path(path).get(), flags, mask, status);
+  const int result = real_statx(AT_FDCWD, Path(name_of(node)).get(), 0, mask, status);
+  if (result == 0) {
+    status->stx_mode = kNodeMode;
+    status->stx_rdev_major = kDrmMajor;
+    status->stx_rdev_minor = minor_of(node);
+    status->stx_size = 0;
+    status->stx_blocks = 0;
+  }
+  return result;
+}
+
+extern "C" int shim_access(const char* path, int mode) PANTRY_EXPORT(access);
+extern "C" int shim_access(const char* path, int mode) { return access_path(AT_FDCWD, path, mode, 0); }
+extern "C" int shim_euidaccess(const char* path, int mode) PANTRY_EXPORT(euidaccess);
+extern "C" int shim_euidaccess(const char* path, int mode) { return access_path(AT_FDCWD, path, mode, AT_EACCESS); }
+extern "C" int shim_eaccess(const char* path, int mode) PANTRY_EXPORT(eaccess);
+extern "C" int shim_eaccess(const char* path, int mode) { return access_path(AT_FDCWD, path, mode, AT_EACCESS); }
+extern "C" int shim_faccessat(int at, const char* path, int mode, int flags) PANTRY_EXPORT(faccessat);
+extern "C" int shim_faccessat(int at, const char* path, int mode, int flags) { return access_path(at, path, mode, flags); }
+
+}  // namespace pantry::shim
