@@ -7,8 +7,9 @@
 #   foo_main.cc   a program of its own, foo
 #   any other     goes into the room's static library, <room> (path with / -> _)
 #
-# Two kinds of room differ. uapi/shim is one shared library. The client rooms (igt_tests and below, examples) see libdrm and
-# the uAPI header but no Pantry library; each file directly in igt_tests or examples is a program of its own.
+# Two kinds of room differ. uapi/shim is one shared library. The client rooms (igt_tests and below, examples,
+# campaigns/clients) see libdrm and the uAPI header but no Pantry library; each file directly in igt_tests or examples is a
+# program of its own.
 
 # The entries of a list file: no comments, no empty lines. A change of the file runs CMake again.
 function(pantry_read_list file out)
@@ -99,12 +100,12 @@ function(pantry_add_room room uses)
 
   set(is_client OFF)
   set(flags pantry_flags)
-  if(room MATCHES "^(igt_tests|examples)(/|$)")
+  if(room MATCHES "^(igt_tests|examples|campaigns/clients)(/|$)")
     set(is_client ON)
     set(flags pantry_client_flags)
-    if(room MATCHES "^igt_tests" AND NOT PANTRY_BUILD_TESTS)
-      return()
-    endif()
+  endif()
+  if(room MATCHES "^(igt_tests|campaigns)" AND NOT PANTRY_BUILD_TESTS)
+    return()
   endif()
 
   pantry_read_list(${dir}/sources.txt sources)

@@ -88,11 +88,11 @@ Gpu::~Gpu() = default;
 Gpu::Turn::Turn(Gpu& gpu) : gpu_(gpu) {
   gpu.waiting_accesses_.fetch_add(1, std::memory_order_relaxed);
   gpu.mutex_.lock();
+  while (gpu.runner_waits_ && gpu.accesses_since_slice_ >= kPatience)
+    gpu.slice_over_.wait(gpu.mutex_);
   gpu.waiting_accesses_.fetch_sub(1, std::memory_order_relaxed);
-  if (gpu.runner_waits_) {
-    gpu.runner_waits_ = false;
-    gpu.turn_over_.notify_all();
-  }
+  ++gpu.accesses_since_slice_;
+  if (gpu.runner_waits_) gpu.access_over_.notify_one();
   if (gpu.next_event_ != TimePoint::never()) gpu.next_event_ = gpu.advance(gpu.ports_.time->now());
 }
 
@@ -109,14 +109,16 @@ void Gpu::write32(std::uint32_t offset, std::uint32_t value) {
 }
 
 RunState Gpu::run(std::uint32_t budget) {
+  runner_waits_ = true;
   MutexLock lock(mutex_);
-  // A mutex lets the thread that has just released it take it again at once, so accesses would
-  // starve. Only once, or a driver that polls without a pause would starve the device.
-  if (waiting_accesses_.load(std::memory_order_relaxed) != 0) {
-    runner_waits_ = true;
-    turn_over_.wait(mutex_);
-    runner_waits_ = false;
-  }
+  // A mutex lets the thread that has just released it take it again at once, so either side would
+  // starve the other.
+  while (waiting_accesses_.load(std::memory_order_relaxed) != 0 &&
+         accesses_since_slice_ < kPatience)
+    access_over_.wait(mutex_);
+  runner_waits_ = false;
+  if (accesses_since_slice_ >= kPatience) slice_over_.notify_all();
+  accesses_since_slice_ = 0;
 
   host_ = Host::kAwake;
   const TimePoint start = ports_.time->now();

@@ -4,8 +4,9 @@
 // alone. It has no thread: it moves when a host calls run(), and in register accesses.
 //
 // All state is under one lock, taken by run() and by each register access. An access that waits
-// makes run() leave within 64 instructions, and goes first. With the lock held the device calls its
-// ports (ports.h), which must not call back.
+// makes run() leave within 64 instructions, and goes first; but after kPatience accesses in a row a
+// run() that waits has its turn, so that a driver that polls without a pause does not stop the
+// device. With the lock held the device calls its ports (ports.h), which must not call back.
 //
 // Allocates while it is built, for log lines, and in dump().
 #pragma once
@@ -71,7 +72,9 @@ class Gpu final : public Mmio,
   GpuDump dump();
 
  private:
-  // Takes the lock for a register access. A run() that has not begun lets it go first, once.
+  static constexpr std::uint32_t kPatience = 32;
+
+  // Takes the lock for a register access.
   class PANTRY_SCOPED_CAPABILITY Turn {
    public:
     explicit Turn(Gpu& gpu) PANTRY_ACQUIRE(gpu.mutex_);
@@ -105,9 +108,11 @@ class Gpu final : public Mmio,
   TimePoint advance(TimePoint now);
 
   Mutex mutex_;
-  CondVar turn_over_;
+  CondVar access_over_;  // for the run() that let accesses go first
+  CondVar slice_over_;   // for the accesses that let run() go first
   std::atomic<std::uint32_t> waiting_accesses_{0};
-  bool runner_waits_ PANTRY_GUARDED_BY(mutex_) = false;
+  std::atomic<bool> runner_waits_{false};
+  std::uint32_t accesses_since_slice_ PANTRY_GUARDED_BY(mutex_) = 0;
 
   // Under mutex_ from here on. Not annotated: the blocks call back through interfaces that know no
   // lock.

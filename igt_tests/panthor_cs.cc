@@ -21,11 +21,6 @@ constexpr unsigned kC = 24;
 constexpr unsigned kAddr = 30;  // r30:31
 constexpr unsigned kLen = 32;
 
-// Stores register `reg` to result word `word`.
-void keep(Assembler& stream, const Bench& bench, unsigned reg, uint32_t word) {
-  stream.move48(kAddr, bench.result_va(word)).store(reg, 1, kAddr, 0).wait_all();
-}
-
 void store_golden(const Device& device) {
   // The very stream of a test that runs on hardware: VA 0x1001000, value 0xDEADBEEF.
   Bench bench(device);
@@ -43,8 +38,8 @@ void move48_clears_the_top(const Device& device) {
   Bench bench(device);
   Assembler stream;
   stream.move32(kA, ~0U).move32(kA + 1, ~0U).move48(kA, 0xABCD'1234'5678);
-  keep(stream, bench, kA, 0);
-  keep(stream, bench, kA + 1, 1);
+  stream.store_register(bench.result_va(0), kA);
+  stream.store_register(bench.result_va(1), kA + 1);
   bench.run_ok(stream.publish());
   igt_assert_eq(bench.result(0), 0x12345678);
   igt_assert_eq(bench.result(1), 0xABCD);
@@ -61,8 +56,8 @@ void add32(const Device& device) {
   uint32_t word = 0;
   for (const auto& each : cases) {
     stream.move32(kA + 1, 0x55).move32(kA, each.start).add32(kB, kA, each.value);
-    keep(stream, bench, kB, word++);
-    keep(stream, bench, kA, word++);
+    stream.store_register(bench.result_va(word++), kB);
+    stream.store_register(bench.result_va(word++), kA);
   }
   bench.run_ok(stream.publish());
   word = 0;
@@ -86,8 +81,8 @@ void add64(const Device& device) {
   uint32_t word = 0;
   for (const auto& each : cases) {
     stream.move64(kA, each.start).add64(kB, kA, each.value);
-    keep(stream, bench, kB, word++);
-    keep(stream, bench, kB + 1, word++);
+    stream.store_register(bench.result_va(word++), kB);
+    stream.store_register(bench.result_va(word++), kB + 1);
   }
   bench.run_ok(stream.publish());
   word = 0;
@@ -106,7 +101,7 @@ void umin32(const Device& device) {
   uint32_t word = 0;
   for (const auto& pair : pairs) {
     stream.move32(kA, pair[0]).move32(kB, pair[1]).umin32(kC, kA, kB);
-    keep(stream, bench, kC, word++);
+    stream.store_register(bench.result_va(word++), kC);
   }
   bench.run_ok(stream.publish());
   word = 0;
@@ -162,124 +157,6 @@ void load_over_a_page_boundary(const Device& device) {
   for (uint32_t i = 0; i < 8; ++i) igt_assert_eq(bench.result(i), i < 4 ? 10 + i : 20 + i - 4);
 }
 
-void branches(const Device& device) {
-  Bench bench(device);
-  const uint32_t values[] = {0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF};
-  Assembler stream;
-  uint32_t word = 0;
-  for (const uint32_t value : values) {
-    for (unsigned condition = 0; condition <= 6; ++condition) {
-      stream.move32(kA, value).move32(kB, 1);
-      const auto skip = stream.branch_forward(static_cast<Condition>(condition), kA);
-      stream.move32(kB, 0);
-      stream.land(skip);
-      keep(stream, bench, kB, word++);
-    }
-  }
-  bench.run_ok(stream.publish());
-  word = 0;
-  for (const uint32_t value : values) {
-    const auto number = static_cast<int32_t>(value);
-    const bool taken[] = {number <= 0, number > 0,  number == 0, number != 0,
-                          number < 0,  number >= 0, true};
-    for (unsigned condition = 0; condition <= 6; ++condition) {
-      igt_assert_f(bench.result(word) == (taken[condition] ? 1 : 0), "condition %u with %#x\n",
-                   condition, value);
-      ++word;
-    }
-  }
-}
-
-void loop(const Device& device) {
-  constexpr uint32_t kRounds = 1000;
-  Bench bench(device);
-  Assembler stream;
-  stream.move32(kA, kRounds).move32(kB, 0);
-  const size_t top = stream.here();
-  stream.add32(kB, kB, 3).add32(kA, kA, -1).branch_back(Condition::kNotEqual, kA, top);
-  keep(stream, bench, kB, 0);
-  bench.run_ok(stream.publish());
-  igt_assert_eq(bench.result(0), 3 * kRounds);
-}
-
-void set_call(Assembler& stream, Stream target) {
-  stream.move48(kAddr, target.va).move32(kLen, target.size);
-}
-
-void call_returns(const Device& device) {
-  Bench bench(device);
-  Assembler callee;
-  callee.add32(kA, kA, 5);
-  const Stream target = bench.place(callee);
-  Assembler stream;
-  stream.move32(kA, 100);
-  set_call(stream, target);
-  stream.call(kAddr, kLen).call(kAddr, kLen).add32(kA, kA, 1);
-  keep(stream, bench, kA, 0);
-  bench.run_ok(stream.publish());
-  igt_assert_eq(bench.result(0), 111);
-}
-
-// The ring is level 1 and the job's stream level 2: six more fit.
-void nested_calls(const Device& device) {
-  constexpr unsigned kLevels = 6;
-  Bench bench(device);
-  Stream target = bench.place(Assembler().add32(kA, kA, 1));
-  for (unsigned level = 1; level < kLevels; ++level) {
-    Assembler stream;
-    set_call(stream, target);
-    stream.call(kAddr, kLen).add32(kA, kA, 16);
-    target = bench.place(stream);
-  }
-  Assembler stream;
-  stream.move32(kA, 0);
-  set_call(stream, target);
-  stream.call(kAddr, kLen);
-  keep(stream, bench, kA, 0);
-  bench.run_ok(stream.publish());
-  igt_assert_eq(bench.result(0), 1 + 16 * (kLevels - 1));
-}
-
-void jump_does_not_return(const Device& device) {
-  Bench bench(device);
-  bench.set_result(0, 0);
-  bench.set_result(1, 0);
-  const Stream target = bench.place(Assembler().store_value(bench.result_va(0), 1).publish());
-  Assembler stream;
-  set_call(stream, target);
-  stream.jump(kAddr, kLen).store_value(bench.result_va(1), 1).publish();
-  bench.run_ok(stream);
-  igt_assert_eq(bench.result(0), 1);
-  igt_assert_eq(bench.result(1), 0);
-}
-
-// A callee that jumps returns to its caller at the end of what it jumped to.
-void jump_inside_a_call(const Device& device) {
-  Bench bench(device);
-  const Stream last = bench.place(Assembler().add32(kA, kA, 100));
-  Assembler middle;
-  set_call(middle, last);
-  middle.jump(kAddr, kLen).add32(kA, kA, 1000);
-  const Stream first = bench.place(middle);
-  Assembler stream;
-  stream.move32(kA, 1);
-  set_call(stream, first);
-  stream.call(kAddr, kLen).add32(kA, kA, 10);
-  keep(stream, bench, kA, 0);
-  bench.run_ok(stream.publish());
-  igt_assert_eq(bench.result(0), 111);
-}
-
-void nops(const Device& device) {
-  Bench bench(device);
-  Assembler stream;
-  for (int i = 0; i < 1000; ++i) stream.nop();
-  // What a NOP carries besides its opcode does not matter.
-  stream.word(0x00FFFFFFFFFFFFFF).store_value(bench.result_va(0), 0x909).publish();
-  bench.run_ok(stream);
-  igt_assert_eq(bench.result(0), 0x909);
-}
-
 void set_registers_survive(const Device& device) {
   Bench bench(device);
   // Registers but the last four keep their values from one job of a queue to the next.
@@ -302,7 +179,7 @@ void scoreboard_selection(const Device& device) {
     stream.select_scoreboards(2, slot).move48(kAddr, bench.result_va(slot)).move32(kA, 40 + slot);
     stream.store(kA, 1, kAddr, 0).wait(static_cast<uint8_t>(1U << slot));
     stream.load(kB, 1, kAddr, 0).wait(static_cast<uint8_t>(1U << slot));
-    keep(stream, bench, kB, 16 + slot);
+    stream.store_register(bench.result_va(16 + slot), kB);
   }
   bench.run_ok(stream.publish());
   for (unsigned slot = 0; slot < 8; ++slot) {
@@ -374,7 +251,7 @@ void timestamps(const Device& device) {
   igt_assert_lte(first, last);
 }
 
-// The flush id moves on with each flush, and a client may read it.
+// The second one finds nothing left to clean.
 void flush_counts(const Device& device) {
   Bench bench(device);
   bench.store32(bench.result_va(0), 1);
@@ -408,30 +285,6 @@ void copy_a_page(const Device& device) {
     igt_assert_eq(uint32_t{to.words()[i]}, uint32_t{from.words()[i]});
 }
 
-void streams_over_a_page_boundary(const Device& device) {
-  Bench bench(device);
-  Bo low = Bo::create(device, kPage);
-  Bo high = Bo::create(device, kPage);
-  const Assembler stream = Assembler().store_value(bench.result_va(0), 0xB0B).publish();
-  bench.vm().map(low, kPlay);
-  bench.vm().map(high, kPlay + kPage);
-  // Only the first 8 words lie in the first page; NOPs before them.
-  const auto& words = stream.words();
-  for (size_t i = 0; i < words.size(); ++i) {
-    const uint64_t at = kPage - 4 * 8 + i * 8;
-    if (at < kPage)
-      low.quads()[at / 8] = words[i];
-    else
-      high.quads()[(at - kPage) / 8] = words[i];
-  }
-  bench.set_result(0, 0);
-  const Syncobj done = Syncobj::create(device);
-  const uint32_t size = 64 - 4 * 8 + stream.size_bytes();
-  bench.group().submit(0, {kPlay + kPage - 64, size}, Syncs().signal(done));
-  igt_assert_eq(done.finish(kPatience), 1);
-  igt_assert_eq(bench.result(0), 0xB0B);
-}
-
 constexpr Case kCases[] = {
     {"store-golden", "A known stream stores its word.", store_golden},
     {"move48", "MOVE clears the upper 16 bits.", move48_clears_the_top},
@@ -441,13 +294,6 @@ constexpr Case kCases[] = {
     {"load-and-store-many", "1 to 16 registers at a time.", load_and_store_many},
     {"negative-offsets", "Offsets reach backwards.", negative_offsets},
     {"load-over-a-page-boundary", "One load from two pages.", load_over_a_page_boundary},
-    {"branches", "Each condition with each kind of number.", branches},
-    {"loop", "A loop of 1000 rounds.", loop},
-    {"call-returns", "A call comes back.", call_returns},
-    {"nested-calls", "Calls down to the deepest level.", nested_calls},
-    {"jump-does-not-return", "A jump replaces the stream.", jump_does_not_return},
-    {"jump-inside-a-call", "A jump keeps the way back.", jump_inside_a_call},
-    {"nops", "NOPs do nothing.", nops},
     {"registers-survive", "Registers keep their values between jobs.", set_registers_survive},
     {"scoreboard-selection", "Loads and stores on each scoreboard.", scoreboard_selection},
     {"sync-objects-32", "SYNC_SET32 and SYNC_ADD32.", sync_objects_32},
@@ -457,8 +303,6 @@ constexpr Case kCases[] = {
     {"flush-twice", "A flush behind a flush.", flush_counts},
     {"error-barrier", "A barrier without an error.", error_barrier},
     {"copy-a-page", "1024 words through 16 registers.", copy_a_page},
-    {"stream-over-a-page-boundary", "A stream that lies in two pages.",
-     streams_over_a_page_boundary},
 };
 
 }  // namespace

@@ -111,7 +111,7 @@ void earlier_stores_stay(const Device& device) {
   igt_assert_eq(bench.result(2), 0);
 }
 
-// One access over two pages of which the second is not there writes nothing at all.
+// One access over two pages, of which the second is not there.
 void store_over_the_edge(const Device& device) {
   Bench bench(device);
   Bo bo = Bo::create(device, kPage);

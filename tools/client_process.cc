@@ -67,18 +67,23 @@ class KeyboardSignals {
 
 }  // namespace
 
-Result<int> run_client(const ClientProgram& program) {
+Result<pid_t> start_client(const ClientProgram& program) {
   std::vector<std::string> command = program.command;
   std::vector<std::string> environment = environment_of(program);
   posix_spawnattr_t attributes;
   ::posix_spawnattr_init(&attributes);
   KeyboardSignals::set_default_in(attributes);
-  const KeyboardSignals keyboard;
   pid_t pid = 0;
   const int error = ::posix_spawnp(&pid, command[0].c_str(), nullptr, &attributes, pointers_to(command).data(),
                                    pointers_to(environment).data());
   ::posix_spawnattr_destroy(&attributes);
   if (error != 0) return Error(static_cast<Errno>(error));
+  return pid;
+}
+
+Result<int> run_client(const ClientProgram& program) {
+  const KeyboardSignals keyboard;
+  PANTRY_TRY_ASSIGN(const pid_t pid, start_client(program));
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }

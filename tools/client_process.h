@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// Runs a program with the shim preloaded and waits for it.
+// Programs that run with the shim preloaded.
 #pragma once
+
+#include <sys/types.h>
 
 #include <string>
 #include <vector>
@@ -15,6 +17,9 @@ struct ClientProgram {
   std::string shim;                  // path of the library to preload
   std::string directory;             // of the host's sockets
 };
+
+// Starts it; the caller waits for it. ENOENT and the like.
+Result<pid_t> start_client(const ClientProgram& program);
 
 // The exit status as a shell would report it: the program's, or 128 + signal. While the program runs, an interrupt from the
 // keyboard is its business. ENOENT and the like when it cannot be started.

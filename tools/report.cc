@@ -92,8 +92,8 @@ std::string Report::text() {
                    slot.faulted ? ", faulted" : "");
   });
   text += "\nFaults\n";
-  for (const driver::FaultRecord& record : machine_.device().faults())
-    fmt::format_to(out, "  {:>10.3f} ms  AS {}  VA {:#x}  status {:#010x}\n", milliseconds_of(record.when - start_),
+  for (const driver::Device::FaultRecord& record : machine_.device().faults())
+    fmt::format_to(out, "  {:>10.3f} ms  AS {}  VA {:#x}  status {:#010x}\n", milliseconds_of(record.time - start_),
                    record.fault.as, record.fault.address.value, record.fault.status);
   return text;
 }

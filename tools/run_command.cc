@@ -10,6 +10,7 @@
 #include "tools/client_process.h"
 #include "tools/private_directory.h"
 #include "tools/report.h"
+#include "tools/server_thread.h"
 #include "uapi/server/device_tree.h"
 #include "uapi/server/server.h"
 
@@ -19,32 +20,6 @@ namespace {
 constexpr unsigned kBindThreads = 2;
 constexpr int kCannotHost = 125;
 constexpr int kCannotStart = 127;
-
-class ServerThread final : private driver::ThreadBody {
- public:
-  ServerThread(driver::Executor& executor, uapi::Server& server) : executor_(executor), server_(server) {
-    executor_.spawn("server", *this);
-  }
-  ~ServerThread() {
-    server_.stop();
-    MutexLock lock(mutex_);
-    while (!finished_) done_.wait(mutex_);
-  }
-
- private:
-  void run() override {
-    server_.run();
-    MutexLock lock(mutex_);
-    finished_ = true;
-    done_.notify_all();
-  }
-
-  driver::Executor& executor_;
-  uapi::Server& server_;
-  Mutex mutex_;
-  CondVar done_;
-  bool finished_ PANTRY_GUARDED_BY(mutex_) = false;
-};
 
 int fail(const char* what, Errno error) {
   fmt::print(stderr, "pantry: {}: {}\n", what, name_of(error));

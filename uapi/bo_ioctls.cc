@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// BO_CREATE, BO_MMAP_OFFSET, GEM_CLOSE: panthor-uapi.md A.5.
+// BO_CREATE, BO_MMAP_OFFSET, GEM_CLOSE, GEM_FLINK, GEM_OPEN: panthor-uapi.md A.5, B.2.
 #include <drm/panthor_drm.h>
 
 #include "uapi/ioctl_handlers.h"
@@ -47,6 +47,18 @@ Result<> bo_mmap_offset(Call& call) {
 Result<> gem_close(Call& call) {
   const auto& args = call.arg<drm_gem_close>();
   return call.file.close_buffer(args.handle);
+}
+
+Result<> gem_flink(Call& call) {
+  const auto& args = call.arg<drm_gem_flink>();
+  if (!call.file.buffer(args.handle)) return reject(Errno::kNoEnt, "GEM_FLINK: buffer {} is unknown", args.handle);
+  log_gap("uapi", "GEM_FLINK: global names are not emulated");
+  return Error(Errno::kNotSupp);
+}
+
+Result<> gem_open(Call& call) {
+  // Nothing ever has a global name (gem_flink).
+  return reject(Errno::kNoEnt, "GEM_OPEN: no buffer is named {}", call.arg<drm_gem_open>().name);
 }
 
 }  // namespace pantry::uapi

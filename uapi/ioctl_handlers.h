@@ -21,6 +21,8 @@ Result<> vm_get_state(Call& call);
 Result<> bo_create(Call& call);
 Result<> bo_mmap_offset(Call& call);
 Result<> gem_close(Call& call);
+Result<> gem_flink(Call& call);
+Result<> gem_open(Call& call);
 
 // group_ioctls.cc
 Result<> group_create(Call& call);

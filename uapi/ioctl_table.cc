@@ -25,6 +25,8 @@ constexpr IoctlEntry kTable[] = {
     {DRM_IOCTL_GET_STATS, kPrimary, get_stats, "GET_STATS"},
     {DRM_IOCTL_SET_VERSION, kMaster, set_version, "SET_VERSION"},
     {DRM_IOCTL_GEM_CLOSE, kAnyone, gem_close, "GEM_CLOSE"},
+    {DRM_IOCTL_GEM_FLINK, kPrimary, gem_flink, "GEM_FLINK"},
+    {DRM_IOCTL_GEM_OPEN, kPrimary, gem_open, "GEM_OPEN"},
     {DRM_IOCTL_GET_CAP, kAnyone, get_cap, "GET_CAP"},
     {DRM_IOCTL_SET_CLIENT_CAP, kPrimary, set_client_cap, "SET_CLIENT_CAP"},
     {DRM_IOCTL_AUTH_MAGIC, kMaster, no_authentication, "AUTH_MAGIC"},

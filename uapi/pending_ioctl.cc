@@ -82,7 +82,8 @@ void PendingIoctl::finish() {
 
 PendingIoctls::~PendingIoctls() {
   MutexLock lock(mutex_);
-  for (auto& [ioctl, owned] : ioctls_) ioctl->cancel();
+  for (auto& [ioctl, owned] : ioctls_)
+    if (owned) owned->cancel();
   while (!ioctls_.empty()) changed_.wait(mutex_);
 }
 
@@ -100,18 +101,20 @@ void PendingIoctls::start(std::unique_ptr<PendingIoctl> owned) {
 void PendingIoctls::cancel(std::uint64_t token) {
   MutexLock lock(mutex_);
   for (auto& [ioctl, owned] : ioctls_)
-    if (ioctl->token() == token) ioctl->cancel();
+    if (owned && owned->token() == token) owned->cancel();
 }
 
 void PendingIoctls::destroy(PendingIoctl& ioctl) {
   std::unique_ptr<PendingIoctl> dead;
   {
     MutexLock lock(mutex_);
-    dead = std::move(ioctls_.extract(&ioctl).mapped());
+    dead = std::move(ioctls_.find(&ioctl)->second);
   }
   // From its own work item the lane's cancel only undoes a re-queue, of which there is none.
   dead.reset();
+  // The entry goes last, under the lock: from then on this object may be gone.
   MutexLock lock(mutex_);
+  ioctls_.erase(&ioctl);
   changed_.notify_all();
 }
 

@@ -65,6 +65,7 @@ class PendingIoctls {
   driver::Executor& executor_;
   Mutex mutex_;
   CondVar changed_;
+  // A null value: that one is being destroyed.
   std::unordered_map<PendingIoctl*, std::unique_ptr<PendingIoctl>> ioctls_ PANTRY_GUARDED_BY(mutex_);
 };
 

@@ -21,7 +21,8 @@ Result<> prime_handle_to_fd(Call& call) {
     return reject(Errno::kInval, "PRIME_HANDLE_TO_FD: buffer {} is private to a VM", args.handle);
   args.fd = -1;
   call.new_fd = NewFd{std::move(buffer), call.user_argument + offsetof(drm_prime_handle, fd),
-                      (args.flags & O_CLOEXEC) != 0 ? NewFd::OnExec::kClose : NewFd::OnExec::kKeep};
+                      (args.flags & O_CLOEXEC) != 0 ? NewFd::OnExec::kClose : NewFd::OnExec::kKeep,
+                      (args.flags & O_RDWR) != 0 ? NewFd::Access::kReadWrite : NewFd::Access::kReadOnly};
   return {};
 }
 

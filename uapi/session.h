@@ -33,6 +33,7 @@ struct NewFd {
   std::variant<Ref<driver::Buffer>, Ref<driver::SyncFile>, Ref<driver::Syncobj>> object;
   UserAddr number_at;
   enum class OnExec { kKeep, kClose } on_exec = OnExec::kKeep;
+  enum class Access { kReadOnly, kReadWrite } access = Access::kReadWrite;  // of a dma-buf
 };
 
 struct IoctlRequest {

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 
+#include "driver/sync/fence_merge.h"
 #include "uapi/ioctl_handlers.h"
 #include "uapi/reject.h"
 #include "uapi/syncobj_lookup.h"
@@ -28,10 +29,14 @@ Result<> transfer_now(Call& call, driver::Syncobj& from, driver::Syncobj& to) {
   if (!fence)
     return reject(Errno::kInval, "SYNCOBJ_TRANSFER: syncobj {} has no fence for point {}", args.src_handle,
                   args.src_point);
-  if (args.dst_point != 0)
-    to.add_point(driver::FenceChain::create(), *std::move(fence), args.dst_point);
-  else
+  if (args.dst_point == 0) {
     to.replace(*std::move(fence));
+    return {};
+  }
+  // A timeline takes what is pending inside the fence, so what has failed by now leaves no trace (errata B.5).
+  const Ref<driver::Fence> source[] = {*std::move(fence)};
+  PANTRY_TRY_ASSIGN(Ref<driver::Fence> flat, driver::merge(source));
+  to.add_point(driver::FenceChain::create(), std::move(flat), args.dst_point);
   return {};
 }
 

@@ -36,8 +36,9 @@ static_assert(timer_word(kPoweroffHysteresis) == 0xeb && timer_word(kIdleHystere
 // Of endpoint work that makes no progress.
 constexpr std::uint64_t kProgressCycles = 5 * 500 * kMiB;
 
-constexpr std::uint32_t kToggledAtBoot =
-    Request::CfgAllocEn::kMask | Request::CfgPoweroffTimer::kMask | Request::CfgProgressTimer::kMask;
+constexpr std::uint32_t kToggledAtBoot = Request::CfgAllocEn::kMask |
+                                         Request::CfgPoweroffTimer::kMask |
+                                         Request::CfgProgressTimer::kMask;
 constexpr std::uint32_t kInterruptsWanted =
     kToggledAtBoot | Request::Ping::kMask | Request::IdleEn::kMask | Request::Idle::kMask;
 
@@ -49,6 +50,7 @@ Firmware::Firmware(const Config& config)
 Firmware::~Firmware() {
   config_.device.executor.lane(Lane::kScheduler).cancel(ping_work_);
   sections_.clear();
+  if (vm_is_active_) vm_->deactivate();
 }
 
 Result<std::unique_ptr<Firmware>> Firmware::load(const Config& config,
@@ -100,6 +102,7 @@ Result<> Firmware::boot(Sections sections) {
               pantry::name_of(active.error()));
     return Error(active.error());
   }
+  vm_is_active_ = true;
   if (sections == Sections::kReloaded) fill_sections();
   Result<> result = start();
   if (result && !interface_) result = read_interface();
@@ -118,8 +121,8 @@ Result<> Firmware::start() {
   }
   unmask_interrupt();
   config_.mmio.write32(gpu::kMcuControl, static_cast<std::uint32_t>(gpu::McuControl::kAuto));
-  const bool booted = wait_until(
-      [this]() PANTRY_NO_THREAD_SAFETY_ANALYSIS { return booted_; }, kBootLimit);
+  const bool booted =
+      wait_until([this]() PANTRY_NO_THREAD_SAFETY_ANALYSIS { return booted_; }, kBootLimit);
   // The interrupt may still be on its way.
   if (booted || job_int::Global::get(config_.mmio.read32(job_int::kStatus))) return {};
   log_error(kRoom, "the firmware did not boot within {} ms, MCU_STATUS is {}",
@@ -253,8 +256,7 @@ bool Firmware::wait_until(Condition condition, Duration limit) noexcept {
   if (condition()) return true;
   for (HardwareLimit hardware(clock_, limit); !hardware.expired();) {
     const TimePoint now = clock_.now();
-    interrupted_.wait_until(
-        mutex_, now < hardware.deadline() ? hardware.deadline() : now + kGrace);
+    interrupted_.wait_until(mutex_, now < hardware.deadline() ? hardware.deadline() : now + kGrace);
     if (condition()) return true;
   }
   return condition();
@@ -274,8 +276,7 @@ std::uint32_t Firmware::wait_for_groups(const GroupMasks& masks) noexcept {
 
 void Firmware::set_load(Load load) noexcept {
   if (load_.exchange(load) == load || load == Load::kIdle) return;
-  config_.device.executor.lane(Lane::kScheduler)
-      .queue_at(ping_work_, clock_.now() + kPingInterval);
+  config_.device.executor.lane(Lane::kScheduler).queue_at(ping_work_, clock_.now() + kPingInterval);
 }
 
 void Firmware::ping() {
@@ -293,8 +294,7 @@ void Firmware::ping() {
   const auto answered = [&word] { return (word.differing() & Request::Ping::kMask) == 0; };
   if (!wait_until(answered, kAnswerLimit))
     return config_.reset.request_reset("the firmware did not answer a ping");
-  config_.device.executor.lane(Lane::kScheduler)
-      .queue_at(ping_work_, clock_.now() + kPingInterval);
+  config_.device.executor.lane(Lane::kScheduler).queue_at(ping_work_, clock_.now() + kPingInterval);
 }
 
 void Firmware::handle_interrupt() {

@@ -48,9 +48,8 @@ class Firmware final {
   };
   // Creates the MCU's VM and maps the image's sections. EINVAL for an image that is refused, with
   // the reason logged; ENOMEM, ENOSPC.
-  static Result<std::unique_ptr<Firmware>> load(const Config& config,
-                                                std::span<const std::uint8_t> image)
-      PANTRY_MAY_ALLOCATE;
+  static Result<std::unique_ptr<Firmware>> load(
+      const Config& config, std::span<const std::uint8_t> image) PANTRY_MAY_ALLOCATE;
   // Stopped by then, and every allocation is gone.
   ~Firmware();
   Firmware(const Firmware&) = delete;
@@ -115,6 +114,7 @@ class Firmware final {
   const Config config_;
   Clock& clock_;
   Ref<Vm> vm_;
+  bool vm_is_active_ = false;
   std::vector<LoadedSection> sections_;
   std::size_t shared_ = 0;
   std::optional<FirmwareInterface> interface_;

@@ -49,7 +49,8 @@ std::expected<std::optional<FirmwareSection>, const char*> parse_section(Bytes f
   const std::uint32_t data_end = word_at(entry, format::section::kDataEnd);
   if (data_end < data_start) return Refused("the data of a section ends before it starts");
   if (va_end < va_start) return Refused("a section ends before it starts");
-  if (data_end > file.size()) return Refused("the data of a section lies behind the end of the file");
+  if (data_end > file.size())
+    return Refused("the data of a section lies behind the end of the file");
   if (!is_aligned(va_start, kPageSize) || !is_aligned(va_end, kPageSize))
     return Refused("a section is not page-aligned");
   if ((flags & ~format::SectionFlags::kSupportedMask) != 0)

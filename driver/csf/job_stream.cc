@@ -33,11 +33,10 @@ JobStream::JobStream(const JobStreamArgs& args) {
   stream.add(isa::Move48{.dst = value, .imm = 1});
   // What the client's stream started must be over before the job is.
   stream.add(isa::Wait{.mask = everything});
-  stream.add(isa::SyncAdd64{.error_propagate = true,
-                            .scope = isa::SyncScope::kSystem,
-                            .wait = isa::kNoScoreboards,
+  stream.add(isa::SyncAdd64{.address = address,
                             .data = value,
-                            .address = address});
+                            .error_propagate = true,
+                            .scope = isa::SyncScope::kSystem});
   stream.add(isa::ErrorBarrier{});
   stream.pad_to_multiple_of(8);
   PANTRY_CHECK(stream.size() == kInstructions);

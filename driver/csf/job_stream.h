@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What the driver puts into a ring for one job: caches made current, the client's stream called, and
-// at the end the queue's sync object counted up by one, which is how the host hears of it
+// What the driver puts into a ring for one job: caches made current, the client's stream called,
+// and at the end the queue's sync object counted up by one, which is how the host hears of it
 // (panthor-uapi.md E.2). A job that fails leaves no error behind for the next one.
 //
 // A value; allocates nothing.
@@ -19,10 +19,11 @@ namespace pantry::driver {
 inline constexpr std::uint32_t kOwnRegisters = 4;
 
 struct JobStreamArgs {
-  GpuVa stream;               // the client's, 64-byte aligned
-  std::uint32_t bytes = 0;    // of it, not 0
-  std::uint32_t flush_id = 0; // what the client read when it last knew the caches to be clean; 0: flush
-  GpuVa sync_object;          // of the queue
+  GpuVa stream;             // the client's, 64-byte aligned
+  std::uint32_t bytes = 0;  // of it, not 0
+  std::uint32_t flush_id =
+      0;              // what the client read when it last knew the caches to be clean; 0: flush
+  GpuVa sync_object;  // of the queue
   std::uint32_t registers = 0;    // of a stream: 96
   std::uint32_t scoreboards = 0;  // of a stream: 8
 };

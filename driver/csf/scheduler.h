@@ -17,12 +17,15 @@
 
 #include "driver/csf/firmware.h"
 #include "driver/csf/group.h"
+#include "driver/memory/allocation_faults.h"
 #include "driver/mmu/cache_flusher.h"
 
 namespace pantry::driver {
 
 class Scheduler final : public VmFaultListener, public FirmwareListener {
  public:
+  struct State;
+
   struct Config {
     Executor& executor;
     Cleanup& cleanup;
@@ -30,6 +33,7 @@ class Scheduler final : public VmFaultListener, public FirmwareListener {
     Firmware& firmware;
     AddressSpaces& spaces;
     CacheFlusher& caches;
+    AllocationFaults& faults;
     ResetRequest& reset;
     // Set while a reset is wanted or under way: no tick until resume_all.
     const std::atomic<bool>& reset_pending;
@@ -62,8 +66,8 @@ class Scheduler final : public VmFaultListener, public FirmwareListener {
 
   // For the report and for leak checks.
   struct Totals {
-    std::uint32_t groups = 0;    // alive, destroyed ones that still have jobs included
-    std::uint32_t resident = 0;  // on a slot
+    std::uint32_t groups = 0;     // alive, destroyed ones that still have jobs included
+    std::uint32_t resident = 0;   // on a slot
     std::uint32_t in_flight = 0;  // jobs in a ring whose fence has not signalled
     std::uint64_t ticks = 0;
     std::uint64_t jobs = 0;  // ever put into a ring
@@ -71,8 +75,6 @@ class Scheduler final : public VmFaultListener, public FirmwareListener {
   Totals totals() const;
 
  private:
-  friend class Group;
-  struct State;
   std::unique_ptr<State> state_;
 };
 

@@ -25,8 +25,7 @@ class PagePool;
 struct GpuInfo {
   std::uint32_t gpu_id, gpu_rev, csf_id, l2_features, tiler_features, mem_features, mmu_features,
       thread_features;
-  std::uint32_t max_threads, thread_max_workgroup_size, thread_max_barrier_size,
-      coherency_features;
+  std::uint32_t max_threads, thread_max_workgroup_size, thread_max_barrier_size, coherency_features;
   std::uint32_t texture_features[4];
   std::uint32_t as_present;
   std::uint32_t selected_coherency;

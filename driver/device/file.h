@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// One open of a device node: the handles and ids that a client owns. Destroying it is what close does, in the order of
-// panthor-uapi.md G. Objects live on while mappings, jobs or other files hold them.
+// One open of a device node: the handles and ids that a client owns. Destroying it is what close
+// does, in the order of panthor-uapi.md G. Objects live on while mappings, jobs or other files hold
+// them.
+//
+// Any thread, but not from a work item: the lock is held across allocations.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <memory>
 
 #include "driver/device/device.h"
@@ -35,6 +40,7 @@ class File final : private BufferLookup {
   const Credentials& credentials() const { return credentials_; }
   // DRM master: the first opener of the primary node, until it drops it (panthor-uapi.md B.1, B.2).
   bool is_master() const;
+  // EACCES, EBUSY: panthor-uapi.md B.2.
   Result<> set_master();
   Result<> drop_master();
 
@@ -42,15 +48,18 @@ class File final : private BufferLookup {
   Result<std::uint32_t> add_buffer(Ref<Buffer> buffer) PANTRY_MAY_ALLOCATE;
   Result<std::uint32_t> import_buffer(Ref<Buffer> buffer) PANTRY_MAY_ALLOCATE;
   Ref<Buffer> buffer(std::uint32_t handle);
+  // Whether it has a handle here, and so may be mapped.
   bool owns(const Buffer& buffer);
+  // EINVAL.
   Result<> close_buffer(std::uint32_t handle);
 
   // Syncobj handles, from 1; never de-duplicated.
   Result<std::uint32_t> add_syncobj(Ref<Syncobj> syncobj) PANTRY_MAY_ALLOCATE;
   Ref<Syncobj> syncobj(std::uint32_t handle);
+  // EINVAL.
   Result<> destroy_syncobj(std::uint32_t handle);
 
-  // VM ids 1..32 (EBUSY), group handles 1..128 (EBUSY).
+  // VM ids 1..32, group handles 1..128: EBUSY when all are in use, EINVAL for unknown ones.
   Result<std::uint32_t> add_vm(Ref<Vm> vm) PANTRY_MAY_ALLOCATE;
   Ref<Vm> vm(std::uint32_t id);
   Result<> destroy_vm(std::uint32_t id) PANTRY_MAY_WAIT;
@@ -59,17 +68,22 @@ class File final : private BufferLookup {
   Result<> destroy_group(std::uint32_t handle);
 
   BufferLookup& buffer_lookup() { return *this; }
+  // visit(id, vm) in order of id. `visit` calls nothing of this file's.
   template <class Visit>
   void for_each_vm(Visit visit);
 
  private:
   Ref<Buffer> find_buffer(std::uint32_t handle) override { return buffer(handle); }
+  void destroy(Vm& vm) PANTRY_MAY_WAIT;
+  void release_all() PANTRY_MAY_WAIT;
 
   Device& device_;
   const NodeType node_;
   const Credentials credentials_;
+  bool was_master_ = false;  // guarded by Device::Nodes::mutex
   Mutex mutex_;
   IdTable<Ref<Buffer>> buffers_ PANTRY_GUARDED_BY(mutex_){1, UINT32_MAX};
+  std::map<const Buffer*, std::uint32_t> handles_ PANTRY_GUARDED_BY(mutex_);  // of buffers_
   IdTable<Ref<Syncobj>> syncobjs_ PANTRY_GUARDED_BY(mutex_){1, UINT32_MAX};
   IdTable<Ref<Vm>> vms_ PANTRY_GUARDED_BY(mutex_){1, kMaxVms};
   IdTable<Ref<Group>> groups_ PANTRY_GUARDED_BY(mutex_){1, kMaxGroups};

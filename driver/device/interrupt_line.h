@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// One level-triggered interrupt line as the driver sees it: the device sets the level, a work item on Lane::kIrq runs the
-// handler while the level is high. set() never calls the handler, and allocates nothing.
+// One level-triggered interrupt line as the driver sees it: the device sets the level, a work item
+// on Lane::kIrq runs the handler while the level is high. set() never calls the handler, and
+// allocates nothing.
 #pragma once
 
 #include <atomic>
@@ -13,21 +14,33 @@ namespace pantry::driver {
 
 class InterruptHandler {
  public:
+  // Brings the level down, by answering or by masking what is pending; else it is called again.
   virtual void handle_interrupt() = 0;
 
  protected:
   ~InterruptHandler() = default;
 };
 
+// `MemberInterrupt<Firmware, &Firmware::handle_interrupt> job_handler{firmware};`
+template <class Owner, void (Owner::*Method)()>
+class MemberInterrupt final : public InterruptHandler {
+ public:
+  explicit MemberInterrupt(Owner& owner) : owner_(owner) {}
+  void handle_interrupt() override { (owner_.*Method)(); }
+
+ private:
+  Owner& owner_;
+};
+
 class InterruptLine final : public emu::IrqLine, private Work {
  public:
   explicit InterruptLine(WorkLane& lane) : lane_(lane) {}
-  // Detached by then.
+  // Detached by then (CHECK).
   ~InterruptLine();
 
   // The level from before is seen too. Handlers of one device never run at the same time.
   void attach(InterruptHandler& handler);
-  // Returns when the handler no longer runs.
+  // Returns when the handler no longer runs. Harmless when none is attached.
   void detach();
 
   void set(bool level) override;

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// An in-order queue of jobs with dependencies, a credit limit and a completion fence per job: the bind queue of a VM, and
-// the software side of each queue of a group.
+// An in-order queue of jobs with dependencies, a credit limit and a completion fence per job: the
+// bind queue of a VM, and the software side of each queue of a group.
 //
-// A job starts when it is at the head, all its dependencies have signalled (an error in a dependency does not fail it) and
-// its credits fit under the limit. It starts on the bind pool inside a SignallingSection. Its fence `done` signals when
-// the job has finished, with its error. Nothing here allocates after Job::prepare.
+// A job starts when it is at the head, all its dependencies have signalled (an error in a
+// dependency does not fail it) and its credits fit under the limit. It starts on the queue's lane
+// inside a SignallingSection. Its fence `done` signals when the job has finished, with its error.
+// Nothing here allocates after Job::prepare, and nothing is freed outside the clean-up lane: the
+// queue drops its reference to a job inside the section.
 #pragma once
 
 #include <cstdint>
@@ -17,11 +19,12 @@
 
 namespace pantry::driver {
 
-class JobQueue;
+class JobQueueState;
 
-class Job : public RefCounted {
+class Job : public RefCounted, private FenceCallback {
  public:
-  // `timeline_name`: what the fence reports, "panthor-vm-bind" or "panthor-queue"; static storage. `credits` may be 0.
+  // `timeline_name`: what the fence reports, "panthor-vm-bind" or "panthor-queue"; static storage.
+  // `credits` may be 0. Throws bad_alloc.
   Job(const char* timeline_name, std::uint32_t credits);
 
   // Prepare only. Allocates: ENOMEM. An already signalled fence costs nothing.
@@ -32,54 +35,66 @@ class Job : public RefCounted {
 
   // What became of start().
   struct Started {
-    // Signals when the job has finished; its error becomes the job's. Null: the job is finished already, with `error`.
+    // Signals when the job has finished; its error becomes the job's. Null: the job is finished
+    // already, with `error`.
     Ref<Fence> hardware;
     int error = 0;  // 0 or a positive errno
   };
-  // Starts the job. On the bind pool, inside a SignallingSection, no lock held.
+  // Starts the job. On the queue's lane, inside a SignallingSection, no lock held.
   virtual Started start() noexcept = 0;
 
  protected:
   ~Job() override;
 
  private:
-  friend class JobQueue;
+  friend class JobQueueState;
   class DoneFence;
-  class Wait;
-  const char* const timeline_name_;
+  // The dependency that the job waits for has signalled, or its hardware has finished.
+  void on_signalled(Fence& fence) noexcept final;
+  void finish(TimePoint now, int error) noexcept;
+
   const std::uint32_t credits_;
-  Ref<Fence> done_;
+  const Ref<Fence> done_;
+  // From here on written by the queue only.
   std::vector<Ref<Fence>> dependencies_;
+  std::size_t next_dependency_ = 0;
+  Ref<Fence> hardware_;
+  JobQueueState* queue_ = nullptr;
   Job* next_ = nullptr;
+  Job* previous_ = nullptr;
 };
 
 class JobQueue {
  public:
   static constexpr std::uint32_t kUnlimited = UINT32_MAX;
 
-  // Runs on `lane` of `executor`. `credit_limit`: the sum of the credits of jobs that have started and not finished; a
-  // job larger than the limit starts alone.
+  // Runs on `lane` of `executor`. `credit_limit`: the sum of the credits of jobs that have started
+  // and not finished; a job larger than the limit starts alone.
   JobQueue(Executor& executor, Cleanup& cleanup, Lane lane, std::uint32_t credit_limit);
-  // The queue is empty by then: its owner has called kill and seen the last fence, or holds a reference per job.
+  // The queue is empty by then (CHECK): its owner has seen the last fence, or holds a reference per
+  // job, or has drained it. Waits, boundedly, for a run of the queue in progress; never from a job,
+  // nor from a callback of a fence.
   ~JobQueue();
 
-  // Appends `job`; its fence signals later. Several queues' jobs keep the order in which they were pushed only through
-  // dependencies. Allocates nothing; any context.
+  // Appends `job`; its fence signals later. Several queues' jobs keep the order in which they were
+  // pushed only through dependencies. Allocates nothing; any context.
   void push(Ref<Job> job) noexcept;
-  // From now on jobs are not started: each finishes with `error` (ECANCELED, say) in order, once its dependencies have
-  // signalled. Jobs already started finish by themselves.
+  // From now on jobs are not started: each finishes with `error` (ECANCELED, say) in order, once
+  // its dependencies have signalled and the jobs before it have finished. Jobs already started
+  // finish by themselves. A second call has no effect.
   void kill(Errno error) noexcept;
-  // Between stop and start no job is started (a reset). Returns when none is inside Job::start. Nests.
+  // Between stop and start no job is started (a reset). Returns when none is inside Job::start.
+  // Nests. Bounded, so a work item of another lane may call it; no lock is held that Job::start
+  // takes.
   void stop() PANTRY_MAY_WAIT;
   void start() noexcept;
-  // Nothing pushed is unfinished.
+  // Nothing pushed is unfinished: every `done` has signalled.
   bool idle() const;
   // Waits until idle. No lock held, never from a work item.
   void drain() PANTRY_MAY_WAIT;
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  std::unique_ptr<JobQueueState> state_;
 };
 
 }  // namespace pantry::driver

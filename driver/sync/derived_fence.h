@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// A fence that signals because another one has: a chain, an array, the fence of a job behind that of the hardware. Such
-// fences can stand in a row of any length, so they do not signal from inside the callback that tells them to: the thread's
-// outermost signal() does it in a loop, after its own callbacks, in the order in which they were told. Nothing is
-// allocated.
+// A fence that signals because another one has: a chain, an array, the fence of a job behind that
+// of the hardware. Such fences can stand in a row of any length, so they do not signal from inside
+// the callback that tells them to: the thread's outermost signal() does it in a loop, after its own
+// callbacks, in the order in which they were told. Nothing is allocated.
 #pragma once
 
 #include "driver/sync/fence.h"
@@ -15,8 +15,9 @@ class DerivedFence : public Fence {
   using Fence::Fence;
   ~DerivedFence() override = default;
 
-  // Signals this fence before the outermost signal() of the thread returns, or at once when there is none. Keeps the fence
-  // alive until then; no effect if its last reference has gone, for then nobody can see it. Once.
+  // Signals this fence before the outermost signal() of the thread returns, or at once when there
+  // is none. Keeps the fence alive until then; no effect if its last reference has gone, for then
+  // nobody can see it. Once.
   void signal_in_turn(TimePoint now, int error) noexcept;
   // Called once the callbacks have run, on the same thread.
   virtual void after_signal() noexcept {}
@@ -28,7 +29,8 @@ class DerivedFence : public Fence {
   int turn_error_ = 0;
 };
 
-// Stands around everything that runs callbacks. The outermost one of a thread signals the derived fences when it ends.
+// Stands around everything that runs callbacks. The outermost one of a thread signals the derived
+// fences when it ends.
 class SignalLoop {
  public:
   SignalLoop() noexcept;

@@ -112,8 +112,8 @@ void Fence::run_callbacks() noexcept {
   }
 }
 
-// The fence is made signalled, not signalled afterwards: no lock is taken, so no simulated thread can be switched away
-// while the compiler's guard of the variable is held.
+// The fence is made signalled, not signalled afterwards: no lock is taken, so no simulated thread
+// can be switched away while the compiler's guard of the variable is held.
 Ref<Fence> stub_fence() {
   static Ref<Fence>* const stub = new Ref<Fence>(make_ref<StubFence>(current_time()));
   return *stub;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// A fence: something that happens once, in bounded time, and may carry an error. The promise that a published fence
-// signals is what SignallingSection guards (driver/kernel/signalling.h).
+// A fence: something that happens once, in bounded time, and may carry an error. The promise that a
+// published fence signals is what SignallingSection guards (driver/kernel/signalling.h).
 //
-// Signalling neither allocates nor frees. Callbacks run on the signalling thread, in the order in which they were added,
-// without any lock of the fence's. A callback must not block, allocate, free or take a lock that is held across either;
-// it usually queues a work item. A fence that signals other fences (a chain) does so without recursion (derived_fence.h).
+// Signalling neither allocates nor frees. Callbacks run on the signalling thread, in the order in
+// which they were added, without any lock of the fence's. A callback must not block, allocate, free
+// or take a lock that is held across either; it usually queues a work item. A fence that signals
+// other fences (a chain) does so without recursion (derived_fence.h).
 #pragma once
 
 #include <atomic>
@@ -42,7 +43,8 @@ class FenceCallback {
 
 class Fence : public RefCounted {
  public:
-  // A fence of its own context: contexts order fences whose seqno can be compared. Allocates nothing.
+  // A fence of its own context: contexts order fences whose seqno can be compared. Allocates
+  // nothing.
   Fence(std::uint64_t context, std::uint64_t seqno) : context_(context), seqno_(seqno) {}
 
   // A new number for an ordered series of fences.
@@ -65,14 +67,16 @@ class Fence : public RefCounted {
   // When it signalled; undefined while pending.
   TimePoint timestamp() const noexcept { return timestamp_; }
 
-  // `callback` is called once when the fence signals. False, and never called, when it has signalled already.
+  // `callback` is called once when the fence signals. False, and never called, when it has
+  // signalled already.
   bool add_callback(FenceCallback& callback) noexcept;
-  // Once this returns, `callback` neither runs nor will run. True if it was registered and not called. Waits, boundedly,
-  // for a call in progress on another thread; so not under a lock that the callback takes. From the callback itself it
-  // has no effect.
+  // Once this returns, `callback` neither runs nor will run. True if it was registered and not
+  // called. Waits, boundedly, for a call in progress on another thread; so not under a lock that
+  // the callback takes. From the callback itself it has no effect.
   bool remove_callback(FenceCallback& callback) noexcept;
 
-  // Signals, once: a second call is a bug (CHECK). `error` 0 or a positive errno. The caller holds a reference.
+  // Signals, once: a second call is a bug (CHECK). `error` 0 or a positive errno. The caller holds
+  // a reference.
   void signal(TimePoint now, int error) noexcept;
 
  protected:
@@ -82,8 +86,9 @@ class Fence : public RefCounted {
       : context_(context), seqno_(seqno), status_(1), timestamp_(when) {}
   ~Fence() override;
 
-  // What status() says while signal() is still to come: a fence that follows others is signalled for everybody as soon as
-  // they are, though its callbacks run a little later. No callback runs from here; takes leaf locks only.
+  // What status() says while signal() is still to come: a fence that follows others is signalled
+  // for everybody as soon as they are, though its callbacks run a little later. No callback runs
+  // from here; takes leaf locks only.
   virtual int early_status() const noexcept { return kPending; }
   // For fences that are numbered after their creation; before anybody else sees the fence.
   void set_number(std::uint64_t context, std::uint64_t seqno) noexcept {

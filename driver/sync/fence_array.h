@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A fence that signals when all of its fences have. As in Linux it carries the first error that one of them signalled.
-// Made by merge() (fence_merge.h); allocates at creation only.
+// A fence that signals when all of its fences have. As in Linux it carries the first error that one
+// of them signalled. Made by merge() (fence_merge.h); allocates at creation only.
 #pragma once
 
 #include <memory>

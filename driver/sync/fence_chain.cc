@@ -12,8 +12,8 @@ namespace {
 // A chain shorter than this is not worth a walk.
 constexpr std::uint32_t kShort = 16;
 
-// Drops the references of dying points one after the other: dropping the last one to a point only puts it into a list,
-// which the outermost destructor of the thread empties.
+// Drops the references of dying points one after the other: dropping the last one to a point only
+// puts it into a list, which the outermost destructor of the thread empties.
 class Demolition {
  public:
   static void drop(Ref<Fence> first, Ref<Fence> second) noexcept {
@@ -70,7 +70,8 @@ void FenceChain::link(Ref<Fence> previous, Ref<Fence> fence, std::uint64_t point
 }
 
 void FenceChain::arm() noexcept {
-  // A reference of our own: the node may signal, and be dropped by everybody else, before we are through.
+  // A reference of our own: the node may signal, and be dropped by everybody else, before we are
+  // through.
   const Ref<FenceChain> self = Ref<FenceChain>::share(*this);
   // Before the earlier points are registered on, as then taking them out costs least.
   if (added_ > std::max(survivors_.load(), kShort))
@@ -121,8 +122,8 @@ FenceChain::Step FenceChain::skip_one(Ref<Fence>& dropped) noexcept {
     if (!previous_) return Step::kDone;
     Ref<Fence> earlier;
     if (const FenceChain* const chain = of(previous_.get())) {
-      // Points are compared by their own fence only: asking whether the point as a whole has signalled would walk the rest
-      // of the chain at every step.
+      // Points are compared by their own fence only: asking whether the point as a whole has
+      // signalled would walk the rest of the chain at every step.
       if (!chain->contained_->signalled()) return Step::kDone;
       earlier = chain->linked();
     } else if (!previous_->signalled()) {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// One point of a timeline: a fence that signals when its own fence and every earlier point have signalled. Chains may be
-// long; they are walked, signalled and destroyed in a loop, never by recursion. As in Linux a chain fence carries no
-// error of its own.
+// One point of a timeline: a fence that signals when its own fence and every earlier point have
+// signalled. Chains may be long; they are walked, signalled and destroyed in a loop, never by
+// recursion. As in Linux a chain fence carries no error of its own.
 //
-// A point whose own fence has signalled says nothing that the point before it does not say, and is taken out of the chain:
-// the later point then waits for the earlier one. Every walk does so; and a new point walks the whole chain once as many
-// points have been added as survived the last time. So adding costs O(1) on average, and a chain is at most twice as long
-// as it has pending fences, plus a few.
+// A point whose own fence has signalled says nothing that the point before it does not say, and is
+// taken out of the chain: the later point then waits for the earlier one. Every walk does so; and a
+// new point walks the whole chain once as many points have been added as survived the last time. So
+// adding costs O(1) on average, and a chain is at most twice as long as it has pending fences, plus
+// a few.
 #pragma once
 
 #include "driver/sync/derived_fence.h"
@@ -24,23 +25,25 @@ class FenceChain final : public DerivedFence {
   const char* driver_name() const noexcept override { return "dma_fence_chain"; }
   const char* timeline_name() const noexcept override { return "unbound"; }
 
-  // Gives the new node its place, once and before anybody else sees it: behind `previous`, which may be null or not a
-  // chain. `fence` is not a chain. If `point` is not higher than that of `previous`, a new context begins and the node gets
-  // the higher of the two.
+  // Gives the new node its place, once and before anybody else sees it: behind `previous`, which
+  // may be null or not a chain. `fence` is not a chain. If `point` is not higher than that of
+  // `previous`, a new context begins and the node gets the higher of the two.
   void link(Ref<Fence> previous, Ref<Fence> fence, std::uint64_t point) noexcept;
-  // After link, once and without a lock: from now on it signals. The node may have been seen meanwhile.
+  // After link, once and without a lock: from now on it signals. The node may have been seen
+  // meanwhile.
   void arm() noexcept;
 
   std::uint64_t point() const noexcept { return seqno(); }
   // The point of the node before it when it was linked; 0 when that was of another context.
   std::uint64_t previous_point() const noexcept { return previous_point_; }
   Ref<Fence> contained() const noexcept { return contained_; }
-  // The earlier point, or null for the first one (earlier points that have signalled are dropped from the chain). May
-  // signal this node, so no lock is held that a callback takes.
+  // The earlier point, or null for the first one (earlier points that have signalled are dropped
+  // from the chain). May signal this node, so no lock is held that a callback takes.
   Ref<Fence> previous() noexcept;
 
-  // The fence that stands for `point` in the chain that ends at `head`: the first point >= `point`, or the stub when the
-  // chain no longer holds it because it signalled. Null when the chain has not reached `point`, or `head` is not a chain.
+  // The fence that stands for `point` in the chain that ends at `head`: the first point >= `point`,
+  // or the stub when the chain no longer holds it because it signalled. Null when the chain has not
+  // reached `point`, or `head` is not a chain.
   static Ref<Fence> find(const Ref<Fence>& head, std::uint64_t point);
   // The highest point of the chain that has signalled, as SYNCOBJ_QUERY reports it.
   static std::uint64_t last_signalled(const Ref<FenceChain>& head) noexcept;
@@ -60,7 +63,8 @@ class FenceChain final : public DerivedFence {
   ~FenceChain() override;
   int early_status() const noexcept override;
   Ref<Fence> linked() const noexcept;
-  // Takes the point before this one out, if it need not be there; the reference to it moves to `dropped`.
+  // Takes the point before this one out, if it need not be there; the reference to it moves to
+  // `dropped`.
   Step skip_one(Ref<Fence>& dropped) noexcept;
   void collect() noexcept;
   void arrived(TimePoint when) noexcept;
@@ -78,7 +82,8 @@ class FenceChain final : public DerivedFence {
   Arrival previous_arrival_{*this};
   // Held while the lock of an earlier point or of a fence is taken, never that of a later point.
   mutable Mutex mutex_;
-  // Null: the earlier points have arrived. Otherwise previous_arrival_ is registered there, or has been called.
+  // Null: the earlier points have arrived. Otherwise previous_arrival_ is registered there, or has
+  // been called.
   Ref<Fence> previous_ PANTRY_GUARDED_BY(mutex_);
   enum class Stage { kNew, kLinked, kArmed } stage_ PANTRY_GUARDED_BY(mutex_) = Stage::kNew;
 };

@@ -11,15 +11,15 @@ namespace pantry::driver {
 
 Result<> Reservation::reserve(std::uint32_t count) {
   std::vector<Entry> larger;  // afterwards the old entries, freed without the lock
-  std::size_t needed;
   for (;;) {
+    std::size_t needed;
     {
       MutexLock lock(mutex_);
-      needed = entries_.size() + reserved_ + count;
-      if (needed <= entries_.capacity()) {
+      if (entries_.size() + reserved_ + count <= entries_.capacity()) {
         reserved_ += count;
         return {};
       }
+      needed = pending() + reserved_ + count;
       if (needed <= larger.capacity()) {
         for (Entry& entry : entries_)
           if (!entry.fence->signalled()) larger.push_back(std::move(entry));
@@ -37,6 +37,11 @@ Result<> Reservation::reserve(std::uint32_t count) {
   }
 }
 
+std::size_t Reservation::pending() const {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      entries_, [](const Entry& entry) { return !entry.fence->signalled(); }));
+}
+
 void Reservation::unreserve(std::uint32_t count) noexcept {
   MutexLock lock(mutex_);
   PANTRY_CHECK(count <= reserved_);
@@ -52,8 +57,9 @@ void Reservation::add(Ref<Fence> fence, Use use) noexcept {
 
 bool Reservation::idle(Use weakest) const noexcept {
   MutexLock lock(mutex_);
-  return std::ranges::all_of(
-      entries_, [=](const Entry& entry) { return entry.use > weakest || entry.fence->signalled(); });
+  return std::ranges::all_of(entries_, [=](const Entry& entry) {
+    return entry.use > weakest || entry.fence->signalled();
+  });
 }
 
 Result<Ref<Fence>> Reservation::merged(Use weakest) const {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// The fences of everything that uses a buffer, or all private buffers of a VM, each with what kind of use it is. Adding a
-// fence cannot fail: room for it was reserved while the job was prepared. Every room that was reserved is either used by
-// add or given back.
+// The fences of everything that uses a buffer, or all private buffers of a VM, each with what kind
+// of use it is. Adding a fence cannot fail: room for it was reserved while the job was prepared.
+// Every room that was reserved is either used by add or given back.
 //
-// The lock is a leaf that is never held across an allocation or a free, so add is allowed in any context, also inside a
-// SignallingSection. reserve and merged allocate.
+// The lock is a leaf that is never held across an allocation or a free, so add is allowed in any
+// context, also inside a SignallingSection. reserve and merged allocate.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,8 @@ class Reservation final : public RefCounted {
     kKernel,       // moves of the memory itself; everybody waits for them
     kWrite,        // implicit synchronisation: readers and writers wait
     kRead,         // implicit synchronisation: writers wait
-    kBookkeeping,  // keeps the memory in place and is not seen by implicit synchronisation: all jobs of Panthor
+    kBookkeeping,  // keeps the memory in place and is not seen by implicit synchronisation: all
+                   // jobs of Panthor
   };
 
   // Room for `count` more fences. ENOMEM: nothing has changed.
@@ -51,6 +52,7 @@ class Reservation final : public RefCounted {
     Use use;
   };
   ~Reservation() override = default;
+  std::size_t pending() const PANTRY_REQUIRES(mutex_);
 
   mutable Mutex mutex_;
   // capacity() >= size() + reserved_

@@ -34,8 +34,8 @@ Result<Ref<SyncFile>> SyncFile::merge(std::string_view name, const SyncFile& a, 
 
 std::string SyncFile::name() const {
   if (!name_.empty()) return name_;
-  return fmt::format("{}-{}{}-{}", fence_->driver_name(), fence_->timeline_name(), fence_->context(),
-                     static_cast<std::int64_t>(fence_->seqno()))
+  return fmt::format("{}-{}{}-{}", fence_->driver_name(), fence_->timeline_name(),
+                     fence_->context(), static_cast<std::int64_t>(fence_->seqno()))
       .substr(0, kNameLength);
 }
 

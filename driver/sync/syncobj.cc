@@ -19,7 +19,10 @@ void complain(std::uint64_t head, std::uint64_t point) {
 
 }  // namespace
 
-Ref<Syncobj> Syncobj::create() { return Ref<Syncobj>::adopt(new Syncobj()); }
+Ref<Syncobj> Syncobj::create() {
+  stub_fence();  // find() may need it where nothing may be allocated
+  return Ref<Syncobj>::adopt(new Syncobj());
+}
 
 Syncobj::~Syncobj() { PANTRY_CHECK(!first_); }
 
@@ -69,9 +72,9 @@ std::uint64_t Syncobj::query(Query which) const {
 void Syncobj::watch(Watcher& watcher) noexcept {
   MutexLock lock(mutex_);
   PANTRY_CHECK(!watcher.next_ && !watcher.previous_ && first_ != &watcher);
-  watcher.next_ = first_;
-  if (first_) first_->previous_ = &watcher;
-  first_ = &watcher;
+  watcher.previous_ = last_;
+  (last_ ? last_->next_ : first_) = &watcher;
+  last_ = &watcher;
 }
 
 void Syncobj::unwatch(Watcher& watcher) noexcept {
@@ -79,7 +82,7 @@ void Syncobj::unwatch(Watcher& watcher) noexcept {
   if (first_ == &watcher || watcher.previous_) {
     if (to_call_ == &watcher) to_call_ = watcher.next_;
     (watcher.previous_ ? watcher.previous_->next_ : first_) = watcher.next_;
-    if (watcher.next_) watcher.next_->previous_ = watcher.previous_;
+    (watcher.next_ ? watcher.next_->previous_ : last_) = watcher.previous_;
     watcher.next_ = watcher.previous_ = nullptr;
   }
   while (calling_ == &watcher) changed_.wait(mutex_);

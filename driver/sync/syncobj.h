@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// A DRM synchronisation object: a container for one fence, binary or the head of a timeline (fence_chain.h). The rules are
-// those of panthor-uapi.md B.4 and errata B.5/B.6, checked by syncobj_test.cc.
+// A DRM synchronisation object: a container for one fence, binary or the head of a timeline
+// (fence_chain.h). The rules are those of panthor-uapi.md B.4 and errata B.5/B.6, checked by
+// syncobj_test.cc.
 //
-// replace and add_point do not allocate (but for the log line about a client's mistake, outside a SignallingSection only);
-// they may run with the fence not yet signalled, after which the fence is published. Changes of one syncobj happen one
-// after the other: each is told to every watcher before the next one starts, so that a watcher sees the state that it is
-// told of. Waiting is asynchronous (syncobj_wait.h); the blocking form sits on top.
+// replace and add_point do not allocate (but for the log line about a client's mistake, outside a
+// SignallingSection only); they may run with the fence not yet signalled, after which the fence is
+// published. Changes of one syncobj happen one after the other: each is told to every watcher
+// before the next one starts, so that a watcher sees the state that it is told of. Waiting is
+// asynchronous (syncobj_wait.h); the blocking form sits on top.
 #pragma once
 
 #include "driver/sync/fence_chain.h"
@@ -15,8 +17,9 @@ namespace pantry::driver {
 
 class Syncobj final : public RefCounted {
  public:
-  // Told whenever the syncobj's fence is replaced or a point is added, on the thread that does it. Same rules as
-  // FenceCallback; and it does not change this syncobj.
+  // Told whenever the syncobj's fence is replaced or a point is added, on the thread that does it,
+  // in the order of their registration. Same rules as FenceCallback; and it does not change this
+  // syncobj.
   class Watcher {
    public:
     Watcher() = default;
@@ -39,11 +42,12 @@ class Syncobj final : public RefCounted {
   Ref<Fence> fence() const noexcept;
   // Binary signal, import, reset (null). Replaces a timeline altogether.
   void replace(Ref<Fence> fence) noexcept;
-  // Appends `point`, which signals when `fence` (not itself a point of a timeline) and all earlier points have. A point
-  // that is not higher than the head's is logged as the client's mistake and handled as Linux does (the head keeps its
-  // value).
+  // Appends `point`, which signals when `fence` (not itself a point of a timeline) and all earlier
+  // points have. A point that is not higher than the head's is logged as the client's mistake and
+  // handled as Linux does (the head keeps its value).
   void add_point(Ref<FenceChain> node, Ref<Fence> fence, std::uint64_t point) noexcept;
-  // The fence to wait on for `point`; point 0 is whatever it holds. EINVAL when there is none, or none that reaches `point`.
+  // The fence to wait on for `point`; point 0 is whatever it holds. EINVAL when there is none, or
+  // none that reaches `point`.
   Result<Ref<Fence>> find(std::uint64_t point) const;
 
   enum class Query { kLastSignalled, kLastSubmitted };
@@ -68,6 +72,7 @@ class Syncobj final : public RefCounted {
   Ref<Fence> fence_ PANTRY_GUARDED_BY(mutex_);
   Change change_ PANTRY_GUARDED_BY(mutex_) = Change::kNone;
   Watcher* first_ PANTRY_GUARDED_BY(mutex_) = nullptr;
+  Watcher* last_ PANTRY_GUARDED_BY(mutex_) = nullptr;
   Watcher* calling_ PANTRY_GUARDED_BY(mutex_) = nullptr;
   Watcher* to_call_ PANTRY_GUARDED_BY(mutex_) = nullptr;
 };

@@ -31,6 +31,7 @@ struct SyncobjWait::State final : private Work {
     void bind(State& wait, std::uint32_t index, Ref<Syncobj> syncobj, std::uint64_t point);
     // Takes the fence if there is one now. False when there is none.
     bool look() noexcept;
+    // Any thread.
     bool satisfied() const noexcept;
     // From now on the wait is told when this entry is satisfied, also if it is already.
     void arm() noexcept;
@@ -39,18 +40,21 @@ struct SyncobjWait::State final : private Work {
     enum class Stage { kIdle, kWatching, kArmed };
     void on_changed(Syncobj& syncobj) noexcept override;
     void on_signalled(Fence& fence) noexcept override;
+    void take(Ref<Fence> fence) noexcept;
     void follow() noexcept;
 
     State* wait_ = nullptr;
     std::uint32_t index_ = 0;
     std::uint64_t point_ = 0;
     Ref<Syncobj> syncobj_;
-    // Set once: by look() before arm(), afterwards by whoever wins claim_.
+    // Set once: by look() before arm(), afterwards by whoever wins claimed_.
     Ref<Fence> fence_;
     std::atomic<bool> claimed_{false};
+    std::atomic<Fence*> seen_{nullptr};  // fence_, for other threads
     Stage stage_ = Stage::kIdle;
   };
 
+  void begin();
   void run() override { end(Error(Errno::kTime)); }
   void one_satisfied(std::uint32_t index) noexcept;
 
@@ -66,7 +70,7 @@ struct SyncobjWait::State final : private Work {
   enum class Stage { kNew, kStarting, kRunning, kDone };
   Mutex mutex_;  // leaf
   Stage stage_ PANTRY_GUARDED_BY(mutex_) = Stage::kNew;
-  // What ended the wait while start() was still at work; start() delivers it.
+  // What ended the wait before start() was through; start() delivers it.
   std::optional<Result<std::uint32_t>> early_ PANTRY_GUARDED_BY(mutex_);
   // Last, so that the entries stop before what they use goes.
   std::vector<Entry> entries_;
@@ -78,7 +82,8 @@ SyncobjWait::State::Entry::~Entry() {
   if (fence_) fence_->remove_callback(*this);
 }
 
-void SyncobjWait::State::Entry::bind(State& wait, std::uint32_t index, Ref<Syncobj> syncobj, std::uint64_t point) {
+void SyncobjWait::State::Entry::bind(State& wait, std::uint32_t index, Ref<Syncobj> syncobj,
+                                     std::uint64_t point) {
   wait_ = &wait;
   index_ = index;
   syncobj_ = std::move(syncobj);
@@ -88,12 +93,18 @@ void SyncobjWait::State::Entry::bind(State& wait, std::uint32_t index, Ref<Synco
 bool SyncobjWait::State::Entry::look() noexcept {
   Result<Ref<Fence>> found = syncobj_->find(point_);
   if (!found) return false;
-  fence_ = *std::move(found);
+  take(*std::move(found));
   return true;
 }
 
+void SyncobjWait::State::Entry::take(Ref<Fence> fence) noexcept {
+  fence_ = std::move(fence);
+  seen_.store(fence_.get(), std::memory_order_release);
+}
+
 bool SyncobjWait::State::Entry::satisfied() const noexcept {
-  return fence_ && (wait_->unsubmitted_ == Unsubmitted::kEnough || fence_->signalled());
+  const Fence* const fence = seen_.load(std::memory_order_acquire);
+  return fence && (wait_->unsubmitted_ == Unsubmitted::kEnough || fence->signalled());
 }
 
 void SyncobjWait::State::Entry::arm() noexcept {
@@ -109,14 +120,16 @@ void SyncobjWait::State::Entry::arm() noexcept {
 }
 
 void SyncobjWait::State::Entry::on_changed(Syncobj& syncobj) noexcept {
+  if (claimed_.load(std::memory_order_relaxed)) return;
   Result<Ref<Fence>> found = syncobj.find(point_);
   if (!found || claimed_.exchange(true, std::memory_order_acq_rel)) return;
-  fence_ = *std::move(found);
+  take(*std::move(found));
   follow();
 }
 
 void SyncobjWait::State::Entry::follow() noexcept {
-  if (wait_->unsubmitted_ == Unsubmitted::kEnough || !fence_->add_callback(*this)) wait_->one_satisfied(index_);
+  if (wait_->unsubmitted_ == Unsubmitted::kEnough || !fence_->add_callback(*this))
+    wait_->one_satisfied(index_);
 }
 
 void SyncobjWait::State::Entry::on_signalled(Fence&) noexcept { wait_->one_satisfied(index_); }
@@ -145,11 +158,28 @@ SyncobjWait::State::~State() {
 }
 
 void SyncobjWait::State::start() {
+  bool cancelled;
   {
     MutexLock lock(mutex_);
     PANTRY_CHECK(stage_ == Stage::kNew);
     stage_ = Stage::kStarting;
+    cancelled = early_.has_value();
   }
+  if (!cancelled) begin();
+  Result<std::uint32_t> result = 0;
+  {
+    MutexLock lock(mutex_);
+    if (!early_) {
+      stage_ = Stage::kRunning;
+      return;
+    }
+    stage_ = Stage::kDone;
+    result = *early_;
+  }
+  completion_.on_wait_done(result);
+}
+
+void SyncobjWait::State::begin() {
   // A missing fence fails the wait before anything else counts, and only now.
   std::uint32_t satisfied = 0;
   bool failed = false;
@@ -169,34 +199,28 @@ void SyncobjWait::State::start() {
     for (Entry& entry : entries_) entry.arm();
     if (deadline_ != TimePoint::never()) timers_.queue_at(*this, deadline_);
   }
-  Result<std::uint32_t> result = 0;
-  {
-    MutexLock lock(mutex_);
-    if (!early_) {
-      stage_ = Stage::kRunning;
-      return;
-    }
-    stage_ = Stage::kDone;
-    result = *early_;
-  }
-  completion_.on_wait_done(result);
 }
 
 void SyncobjWait::State::one_satisfied(std::uint32_t index) noexcept {
-  if (want_ == Want::kAny)
-    end(index);
-  else if (missing_.fetch_sub(1, std::memory_order_acq_rel) == 1)
-    end(first_at_start_);
+  if (want_ == Want::kAll) {
+    if (missing_.fetch_sub(1, std::memory_order_acq_rel) == 1) end(first_at_start_);
+    return;
+  }
+  // One event may satisfy several entries, and the first of them counts.
+  for (std::uint32_t i = 0; i < index; ++i)
+    if (entries_[i].satisfied()) index = i;
+  end(index);
 }
 
 void SyncobjWait::State::end(Result<std::uint32_t> result) noexcept {
   {
     MutexLock lock(mutex_);
-    if (stage_ == Stage::kStarting && !early_) early_ = result;
+    if ((stage_ == Stage::kNew || stage_ == Stage::kStarting) && !early_) early_ = result;
     if (stage_ != Stage::kRunning) return;
     stage_ = Stage::kDone;
   }
-  // The last thing to touch the wait: it may be destroyed as soon as the call that we are in has returned.
+  // The last thing to touch the wait: it may be destroyed as soon as the call that we are in has
+  // returned.
   completion_.on_wait_done(result);
 }
 

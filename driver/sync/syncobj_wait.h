@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// SYNCOBJ_WAIT and SYNCOBJ_TIMELINE_WAIT as a state machine without a thread: start, then exactly one completion, from
-// any thread. A wait snapshots each syncobj's fence as soon as it has one for the point asked for; resetting the syncobj
-// afterwards does not matter.
+// SYNCOBJ_WAIT and SYNCOBJ_TIMELINE_WAIT as a state machine without a thread: start, then exactly
+// one completion, from any thread. A wait snapshots each syncobj's fence as soon as it has one for
+// the point asked for; resetting the syncobj afterwards does not matter.
 #pragma once
 
 #include <memory>
@@ -18,7 +18,8 @@ struct SyncobjWaitArgs {
   std::vector<std::uint64_t> points;  // same length; all 0 for binary waits
   TimePoint deadline;                 // in the past: a poll
   enum class Want { kAny, kAll } want = Want::kAny;
-  // What to do about a point that has no fence yet: fail with EINVAL, wait for it too, or be content once it has one.
+  // What to do about a point that has no fence yet: fail with EINVAL, wait for it too, or be
+  // content once it has one.
   enum class Unsubmitted { kFail, kWait, kEnough } unsubmitted = Unsubmitted::kFail;
 };
 
@@ -29,24 +30,26 @@ class SyncobjWait {
 
   class Completion {
    public:
-    // `result`: the index for first_signaled, or EINVAL, ETIME, EINTR (after cancel). For kAny the index is that of a
-    // satisfied entry; for kAll, as Linux has it, that of the first one that was satisfied when the wait started, else
-    // kNone. Same rules as FenceCallback: any thread, no lock held; may be called inside start() or cancel(). Must not
-    // destroy the wait.
+    // `result`: the index for first_signaled, or EINVAL, ETIME, EINTR (after cancel). For kAny the
+    // index is that of a satisfied entry; for kAll, as Linux has it, that of the first one that was
+    // satisfied when the wait started, else kNone. Same rules as FenceCallback: any thread, no lock
+    // held; may be called inside start() or cancel(). Must not destroy the wait.
     virtual void on_wait_done(Result<std::uint32_t> result) noexcept = 0;
 
    protected:
     ~Completion() = default;
   };
 
-  // Allocates everything here; EINVAL and an already satisfied or expired wait complete inside start().
+  // Allocates everything here; EINVAL and an already satisfied or expired wait complete inside
+  // start().
   SyncobjWait(Executor& executor, SyncobjWaitArgs args, Completion& completion) PANTRY_MAY_ALLOCATE;
-  // The wait is complete by then, or was never started. Waits for a call in progress on another thread: not from the
-  // completion, nor under a lock that it takes.
+  // The wait is complete by then, or was never started. Waits for a call in progress on another
+  // thread: not from the completion, nor under a lock that it takes.
   ~SyncobjWait();
 
   void start();
-  // Completes with EINTR unless it has completed or was not started; harmless afterwards.
+  // Completes with EINTR unless it has completed; harmless afterwards. Before start() it makes that
+  // complete at once.
   void cancel();
 
  private:

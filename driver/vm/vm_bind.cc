@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "driver/mmu/region_lock.h"
+#include "driver/vm/map_leaves.h"
 #include "driver/vm/vm.h"
 #include "driver/vm/vm_state.h"
 
@@ -37,13 +38,8 @@ class Edit final : public StepVisitor {
     return std::move(step).replace(left, right);
   }
   Done<MapStep> map(MapStep step) noexcept override {
-    const VaMapping& wanted = step.mapping();
-    const BindOp& op = plan_.op;
-    const MapProgress progress = table_.map(
-        wanted.range, ExtentCursor(op.buffer->frames(), wanted.offset), op.prot, plan_.tables);
-    // The range is free, and prepare has laid in pages for the worst case: an error is our bug.
-    PANTRY_CHECK(!progress.error);
-    plan_.node->keep(op.buffer, plan_.link);
+    map_leaves(table_, step.mapping(), plan_);
+    plan_.node->keep(plan_.op.buffer, plan_.link);
     return std::move(step).insert(*plan_.node.release());
   }
 

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <vector>
+
 #include "gpu_emu/cs/stream_fixture.h"
 
 namespace pantry::emu {
@@ -20,6 +23,7 @@ struct EndpointCase {
 };
 
 class EndpointWork : public testing::TestWithParam<EndpointCase> {};
+class RunInstruction : public EndpointWork {};
 
 TEST_P(EndpointWork, KeepsItsEntryBusyForItsTime) {
   StreamRig rig{Quirks{}};
@@ -35,8 +39,7 @@ TEST_P(EndpointWork, KeepsItsEntryBusyForItsTime) {
   EXPECT_EQ(rig.stream.state.progress, 1u) << "progress_increment counts at completion";
 }
 
-TEST_P(EndpointWork, NeedsItsResource) {
-  if (GetParam().wanted == isa::ReqResource{}) GTEST_SKIP() << "needs none";
+TEST_P(RunInstruction, NeedsItsResource) {
   StreamRig rig{Quirks{}};
   rig.ring(Program{GetParam().word});
   EXPECT_EQ(rig.run(), StreamStop::kFatal);
@@ -50,8 +53,7 @@ TEST_P(EndpointWork, NeedsItsResource) {
   EXPECT_EQ(lax.stream.state.scoreboard.busy(), 1u);
 }
 
-TEST_P(EndpointWork, IsDroppedInErrorState) {
-  if (GetParam().wanted == isa::ReqResource{}) GTEST_SKIP() << "not a RUN";
+TEST_P(RunInstruction, IsDroppedInErrorState) {
   for (const auto rule : {Quirks::RunInErrorState::kSkipped, Quirks::RunInErrorState::kExecuted}) {
     Quirks quirks;
     quirks.run_in_error_state = rule;
@@ -63,28 +65,29 @@ TEST_P(EndpointWork, IsDroppedInErrorState) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, EndpointWork,
-    testing::Values(
-        EndpointCase{"RunCompute",
-                     isa::encode(isa::RunCompute{.task_increment = 4, .progress_increment = true}),
-                     {.compute = true}},
-        EndpointCase{"RunComputeIndirect",
-                     isa::encode(isa::RunComputeIndirect{.progress_increment = true}),
-                     {.compute = true}},
-        EndpointCase{
-            "RunTiling", isa::encode(isa::RunTiling{.progress_increment = true}), {.tiler = true}},
-        EndpointCase{
-            "RunIdvs", isa::encode(isa::RunIdvs{.progress_increment = true}), {.idvs = true}},
-        EndpointCase{"RunFragment",
-                     isa::encode(isa::RunFragment{.progress_increment = true}),
-                     {.fragment = true}},
-        EndpointCase{"RunFullscreen",
-                     isa::encode(isa::RunFullscreen{.dcd = d(2), .progress_increment = true}),
-                     {.tiler = true}},
-        EndpointCase{
-            "FinishTiling", isa::encode(isa::FinishTiling{.progress_increment = true}), {}}),
-    [](const auto& info) { return info.param.name; });
+const std::vector<EndpointCase> kRuns = {
+    {"RunCompute",
+     isa::encode(isa::RunCompute{.task_increment = 4, .progress_increment = true}),
+     {.compute = true}},
+    {"RunComputeIndirect",
+     isa::encode(isa::RunComputeIndirect{.progress_increment = true}),
+     {.compute = true}},
+    {"RunTiling", isa::encode(isa::RunTiling{.progress_increment = true}), {.tiler = true}},
+    {"RunIdvs", isa::encode(isa::RunIdvs{.progress_increment = true}), {.idvs = true}},
+    {"RunFragment", isa::encode(isa::RunFragment{.progress_increment = true}), {.fragment = true}},
+    {"RunFullscreen",
+     isa::encode(isa::RunFullscreen{.dcd = d(2), .progress_increment = true}),
+     {.tiler = true}},
+};
+const EndpointCase kFinishTiling = {
+    "FinishTiling", isa::encode(isa::FinishTiling{.progress_increment = true}), {}};
+
+std::string name_of_case(const testing::TestParamInfo<EndpointCase>& info) {
+  return info.param.name;
+}
+INSTANTIATE_TEST_SUITE_P(All, RunInstruction, testing::ValuesIn(kRuns), name_of_case);
+INSTANTIATE_TEST_SUITE_P(All, EndpointWork, testing::ValuesIn(kRuns), name_of_case);
+INSTANTIATE_TEST_SUITE_P(Finish, EndpointWork, testing::Values(kFinishTiling), name_of_case);
 
 TEST(EndpointQueue, WhenFullTheStreamWaitsForRoom) {
   StreamRig rig{Quirks{}};

@@ -125,7 +125,7 @@ Interpreter::Result Interpreter::run_instructions(Execution& run, std::uint64_t*
   StreamState& state = run.state();
   settle_in_flight(run);
   Step step = settle_deferred(run);
-  if (step != Step::kNext) return {stop_at(run, step, false), 0};
+  if (step != Step::kNext) return {stop_at(run, step, AfterFault::kSameInstruction), 0};
 
   Fetcher fetcher;
   for (std::uint32_t executed = 0;;) {
@@ -142,7 +142,7 @@ Interpreter::Result Interpreter::run_instructions(Execution& run, std::uint64_t*
     if (step == Step::kNext) {
       advance(state);
     } else if (step != Step::kMoved) {
-      return {stop_at(run, step, true), executed};
+      return {stop_at(run, step, AfterFault::kNextInstruction), executed};
     }
     ++executed;
     if (run.stream.in_ring() &&
@@ -153,8 +153,7 @@ Interpreter::Result Interpreter::run_instructions(Execution& run, std::uint64_t*
   }
 }
 
-// `passes`: after a fault the stream goes on behind the current instruction.
-StreamStop Interpreter::stop_at(Execution& run, Step step, bool passes) {
+StreamStop Interpreter::stop_at(Execution& run, Step step, AfterFault after_fault) {
   StreamState& state = run.state();
   switch (step) {
     case Step::kNext:
@@ -167,7 +166,7 @@ StreamStop Interpreter::stop_at(Execution& run, Step step, bool passes) {
     case Step::kFault:
       state.in_error = 1;
       state.faulted = 1;
-      state.fault_passes = passes ? 1 : 0;
+      state.fault_passes = after_fault == AfterFault::kNextInstruction ? 1 : 0;
       return StreamStop::kFault;
     case Step::kFatal:
       state.dead = 1;

@@ -38,7 +38,9 @@ class Interpreter {
 
  private:
   Result run_instructions(Execution& run, std::uint64_t* extract, std::uint32_t limit);
-  StreamStop stop_at(Execution& run, Step step, bool passes);
+  // Where a stream goes on after a fault.
+  enum class AfterFault : std::uint8_t { kSameInstruction, kNextInstruction };
+  StreamStop stop_at(Execution& run, Step step, AfterFault after_fault);
   void publish(const Stream& stream, std::uint64_t* extract) const;
 
   const Quirks& quirks_;

@@ -103,7 +103,7 @@ void CsSlot::begin(AsIndex as) {
     return;
   }
   insert_is_stale_ = true;
-  pages_.store_active(true);
+  pages_.store_activity(QueuePages::Activity::kActive);
 }
 
 void CsSlot::start(AsIndex as) {
@@ -121,9 +121,8 @@ void CsSlot::start(AsIndex as) {
 void CsSlot::resume(AsIndex as, const StreamState& state) {
   stream_.state = state;
   begin(as);
-  // Both words were made equal, so a fault is acknowledged, and an unanswered TILER_OOM comes again
-  // (the host drops its answer when the group has left its slot).
-  stream_.state.faulted = 0;
+  // Both words were made equal, so answer() will find a fault acknowledged. An unanswered TILER_OOM
+  // comes again: the host drops its answer when the group has left its slot.
   if (state.heap_request == HeapRequest::kAsked) stream_.state.heap_request = HeapRequest::kNone;
   requeue();
 }
@@ -146,7 +145,7 @@ Progress CsSlot::open_pages() {
 
 void CsSlot::retire() {
   if (started_ && pages_.are_valid() && pages_.open(env_.memory, env_.slice) == MemoryStatus::kOk) {
-    pages_.store_active(false);
+    pages_.store_activity(QueuePages::Activity::kInactive);
   }
   forget();
 }

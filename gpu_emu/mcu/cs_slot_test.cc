@@ -211,13 +211,36 @@ TEST(SyncWait, IsPublishedAndReleasedByAnotherQueue) {
       << "the host counts a blocked queue as idle";
   rig.services.take_interrupts();
 
+  // More than one turn, so that the waiting queue has looked in vain in between.
   rig.submit_job(0, 1,
-                 operands(0, 0x40, 7) +
+                 operands(0, 0x40, 7) + Program(400, 0) +
                      program(isa::SyncAdd64{
                          .address = d(80), .data = d(82), .scope = isa::SyncScope::kGroup}));
   rig.settle();
   EXPECT_EQ(rig.seqno(0), 1u) << "without time passing";
   EXPECT_EQ(rig.seqno(1), 1u);
+}
+
+TEST(Idle, OnlyByTheConditionsThatTheHostSet) {
+  for (const std::uint32_t bit : {Request::IdleEmpty::kMask, Request::IdleSyncWait::kMask}) {
+    FirmwareRig rig{Quirks{}};
+    rig.boot();
+    rig.start(0, rig.group(1));
+    const HostBlock input = rig.host.cs_input(0, 0);
+    input.store(in::kReq, input.load(in::kReq) & ~bit);
+    rig.host.toggle_streams(0, 1);
+    rig.host.ring_groups(1);
+    rig.pass(milliseconds(2));
+    const bool idle_when_empty = bit != Request::IdleEmpty::kMask;
+    EXPECT_EQ(rig.firmware.dump().groups[0].idle, idle_when_empty);
+    rig.submit_job(
+        0, 0,
+        operands(0, 0x40, 6) +
+            program(isa::SyncWait32{
+                .address = d(80), .reference = r(82), .condition = isa::SyncCondition::kGreater}));
+    rig.pass(milliseconds(2));
+    EXPECT_EQ(rig.firmware.dump().groups[0].idle, !idle_when_empty);
+  }
 }
 
 TEST(SyncWait, NoticesWhatTheHostWrites) {
@@ -229,6 +252,7 @@ TEST(SyncWait, NoticesWhatTheHostWrites) {
       operands(0, 0x40, 6) +
           program(isa::SyncWait32{
               .address = d(80), .reference = r(82), .condition = isa::SyncCondition::kGreater}));
+  rig.pass(milliseconds(2));  // the idle events are out
   const RunState waiting = rig.settle();
   EXPECT_EQ(waiting.kind, RunState::Kind::kIdleUntil);
   EXPECT_LE(waiting.until - rig.services.time, milliseconds(1));
@@ -329,7 +353,7 @@ TEST(Policy, ADeafDeviceCompletesJobsWithoutTheirStreams) {
   rig.host.submit(0, rig.queue(0), 0);
   rig.submit(0, 0, wrapped(0, rig.code(0), 8, rig.sync(0)));
   deaf.doorbell(0);
-  EXPECT_EQ(deaf.run(1000, rig.services.time).kind, RunState::Kind::kIdleUntil);
+  EXPECT_EQ(deaf.run(1000, rig.services.time).kind, RunState::Kind::kIdle);
   EXPECT_EQ(rig.seqno(0), 1u);
 }
 

@@ -58,7 +58,7 @@ class CsgSlot {
   const IdlePeriod& idle() const { return idle_; }
   IdlePeriod& idle() { return idle_; }
   bool has_progress_timeout() const { return has_progress_timeout_; }
-  void set_progress_timeout(bool value) { has_progress_timeout_ = value; }
+  void clear_progress_timeout() { has_progress_timeout_ = false; }
 
  private:
   Progress change_state(datasheet::csg::State wanted);

@@ -103,6 +103,21 @@ TEST(Start, TakesExactlyTheStreamsThatSayStart) {
   }
 }
 
+TEST(Start, ForgetsWhatAFormerGroupNeverHadAnswered) {
+  FirmwareRig rig{Quirks{}};
+  rig.boot();
+  rig.start(0, rig.group(4));
+  rig.submit(0, 3, Program{std::uint64_t{60} << 56});
+  rig.settle();
+  ASSERT_EQ(rig.host.pending_events(0).streams[3], datasheet::cs::Request::Fatal::kMask);
+  rig.host.request_state(0, State::kTerminate);
+  rig.host.ring_groups(1);
+  rig.settle();
+  rig.host.stop_streams(0);
+  rig.start(0, rig.group(2));
+  EXPECT_EQ(rig.host.pending_events(0), InterfaceHost::Events{});
+}
+
 TEST(Start, BeginsAtExtractInit) {
   FirmwareRig rig{Quirks{}};
   rig.boot();
@@ -208,6 +223,7 @@ TEST(Suspend, ResumesInAnotherSlotAndAddressSpaceFromTheBufferAlone) {
   // section.
   for (std::uint32_t at = 0; at < layout::kSectionBytes; at += 4) rig.store(0x0400'0000 + at, 0);
   rig.firmware.reset();
+  rig.services.take_interrupts();
   rig.services.time = rig.services.time + seconds(100);
   rig.boot();
 
@@ -222,6 +238,30 @@ TEST(Suspend, ResumesInAnotherSlotAndAddressSpaceFromTheBufferAlone) {
   EXPECT_EQ(rig.data32(1, 0), 3000u);
   EXPECT_EQ(rig.seqno(0), 1u);
   EXPECT_EQ(rig.seqno(1), 1u);
+}
+
+TEST(Suspend, TellsHowTheQueuesStood) {
+  FirmwareRig rig{Quirks{}};
+  rig.boot();
+  rig.start(0, rig.group(1));
+  rig.submit_job(0, 0,
+                 program(isa::Move48{.dst = d(80), .imm = FirmwareRig::data(0).value},
+                         isa::Move48{.dst = d(82), .imm = 5},
+                         isa::SyncWait64{.address = d(80),
+                                         .reference = d(82),
+                                         .condition = isa::SyncCondition::kGreater}));
+  rig.settle();
+  rig.host.request_state(0, State::kSuspend);
+  rig.host.ring_groups(1);
+  rig.settle();
+  // The host evaluates the wait of a group that has left.
+  const HostBlock status = rig.host.cs_output(0, 0);
+  EXPECT_EQ(status.load(cs_out::kStatusBlockedReason), 3u);
+  EXPECT_EQ(status.load(cs_out::kStatusScoreboards), 0u);
+  EXPECT_EQ(status.load(cs_out::kStatusWait), 0xc100'0000u);
+  EXPECT_EQ(status.load64(cs_out::kStatusWaitSyncPtr), FirmwareRig::data(0).value);
+  EXPECT_EQ(status.load(cs_out::kStatusWaitSyncValue), 5u);
+  EXPECT_EQ(rig.host.csg_output(0).load(out::kStatusState), 1u);
 }
 
 TEST(Suspend, ABufferThatWasWrittenOverIsFatal) {
@@ -277,11 +317,12 @@ TEST(Events, AFenceOfAGroupThatHasLeftIsStillTold) {
   FirmwareRig rig{Quirks{}};
   rig.boot();
   rig.start(0, rig.group(1));
+  rig.pass(milliseconds(1));  // IDLE is pending
   for (int job = 0; job < 2; ++job) {
     rig.submit_job(0, 0, program(isa::Nop{}));
     rig.settle();
   }
-  rig.pass(milliseconds(1));  // IDLE is pending as well
+  rig.pass(milliseconds(1));  // and waits to be told once more
   rig.host.request_state(0, State::kTerminate);
   rig.host.ring_groups(1);
   rig.settle();

@@ -233,7 +233,7 @@ void FirmwareCore::look_at_timers() {
     const TimePoint limit =
         progress_deadline(oldest_endpoint_work(group), global_.progress_timer());
     if (limit > env_.now) {
-      group.set_progress_timeout(false);
+      group.clear_progress_timeout();
     } else if (!group.has_progress_timeout()) {
       group.post_progress_timeout();
     }

@@ -19,27 +19,6 @@
 
 namespace pantry::emu {
 
-// What Panthor puts around a stream: 16 words, of which the last five are NOPs.
-inline Program wrapped(std::uint32_t flush_id, GpuVa stream, std::uint32_t bytes, GpuVa sync) {
-  using isa::d;
-  using isa::r;
-  constexpr auto kBoth = datasheet::CacheFlush::kCleanInvalidate;
-  Program words = program(
-      isa::Move32{.dst = r(94), .imm = flush_id},
-      isa::FlushCache2{.l2 = kBoth,
-                       .load_store = kBoth,
-                       .other = datasheet::CacheFlush::kInvalidate,
-                       .flush_id = r(94)},
-      isa::Move48{.dst = d(92), .imm = stream.value}, isa::Move32{.dst = r(94), .imm = bytes},
-      isa::Wait{.mask = {1}}, isa::Call{.address = d(92), .length = r(94)},
-      isa::Move48{.dst = d(92), .imm = sync.value}, isa::Move48{.dst = d(94), .imm = 1},
-      isa::Wait{.mask = isa::kAllScoreboards},
-      isa::SyncAdd64{.address = d(92), .data = d(94), .error_propagate = true},
-      isa::ErrorBarrier{});
-  words.resize(16);
-  return words;
-}
-
 class FirmwareRig final : public InterfacePort {
  public:
   static constexpr AsIndex kMcu{0};

@@ -109,6 +109,7 @@ TEST(Boot, NothingLooksPendingAfterAFastOne) {
   rig.host.init_global();
   rig.settle();
   EXPECT_EQ(rig.services.take_interrupts() & ~kGlobal, 0u);
+  for (const GroupDump& group : rig.firmware.dump().groups) EXPECT_FALSE(group.running);
 }
 
 TEST(Global, MirrorsRequestsAndInterruptsForMaskedOnesOnly) {

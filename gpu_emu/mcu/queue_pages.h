@@ -60,9 +60,10 @@ class QueuePages {
   void store_extract(std::uint64_t value) const {
     std::atomic_ref<std::uint64_t>(*extract()).store(value, std::memory_order_release);
   }
-  void store_active(bool active) const {
+  enum class Activity : std::uint32_t { kInactive = 0, kActive = 1 };
+  void store_activity(Activity activity) const {
     word<std::uint32_t>(output_, datasheet::cs::queue_output::kActive)
-        .store(active ? 1 : 0, std::memory_order_release);
+        .store(static_cast<std::uint32_t>(activity), std::memory_order_release);
   }
 
  private:

@@ -172,6 +172,10 @@ Assembler& Assembler::store_value(uint64_t va, uint32_t value) {
   return move48(kAddress, va).move32(kValue, value).store(kValue, 1, kAddress, 0).wait_all();
 }
 
+Assembler& Assembler::store_register(uint64_t va, unsigned reg) {
+  return move48(kAddress, va).store(reg, 1, kAddress, 0).wait_all();
+}
+
 Assembler& Assembler::copy_word(uint64_t destination, uint64_t source) {
   move48(kAddress, source).load(kValue, 1, kAddress, 0).wait_all();
   return move48(kAddress2, destination).store(kValue, 1, kAddress2, 0).wait_all();

@@ -82,6 +82,7 @@ class Assembler {
 
   // Shorthands; they use r64..r71.
   Assembler& store_value(uint64_t va, uint32_t value);
+  Assembler& store_register(uint64_t va, unsigned reg);
   Assembler& copy_word(uint64_t destination, uint64_t source);
   // Everything stored so far is in memory, where the CPU sees it.
   Assembler& publish();

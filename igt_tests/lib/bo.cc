@@ -74,7 +74,8 @@ UniqueFd Bo::export_fd() const {
 
 uint8_t* Bo::bytes() {
   if (mapping_ == nullptr) {
-    void* mapped = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_SHARED, fd_,
+    // Populated at once: much cheaper than one fault for each page that a test tags.
+    void* mapped = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd_,
                         static_cast<off_t>(mmap_offset()));
     igt_assert(mapped != MAP_FAILED);
     mapping_ = static_cast<uint8_t*>(mapped);

@@ -2,6 +2,8 @@
 
 #include "igt_tests/lib/tenant.h"
 
+#include <cerrno>
+
 #include "igt_tests/harness/igt.h"
 
 namespace gpu {
@@ -64,6 +66,18 @@ UniqueFd Tenant::fence() const {
   do_ioctl(fd(), DRM_IOCTL_SYNCOBJ_HANDLE_TO_FD, &request);
   igt_assert_fd(request.fd);
   return UniqueFd(request.fd);
+}
+
+void expect_ended(int status) {
+  igt_assert_f(status == -ECANCELED || status == -EINVAL, "the fence says %d\n", status);
+}
+
+void expect_in_order(const Device& device) {
+  constexpr uint32_t kAnything = 0x0C;
+  Bench bench(device);
+  bench.store32(bench.result_va(0), kAnything);
+  igt_assert_eq(bench.result(0), kAnything);
+  bench.expect_load_fault(kPlay);
 }
 
 }  // namespace gpu

@@ -40,4 +40,10 @@ class Tenant {
   uint32_t done_ = 0;
 };
 
+// How the fence of a job may end whose client has gone: cancelled, or without its memory first.
+void expect_ended(int status);
+
+// Stores and faults as on the first day: what somebody left behind disturbs nobody.
+void expect_in_order(const Device& device);
+
 }  // namespace gpu

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "uapi/server/connection.h"
 
+#include <fcntl.h>
+#include <fmt/core.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
 #include "base/log.h"
-#include "uapi/server/remote_memory.h"
-#include "uapi/server/request_in_flight.h"
+#include "uapi/dma_buf_ioctls.h"
 #include "uapi/server/client_credentials.h"
+#include "uapi/server/request_in_flight.h"
 #include "uapi/sync_file_ioctls.h"
 
 namespace pantry::uapi {
@@ -71,7 +73,7 @@ void DeviceConnection::start_ioctl(const wire::Request& request, Ref<Channel> ch
 void DeviceConnection::mmap(const wire::Request& request, Channel& channel) {
   const auto type = (request.flags & MAP_TYPE) == MAP_PRIVATE ? Session::MapType::kPrivate : Session::MapType::kShared;
   const auto target = session_->mmap(request.argument, request.length, request.protection, type);
-  wire::Reply reply{request.token, 0, wire::Reply::Fd::kCloseOnExec, 0};
+  wire::Reply reply{request.token, 0, wire::Reply::Fd::kCloseOnExec, 0, 0};
   int fd = -1;
   if (target) fd = target->buffer ? target->buffer->memfd() : server_.machine().user_page_fd();
   if (fd < 0) {
@@ -109,6 +111,60 @@ Connection::Next SyncFileConnection::on_readable() {
 Connection::Next SyncobjConnection::on_readable() {
   const Incoming incoming = receive_request(socket_.get());
   return incoming.kind == Incoming::Kind::kNothing ? Next::kContinue : Next::kClose;
+}
+
+DmaBufConnection::DmaBufConnection(Server& server, driver::OwnedFd socket, std::uint64_t client_cookie,
+                                   Ref<driver::Buffer> buffer, NewFd::Access access)
+    : server_(server),
+      socket_(std::move(socket)),
+      client_cookie_(client_cookie),
+      buffer_(std::move(buffer)),
+      access_(access) {}
+
+void DmaBufConnection::mmap(const wire::Request& request, Channel& channel) {
+  wire::Reply reply{request.token, 0, wire::Reply::Fd::kNone, 0, request.argument};
+  const bool writes = (request.protection & PROT_WRITE) != 0 && (request.flags & MAP_TYPE) != MAP_PRIVATE;
+  const std::uint64_t length = align_up(request.length, kPageSize);
+  if (writes && access_ == NewFd::Access::kReadOnly)
+    reply.result = negated(Errno::kAcces);
+  else if (request.argument > buffer_->size() || length > buffer_->size() - request.argument)
+    reply.result = negated(Errno::kInval);
+  if (reply.result != 0) return channel.reply(reply, -1);
+  // A read-only descriptor of its own, so that mprotect cannot add what mmap may not.
+  driver::OwnedFd memory(access_ == NewFd::Access::kReadOnly
+                             ? ::open(fmt::format("/proc/self/fd/{}", buffer_->memfd()).c_str(), O_RDONLY | O_CLOEXEC)
+                             : ::fcntl(buffer_->memfd(), F_DUPFD_CLOEXEC, 0));
+  if (memory)
+    reply.fd = wire::Reply::Fd::kCloseOnExec;
+  else
+    reply.result = negated(Errno::kNoMem);
+  channel.reply(reply, memory.get());
+}
+
+Connection::Next DmaBufConnection::on_readable() {
+  for (;;) {
+    Incoming incoming = receive_request(socket_.get());
+    if (incoming.kind == Incoming::Kind::kNothing) return Next::kContinue;
+    if (incoming.kind == Incoming::Kind::kClose) return Next::kClose;
+    const wire::Request& request = incoming.request;
+    Ref<Channel> channel = server_.channel(request.channel, incoming.pid);
+    if (!channel) return Next::kClose;
+    switch (request.ask) {
+      case wire::Ask::kMmap:
+        mmap(request, *channel);
+        break;
+      case wire::Ask::kSize:
+        channel->reply({request.token, 0, wire::Reply::Fd::kNone, 0, buffer_->size()}, -1);
+        break;
+      case wire::Ask::kIoctl: {
+        auto* const in_flight = new RequestInFlight(server_, std::move(channel), request);
+        in_flight->on_ioctl_done(dma_buf_ioctl(request.command, {request.argument}, in_flight->memory()));
+        break;
+      }
+      default:
+        return Next::kClose;
+    }
+  }
 }
 
 Connection::Next ChannelConnection::on_readable() {

@@ -69,6 +69,25 @@ class SyncobjConnection final : public Connection {
   const std::uint64_t client_cookie_;
 };
 
+// dma_buf: keeps the buffer alive as long as the client has a copy of the descriptor.
+class DmaBufConnection final : public Connection {
+ public:
+  DmaBufConnection(Server& server, driver::OwnedFd socket, std::uint64_t client_cookie, Ref<driver::Buffer> buffer,
+                   NewFd::Access access);
+  int socket() const override { return socket_.get(); }
+  Next on_readable() override;
+  std::uint64_t cookie() const override { return client_cookie_; }
+
+ private:
+  void mmap(const wire::Request& request, Channel& channel);
+
+  Server& server_;
+  const driver::OwnedFd socket_;
+  const std::uint64_t client_cookie_;
+  const Ref<driver::Buffer> buffer_;
+  const NewFd::Access access_;
+};
+
 class ChannelConnection final : public Connection {
  public:
   explicit ChannelConnection(Ref<Channel> channel) : channel_(std::move(channel)) {}

@@ -10,6 +10,7 @@
 //   card, render   an open device node; connecting opens it
 //   sync_file      made by the host, handed to the client by SCM_RIGHTS; readable once the fence has signalled
 //   syncobj        the same, opaque
+//   dma_buf        the same; mmap and size are asked for over it
 //   channel        where one thread of a client gets its replies. The host greets it with a Hello that names it
 //
 // Requests go over the descriptor they are about, so a client can only ask about what it holds; the kernel stamps each
@@ -22,15 +23,17 @@ namespace pantry::wire {
 
 inline constexpr char kDirectoryVariable[] = "PANTRY_DIR";
 
-enum class Socket : std::uint32_t { kCard, kRender, kSyncFile, kSyncobj, kChannel };
-inline constexpr std::uint32_t kSocketCount = 5;
-inline constexpr const char* kSocketNames[kSocketCount] = {"card", "render", "sync_file", "syncobj", "channel"};
+enum class Socket : std::uint32_t { kCard, kRender, kSyncFile, kSyncobj, kDmaBuf, kChannel };
+inline constexpr std::uint32_t kSocketCount = 6;
+inline constexpr const char* kSocketNames[kSocketCount] = {"card",    "render",  "sync_file",
+                                                          "syncobj", "dma_buf", "channel"};
 
 inline constexpr std::uint32_t kMagic = 0x59525450;  // "PTRY"
 
 enum class Ask : std::uint32_t {
   kIoctl,   // command, argument, fd_state
-  kMmap,    // argument = offset, length, protection, flags
+  kMmap,    // argument = offset, length, protection, flags; comes back with the memfd to map
+  kSize,    // of a dma-buf, in Reply::value
   kCancel,  // token of an ioctl of this connection that waits; no reply of its own
 };
 
@@ -59,8 +62,9 @@ struct Reply {
   std::int32_t result;  // 0 or a negated errno
   enum class Fd : std::uint32_t { kNone, kCloseOnExec, kKeepOnExec } fd;  // comes with the message
   std::uint64_t number_at;  // where in the client the number of the descriptor goes; 0: nowhere (mmap)
+  std::uint64_t value;      // kSize: bytes; kMmap: the offset in the memfd
 };
-static_assert(sizeof(Reply) == 24);
+static_assert(sizeof(Reply) == 32);
 
 struct Hello {
   std::uint64_t channel;

@@ -13,10 +13,10 @@ RequestInFlight::RequestInFlight(Server& server, Ref<Channel> channel, const wir
 }
 
 void RequestInFlight::on_ioctl_done(IoctlReply reply) {
-  wire::Reply answer{token_, reply.result, wire::Reply::Fd::kNone, 0};
+  wire::Reply answer{token_, reply.result, wire::Reply::Fd::kNone, 0, 0};
   driver::OwnedFd fd;
   if (reply.new_fd) {
-    if (auto made = server_.descriptor_for(reply.new_fd->object)) {
+    if (auto made = server_.descriptor_for(*reply.new_fd)) {
       fd = *std::move(made);
       answer.fd = reply.new_fd->on_exec == NewFd::OnExec::kClose ? wire::Reply::Fd::kCloseOnExec
                                                                   : wire::Reply::Fd::kKeepOnExec;

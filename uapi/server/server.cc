@@ -6,7 +6,6 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -113,6 +112,7 @@ void Server::accept(wire::Socket kind) {
     }
     case wire::Socket::kSyncFile:
     case wire::Socket::kSyncobj:
+    case wire::Socket::kDmaBuf:
       // Only the host makes these (connect_own), and it takes them off the queue itself.
       log_client("uapi/server", "process {}: connected to a socket that is not for clients", peer_of(socket.get()).pid);
       return;
@@ -144,15 +144,8 @@ Ref<Channel> Server::channel(std::uint64_t id, pid_t pid) {
 
 FdObject Server::identify(wire::FdState state, driver::OwnedFd fd) {
   if (state == wire::FdState::kBad || !fd) return BadFd{};
-  struct stat status {};
-  if (::fstat(fd.get(), &status) != 0) return BadFd{};
-  if (S_ISSOCK(status.st_mode)) {
-    const auto it = objects_.find(cookie_of(fd.get()));
-    if (it == objects_.end()) return ForeignFd{};
-    if (const auto* file = std::get_if<Ref<driver::SyncFile>>(&it->second)) return *file;
-    return std::get<Ref<driver::Syncobj>>(it->second);
-  }
-  if (Ref<driver::Buffer> buffer = machine_.device().buffers().find_by_inode(status.st_dev, status.st_ino)) return buffer;
+  if (const auto it = objects_.find(cookie_of(fd.get())); it != objects_.end())
+    return std::visit([](const auto& object) -> FdObject { return object; }, it->second);
   if (is_eventfd(fd.get())) return EventFd{std::move(fd)};
   return ForeignFd{};
 }
@@ -166,24 +159,22 @@ Result<driver::OwnedFd> Server::connect_own(wire::Socket kind, driver::OwnedFd& 
   return Error(Errno::kIo);
 }
 
-Result<driver::OwnedFd> Server::descriptor_for(const decltype(NewFd::object)& object) {
-  if (const auto* buffer = std::get_if<Ref<driver::Buffer>>(&object)) {
-    driver::OwnedFd copy(::fcntl((*buffer)->memfd(), F_DUPFD_CLOEXEC, 0));
-    if (!copy) return Error(static_cast<Errno>(errno));
-    return copy;
-  }
+Result<driver::OwnedFd> Server::descriptor_for(const NewFd& wanted) {
   driver::OwnedFd near_end;
-  if (const auto* file = std::get_if<Ref<driver::SyncFile>>(&object)) {
-    PANTRY_TRY_ASSIGN(driver::OwnedFd far_end, connect_own(wire::Socket::kSyncFile, near_end));
-    const std::uint64_t cookie = cookie_of(far_end.get());
-    objects_.emplace(cookie, *file);
-    add(std::make_unique<SyncFileConnection>(*this, std::move(near_end), cookie, *file));
-    return far_end;
-  }
-  PANTRY_TRY_ASSIGN(driver::OwnedFd far_end, connect_own(wire::Socket::kSyncobj, near_end));
+  const auto* file = std::get_if<Ref<driver::SyncFile>>(&wanted.object);
+  const auto* buffer = std::get_if<Ref<driver::Buffer>>(&wanted.object);
+  PANTRY_TRY_ASSIGN(driver::OwnedFd far_end, connect_own(file     ? wire::Socket::kSyncFile
+                                                          : buffer ? wire::Socket::kDmaBuf
+                                                                   : wire::Socket::kSyncobj,
+                                                          near_end));
   const std::uint64_t cookie = cookie_of(far_end.get());
-  objects_.emplace(cookie, std::get<Ref<driver::Syncobj>>(object));
-  add(std::make_unique<SyncobjConnection>(std::move(near_end), cookie));
+  objects_.emplace(cookie, wanted.object);
+  if (file)
+    add(std::make_unique<SyncFileConnection>(*this, std::move(near_end), cookie, *file));
+  else if (buffer)
+    add(std::make_unique<DmaBufConnection>(*this, std::move(near_end), cookie, *buffer, wanted.access));
+  else
+    add(std::make_unique<SyncobjConnection>(std::move(near_end), cookie));
   return far_end;
 }
 

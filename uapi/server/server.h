@@ -29,7 +29,7 @@ class Server {
   void run();
   // Any thread.
   void stop();
-  // Descriptors that clients hold: device nodes, sync_files, syncobjs and channels.
+  // Descriptors that clients hold: device nodes, sync_files, syncobjs, dma-bufs and channels.
   std::size_t connections() const { return connection_count_.load(std::memory_order_acquire); }
 
   // For the connections, on the server's thread.
@@ -38,8 +38,8 @@ class Server {
   Ref<Channel> channel(std::uint64_t id, pid_t pid);
   // What a descriptor that a client passed stands for.
   FdObject identify(wire::FdState state, driver::OwnedFd fd);
-  // A descriptor for a client: the far end of a new connection that stands for `object`, or the buffer's memfd.
-  Result<driver::OwnedFd> descriptor_for(const decltype(NewFd::object)& object);
+  // A descriptor for a client: the far end of a new connection that stands for the object.
+  Result<driver::OwnedFd> descriptor_for(const NewFd& wanted);
 
  private:
   Server(Machine& machine, std::string directory, ServerObserver* observer);
@@ -59,8 +59,8 @@ class Server {
   std::uint64_t next_channel_;
   std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
   std::unordered_map<std::uint64_t, Ref<Channel>> channels_;
-  // Client ends of sync_file and syncobj connections, by socket cookie.
-  std::unordered_map<std::uint64_t, FdObject> objects_;
+  // What the client ends of sync_file, syncobj and dma_buf connections stand for, by socket cookie.
+  std::unordered_map<std::uint64_t, decltype(NewFd::object)> objects_;
   std::atomic<std::size_t> connection_count_{0};
 };
 

@@ -3,7 +3,6 @@
 // ioctl() on device nodes, sync_files and dma-bufs.
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/dma-buf.h>
 #include <linux/sync_file.h>
 #include <stdarg.h>
 #include <string.h>
@@ -73,31 +72,6 @@ int ask(int fd, unsigned long command, void* argument) {
   return answer.result == 0 ? 0 : fail(-answer.result);
 }
 
-bool is_our_dma_buf(int fd) {
-  char path[64] = "/proc/self/fd/";
-  char digits[16];
-  int count = 0;
-  for (int rest = fd; rest > 0 || count == 0; rest /= 10) digits[count++] = static_cast<char>('0' + rest % 10);
-  size_t length = strlen(path);
-  while (count > 0) path[length++] = digits[--count];
-  path[length] = '\0';
-  char name[32] = {};
-  const int saved = errno;
-  const ssize_t bytes = readlinkat(AT_FDCWD, path, name, sizeof name - 1);
-  errno = saved;
-  return bytes > 0 && strncmp(name, "/memfd:pantry-bo", 16) == 0;
-}
-
-int dma_buf_ioctl(unsigned long command, void* argument) {
-  if (command != DMA_BUF_IOCTL_SYNC) return fail(ENOTTY);
-  dma_buf_sync sync = {};
-  iovec local = {&sync, sizeof sync};
-  iovec remote = {argument, sizeof sync};
-  if (process_vm_readv(getpid(), &local, 1, &remote, 1, 0) != static_cast<ssize_t>(sizeof sync)) return fail(EFAULT);
-  if ((sync.flags & ~DMA_BUF_SYNC_VALID_FLAGS_MASK) != 0 || (sync.flags & DMA_BUF_SYNC_RW) == 0) return fail(EINVAL);
-  return 0;  // one copy of the memory, coherent for everybody
-}
-
 }  // namespace
 
 extern "C" int shim_ioctl(int fd, unsigned long command, ...) PANTRY_EXPORT(ioctl);
@@ -107,11 +81,11 @@ extern "C" int shim_ioctl(int fd, unsigned long command, ...) {
   void* const argument = va_arg(list, void*);
   va_end(list);
   const unsigned type = _IOC_TYPE(command);
-  if (type == kDmaBufType && directory() && is_our_dma_buf(fd)) return dma_buf_ioctl(command, argument);
-  if (type != kDrmType && type != kSyncFileType) return real_ioctl(fd, command, argument);
+  if (type != kDrmType && type != kSyncFileType && type != kDmaBufType) return real_ioctl(fd, command, argument);
   const wire::Socket socket = socket_of(fd);
   if (is_device(socket)) return ask(fd, command, argument);
   if (socket == wire::Socket::kSyncFile) return type == kSyncFileType ? ask(fd, command, argument) : fail(ENOTTY);
+  if (socket == wire::Socket::kDmaBuf) return type == kDmaBufType ? ask(fd, command, argument) : fail(ENOTTY);
   if (socket != kForeign) return fail(ENOTTY);
   return real_ioctl(fd, command, argument);
 }

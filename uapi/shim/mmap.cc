@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// mmap() of a device node: the host answers with the memfd behind the offset, and the kernel does the rest.
+// mmap() of a device node or dma-buf: the host answers with the memfd to map, and the kernel does the rest. lseek() of a
+// dma-buf tells its size.
 #include <errno.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -14,6 +15,24 @@ namespace {
 
 PANTRY_REAL(void*, mmap, void*, size_t, int, int, int, off_t)
 
+PANTRY_REAL(off_t, lseek, int, off_t, int)
+
+bool can_be_mapped(wire::Socket socket) { return is_device(socket) || socket == wire::Socket::kDmaBuf; }
+
+off_t seek(int fd, off_t offset, int whence) {
+  const off_t result = real_lseek(fd, offset, whence);
+  if (result >= 0 || errno != ESPIPE || socket_of(fd) != wire::Socket::kDmaBuf) return result;
+  errno = EINVAL;
+  if (offset != 0 || (whence != SEEK_SET && whence != SEEK_END)) return -1;
+  if (whence == SEEK_SET) return 0;
+  wire::Request request = {};
+  request.ask = wire::Ask::kSize;
+  const Answer answer = ask_host(fd, request, -1);
+  if (answer.result == 0) return static_cast<off_t>(answer.reply.value);
+  errno = -answer.result;
+  return -1;
+}
+
 void* fail(int error) {
   errno = error;
   return MAP_FAILED;
@@ -26,7 +45,7 @@ extern "C" void* shim_mmap64(void* address, size_t length, int protection, int f
     PANTRY_EXPORT(mmap64);
 
 extern "C" void* shim_mmap(void* address, size_t length, int protection, int flags, int fd, off_t offset) {
-  if ((flags & MAP_ANONYMOUS) != 0 || !is_device(socket_of(fd)))
+  if ((flags & MAP_ANONYMOUS) != 0 || !can_be_mapped(socket_of(fd)))
     return real_mmap(address, length, protection, flags, fd, offset);
   if (length == 0 || (offset & 0xfff) != 0) return fail(EINVAL);
   wire::Request request = {};
@@ -40,7 +59,7 @@ extern "C" void* shim_mmap(void* address, size_t length, int protection, int fla
     if (answer.fd >= 0) close(answer.fd);
     return fail(-answer.result);
   }
-  void* const mapping = real_mmap(address, length, protection, flags, answer.fd, 0);
+  void* const mapping = real_mmap(address, length, protection, flags, answer.fd, static_cast<off_t>(answer.reply.value));
   const int error = errno;
   close(answer.fd);
   errno = error;
@@ -50,5 +69,10 @@ extern "C" void* shim_mmap(void* address, size_t length, int protection, int fla
 extern "C" void* shim_mmap64(void* address, size_t length, int protection, int flags, int fd, off_t offset) {
   return shim_mmap(address, length, protection, flags, fd, offset);
 }
+
+extern "C" off_t shim_lseek(int fd, off_t offset, int whence) PANTRY_EXPORT(lseek);
+extern "C" off_t shim_lseek(int fd, off_t offset, int whence) { return seek(fd, offset, whence); }
+extern "C" off_t shim_lseek64(int fd, off_t offset, int whence) PANTRY_EXPORT(lseek64);
+extern "C" off_t shim_lseek64(int fd, off_t offset, int whence) { return seek(fd, offset, whence); }
 
 }  // namespace pantry::shim

@@ -68,6 +68,8 @@ const char* name_of(wire::Socket socket) {
       return "anon_inode:sync_file";
     case wire::Socket::kSyncobj:
       return "anon_inode:syncobj_file";
+    case wire::Socket::kDmaBuf:
+      return "/dmabuf:";
     case wire::Socket::kChannel:
       return "anon_inode:pantry_channel";
   }

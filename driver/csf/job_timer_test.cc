@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+#include "driver/csf/job_timer.h"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include "driver/kernel/each_executor.h"
+
+namespace pantry::driver {
+namespace {
+
+// Virtual time, so that 5 s cost nothing.
+class JobTimerTest : public ::testing::Test, private JobTimer::Listener {
+ protected:
+  void advance(Duration time) { executor.clock().sleep(time); }
+  TimePoint now() { return executor.clock().now(); }
+  // When the timer called, in ms since `start`.
+  std::optional<std::int64_t> fired_after(TimePoint start) const {
+    if (!fired_at_) return std::nullopt;
+    return (*fired_at_ - start).ns / 1'000'000;
+  }
+  std::uint32_t calls() const { return calls_; }
+
+  SimExecutor executor{1, 1};
+  JobTimer timer{executor, *this};
+
+ private:
+  void on_job_timeout() noexcept override {
+    fired_at_ = executor.clock().now();
+    ++calls_;
+  }
+  std::optional<TimePoint> fired_at_;
+  std::uint32_t calls_ = 0;
+};
+
+TEST_F(JobTimerTest, CallsOnceAfterFiveSeconds) {
+  timer.set_count(JobTimer::Count::kRunning);
+  const TimePoint start = now();
+  timer.start();
+  advance(milliseconds(4999));
+  EXPECT_EQ(calls(), 0u);
+  advance(milliseconds(30'000));
+  EXPECT_EQ(fired_after(start), 5000);
+  EXPECT_EQ(calls(), 1u);
+}
+
+TEST_F(JobTimerTest, EachJobGetsItsOwnTime) {
+  timer.set_count(JobTimer::Count::kRunning);
+  const TimePoint start = now();
+  for (int i = 0; i < 4; ++i) {
+    timer.start();
+    advance(milliseconds(4000));
+  }
+  EXPECT_EQ(calls(), 0u);
+  advance(milliseconds(3000));
+  EXPECT_EQ(fired_after(start), 17'000);
+}
+
+TEST_F(JobTimerTest, NobodyToTimeNoCall) {
+  timer.set_count(JobTimer::Count::kRunning);
+  timer.start();
+  advance(milliseconds(4000));
+  timer.stop();
+  advance(milliseconds(20'000));
+  EXPECT_EQ(calls(), 0u);
+}
+
+TEST_F(JobTimerTest, TimeWithoutASlotDoesNotCount) {
+  const TimePoint start = now();
+  timer.start();  // paused
+  advance(milliseconds(60'000));
+  EXPECT_EQ(calls(), 0u);
+  timer.set_count(JobTimer::Count::kRunning);
+  advance(milliseconds(2000));
+  timer.set_count(JobTimer::Count::kPaused);
+  advance(milliseconds(60'000));
+  EXPECT_EQ(calls(), 0u);
+  timer.set_count(JobTimer::Count::kRunning);
+  advance(milliseconds(10'000));
+  EXPECT_EQ(fired_after(start), 125'000) << "3 s were left";
+}
+
+}  // namespace
+}  // namespace pantry::driver

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT
+#include "driver/device/file.h"
+
+#include <new>
+#include <utility>
+#include <vector>
+
+#include "base/log.h"
+#include "driver/device/nodes.h"
+
+namespace pantry::driver {
+namespace {
+
+// What tables whose ids are 32 bits wide run out of first is memory.
+constexpr Errno kNoIdLeft = Errno::kNoSpc;
+
+template <class T>
+Ref<T> find(IdTable<Ref<T>>& table, std::uint32_t id) {
+  Ref<T>* const found = table.find(id);
+  return found ? *found : Ref<T>();
+}
+
+template <class T>
+Error unknown(std::uint32_t id, const T& kind) {
+  log_client("driver/device", "{} {} is unknown", kind, id);
+  return Error(Errno::kInval);
+}
+
+}  // namespace
+
+File::File(Device& device, NodeType node, const Credentials& credentials)
+    : device_(device), node_(node), credentials_(credentials) {
+  if (node != NodeType::kPrimary) return;
+  Device::Nodes& nodes = device.nodes();
+  MutexLock lock(nodes.mutex);
+  if (nodes.master) return;
+  nodes.master = this;
+  was_master_ = true;
+}
+
+File::~File() { release_all(); }
+
+void File::release_all() {
+  // References are dropped without the lock: what they end may take long.
+  std::vector<Ref<RefCounted>> handles;
+  std::vector<Ref<Group>> groups;
+  std::vector<Ref<Vm>> vms;
+  {
+    MutexLock lock(mutex_);
+    syncobjs_.take_all(
+        [&](std::uint32_t, Ref<Syncobj> syncobj) { handles.push_back(std::move(syncobj)); });
+    buffers_.take_all(
+        [&](std::uint32_t, Ref<Buffer> buffer) { handles.push_back(std::move(buffer)); });
+    handles_.clear();
+    groups_.take_all([&](std::uint32_t, Ref<Group> group) { groups.push_back(std::move(group)); });
+    vms_.take_all([&](std::uint32_t, Ref<Vm> vm) { vms.push_back(std::move(vm)); });
+  }
+  handles.clear();
+  {
+    Device::Nodes& nodes = device_.nodes();
+    MutexLock lock(nodes.mutex);
+    if (nodes.master == this) nodes.master = nullptr;
+  }
+  for (const Ref<Group>& group : groups) group->destroy();
+  groups.clear();
+  for (const Ref<Vm>& vm : vms) destroy(*vm);
+}
+
+bool File::is_master() const {
+  Device::Nodes& nodes = device_.nodes();
+  MutexLock lock(nodes.mutex);
+  return nodes.master == this;
+}
+
+Result<> File::set_master() {
+  Device::Nodes& nodes = device_.nodes();
+  MutexLock lock(nodes.mutex);
+  if (!was_master_ && !credentials_.sys_admin) return Error(Errno::kAcces);
+  if (nodes.master == this) return {};
+  if (nodes.master) return Error(Errno::kBusy);
+  nodes.master = this;
+  was_master_ = true;
+  return {};
+}
+
+Result<> File::drop_master() {
+  Device::Nodes& nodes = device_.nodes();
+  MutexLock lock(nodes.mutex);
+  if (!was_master_ && !credentials_.sys_admin) return Error(Errno::kAcces);
+  if (nodes.master != this) return Error(Errno::kInval);
+  nodes.master = nullptr;
+  return {};
+}
+
+Result<std::uint32_t> File::add_buffer(Ref<Buffer> buffer) {
+  const Buffer* const key = buffer.get();
+  MutexLock lock(mutex_);
+  PANTRY_TRY_ASSIGN(const std::uint32_t handle, buffers_.put(std::move(buffer), kNoIdLeft));
+  try {
+    handles_.emplace(key, handle);
+  } catch (const std::bad_alloc&) {
+    buffers_.take(handle);
+    return Error(Errno::kNoMem);
+  }
+  return handle;
+}
+
+Result<std::uint32_t> File::import_buffer(Ref<Buffer> buffer) {
+  {
+    MutexLock lock(mutex_);
+    if (const auto known = handles_.find(buffer.get()); known != handles_.end())
+      return known->second;
+  }
+  return add_buffer(std::move(buffer));
+}
+
+Ref<Buffer> File::buffer(std::uint32_t handle) {
+  MutexLock lock(mutex_);
+  return find(buffers_, handle);
+}
+
+bool File::owns(const Buffer& buffer) {
+  MutexLock lock(mutex_);
+  return handles_.contains(&buffer);
+}
+
+Result<> File::close_buffer(std::uint32_t handle) {
+  std::optional<Ref<Buffer>> buffer;
+  {
+    MutexLock lock(mutex_);
+    buffer = buffers_.take(handle);
+    if (buffer) handles_.erase(buffer->get());
+  }
+  if (!buffer) return unknown(handle, "buffer");
+  return {};
+}
+
+Result<std::uint32_t> File::add_syncobj(Ref<Syncobj> syncobj) {
+  MutexLock lock(mutex_);
+  return syncobjs_.put(std::move(syncobj), kNoIdLeft);
+}
+
+Ref<Syncobj> File::syncobj(std::uint32_t handle) {
+  MutexLock lock(mutex_);
+  return find(syncobjs_, handle);
+}
+
+Result<> File::destroy_syncobj(std::uint32_t handle) {
+  std::optional<Ref<Syncobj>> syncobj;
+  {
+    MutexLock lock(mutex_);
+    syncobj = syncobjs_.take(handle);
+  }
+  if (!syncobj) return unknown(handle, "syncobj");
+  return {};
+}
+
+Result<std::uint32_t> File::add_vm(Ref<Vm> vm) {
+  MutexLock lock(mutex_);
+  return vms_.put(std::move(vm), Errno::kBusy);
+}
+
+Ref<Vm> File::vm(std::uint32_t id) {
+  MutexLock lock(mutex_);
+  return find(vms_, id);
+}
+
+Result<> File::destroy_vm(std::uint32_t id) {
+  std::optional<Ref<Vm>> vm;
+  {
+    MutexLock lock(mutex_);
+    vm = vms_.take(id);
+  }
+  if (!vm) return unknown(id, "VM");
+  destroy(**vm);
+  return {};
+}
+
+// Groups that were destroyed before are off their slots when the memory goes.
+void File::destroy(Vm& vm) {
+  device_.scheduler().settle(vm);
+  vm.destroy();
+}
+
+Result<std::uint32_t> File::add_group(Ref<Group> group) {
+  MutexLock lock(mutex_);
+  return groups_.put(std::move(group), Errno::kBusy);
+}
+
+Ref<Group> File::group(std::uint32_t handle) {
+  MutexLock lock(mutex_);
+  return find(groups_, handle);
+}
+
+Result<> File::destroy_group(std::uint32_t handle) {
+  std::optional<Ref<Group>> group;
+  {
+    MutexLock lock(mutex_);
+    group = groups_.take(handle);
+  }
+  if (!group) return unknown(handle, "group");
+  (*group)->destroy();
+  return {};
+}
+
+}  // namespace pantry::driver

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+#include "tools/command_line.h"
+
+#include <CLI/CLI.hpp>
+
+#include "base/log.h"
+#include "tools/client_process.h"
+#include "tools/info_command.h"
+#include "tools/run_command.h"
+
+namespace pantry::tools {
+namespace {
+
+// "1.0" -> 0
+bool parse_minor(const std::string& text, std::uint32_t& minor) {
+  if (!text.starts_with("1.") || text.size() != 3 || text[2] < '0' || text[2] > '9') return false;
+  minor = static_cast<std::uint32_t>(text[2] - '0');
+  return minor <= uapi::kNewestMinor;
+}
+
+}  // namespace
+
+int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
+  CLI::App app("Pantry: a Panthor-style GPU driver and an emulated Mali CSF GPU, for unmodified libdrm clients");
+  app.require_subcommand(1);
+  RunOptions run;
+  run.machine = machine;
+  std::string uapi = "1." + std::to_string(run.machine.uapi_minor);
+  std::string log_file;
+  std::string log_level = "gap";
+  std::uint64_t dram_mib = run.machine.dram_bytes / kMiB;
+  app.add_option("--uapi", uapi, "present this version of the panthor uAPI, 1.0 to " + uapi);
+  app.add_option("--log", log_file, "write the log to this file instead of stderr");
+  app.add_option("--log-level", log_level, "debug, info, client, gap, error or off")
+      ->check(CLI::IsMember({"debug", "info", "client", "gap", "error", "off"}));
+  app.add_option("--dram", dram_mib, "MiB of memory that the device has")->check(CLI::Range(64, 1 << 20));
+  app.fallthrough();
+
+  run.shim = default_shim_path();
+  bool report = false;
+  CLI::App& run_app = *app.add_subcommand("run", "run a program on a private machine");
+  run_app.add_flag("--report", report, "print what happened when the program has ended");
+  run_app.add_option("--shim", run.shim, "the library to preload");
+  run_app.add_option("program", run.command, "the program and its arguments")->required();
+  run_app.positionals_at_end();
+  CLI::App& info_app = *app.add_subcommand("info", "print the device as a client sees it");
+  CLI11_PARSE(app, argc, argv);
+
+  if (!parse_minor(uapi, run.machine.uapi_minor)) {
+    fmt::print(stderr, "pantry: --uapi {}: not a version that Pantry has\n", uapi);
+    return 2;
+  }
+  if (!log_file.empty() && !set_log_file(log_file.c_str())) {
+    fmt::print(stderr, "pantry: --log {}: cannot be opened\n", log_file);
+    return 2;
+  }
+  const std::pair<const char*, LogLevel> levels[] = {
+      {"debug", LogLevel::kDebug}, {"info", LogLevel::kInfo},   {"client", LogLevel::kClient},
+      {"gap", LogLevel::kGap},     {"error", LogLevel::kError}, {"off", LogLevel::kOff}};
+  for (const auto& [name, level] : levels)
+    if (log_level == name) set_log_level(level);
+  run.machine.dram_bytes = dram_mib * kMiB;
+  if (info_app) return info_command(run.machine);
+  run.report = report ? RunOptions::Report::kPrint : RunOptions::Report::kNone;
+  return run_command(run);
+}
+
+}  // namespace pantry::tools

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+//
+// The front door without a transport: dispatch, copies and their errnos, mmap look-ups, waits that are cancelled.
+#include "uapi/session.h"
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+
+#include <cstring>
+
+#include "driver/kernel/each_executor.h"
+#include "uapi/machine/test_client.h"
+
+namespace pantry::uapi {
+namespace {
+
+MachineConfig small_machine() {
+  MachineConfig config;
+  config.dram_bytes = 32 * kMiB;
+  config.memory = MachineConfig::Memory::kArena;
+  return config;
+}
+
+class SessionTest : public testing::Test {
+ protected:
+  SessionTest() {
+    auto made = Machine::create(executor_, small_machine());
+    EXPECT_TRUE(made.has_value());
+    machine_ = *std::move(made);
+  }
+  driver::ThreadExecutor executor_{1};
+  std::unique_ptr<Machine> machine_;
+};
+
+TEST_F(SessionTest, DispatchIsByNumberAlone) {
+  TestClient client(*machine_);
+  drm_panthor_vm_get_state state{};
+  EXPECT_EQ(client.raw().ioctl(_IOWR('x', 0x44, drm_panthor_vm_get_state), &state), -ENOTTY);
+  EXPECT_EQ(client.raw().ioctl(DRM_IOWR(0x5f, drm_panthor_vm_get_state), &state), -EINVAL);
+  state.vm_id = client.create_vm();
+  // A smaller struct reads as zero behind, a larger one is carried along.
+  EXPECT_EQ(client.raw().ioctl(DRM_IOWR(0x44, std::uint32_t), &state), 0);
+  struct Large {
+    drm_panthor_vm_get_state known;
+    std::uint64_t rest = 0x1122334455667788;
+  } large{state};
+  EXPECT_EQ(client.raw().ioctl(DRM_IOWR(0x44, Large), &large), 0);
+  EXPECT_EQ(large.rest, 0x1122334455667788u);
+}
+
+TEST_F(SessionTest, BadArgumentPointerIsAFaultBeforePermission) {
+  TestClient client(*machine_);
+  EXPECT_EQ(client.raw().ioctl(DRM_IOCTL_PANTHOR_VM_CREATE, nullptr), -EFAULT);
+  EXPECT_EQ(client.raw().ioctl(DRM_IOCTL_GET_UNIQUE, nullptr), -EFAULT);
+  drm_unique unique{};
+  EXPECT_EQ(client.raw().ioctl(DRM_IOCTL_GET_UNIQUE, &unique), -EACCES);
+}
+
+TEST_F(SessionTest, ArgumentsAreCopiedBackOnFailure) {
+  TestClient client(*machine_);
+  const std::uint32_t vm = client.create_vm();
+  drm_panthor_vm_bind_op ops[3] = {TestClient::unmap(0, kPageSize), TestClient::unmap(0, kPageSize),
+                                   TestClient::unmap(1, kPageSize)};
+  drm_panthor_vm_bind args{};
+  args.vm_id = vm;
+  args.ops = {sizeof ops[0], 3, reinterpret_cast<std::uint64_t>(ops)};
+  EXPECT_EQ(client.raw().call(DRM_IOCTL_PANTHOR_VM_BIND, args), -EINVAL);
+  EXPECT_EQ(args.ops.count, 2u);
+}
+
+TEST_F(SessionTest, ReadOnlyArgumentIsAFaultAfterTheFact) {
+  TestClient client(*machine_);
+  void* const page = ::mmap(nullptr, kPageSize, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(page, MAP_FAILED);
+  EXPECT_EQ(client.raw().ioctl(DRM_IOCTL_PANTHOR_VM_CREATE, page), -EFAULT);
+  ::munmap(page, kPageSize);
+}
+
+TEST_F(SessionTest, MmapRules) {
+  TestClient client(*machine_);
+  TestClient stranger(*machine_);
+  const TestBuffer buffer = client.create_buffer(2 * kPageSize);
+  const std::uint64_t offset = buffer.memory->mmap_offset();
+  auto map = [](TestClient& who, std::uint64_t at, std::uint64_t length, int protection, Session::MapType type) {
+    const auto target = who.raw().session().mmap(at, length, protection, type);
+    return target ? 0 : static_cast<int>(target.error());
+  };
+  using enum Session::MapType;
+  EXPECT_EQ(map(client, offset, kPageSize, PROT_READ, kShared), 0);
+  EXPECT_EQ(map(client, offset, 2 * kPageSize, PROT_READ | PROT_WRITE, kShared), 0);
+  EXPECT_EQ(map(client, offset, 2 * kPageSize + 1, PROT_READ, kShared), EINVAL);
+  EXPECT_EQ(map(client, offset, kPageSize, PROT_READ, kPrivate), EINVAL);
+  EXPECT_EQ(map(client, offset + kPageSize, kPageSize, PROT_READ, kShared), EINVAL);
+  EXPECT_EQ(map(stranger, offset, kPageSize, PROT_READ, kShared), EACCES);
+  const std::uint64_t mmio = DRM_PANTHOR_USER_MMIO_OFFSET_64BIT;
+  EXPECT_EQ(map(client, mmio, kPageSize, PROT_READ, kShared), 0);
+  EXPECT_EQ(map(client, mmio, kPageSize, PROT_READ | PROT_WRITE, kShared), EINVAL);
+  EXPECT_EQ(map(client, mmio, 2 * kPageSize, PROT_READ, kShared), EINVAL);
+  EXPECT_EQ(map(client, mmio + kPageSize, kPageSize, PROT_READ, kShared), EINVAL);
+  EXPECT_EQ(map(client, 1ull << 43, kPageSize, PROT_READ, kShared), EINVAL);
+}
+
+// A wait with a token of its own, so that it can be cancelled.
+class CancellableWait final : public IoctlCompletion {
+ public:
+  CancellableWait(Session& session, std::uint64_t token, std::uint32_t syncobj, TimePoint deadline) : syncobj_(syncobj) {
+    args_.handles = reinterpret_cast<std::uint64_t>(&syncobj_);
+    args_.count_handles = 1;
+    args_.timeout_nsec = deadline.ns;
+    args_.flags = DRM_SYNCOBJ_WAIT_FLAGS_WAIT_FOR_SUBMIT;
+    session.ioctl(token, {DRM_IOCTL_SYNCOBJ_WAIT, {reinterpret_cast<std::uint64_t>(&args_)}, BadFd{}}, memory_, *this);
+  }
+  int result() {
+    MutexLock lock(mutex_);
+    while (!reply_) done_.wait(mutex_);
+    return reply_->result;
+  }
+  void on_ioctl_done(IoctlReply reply) override {
+    MutexLock lock(mutex_);
+    reply_ = std::move(reply);
+    done_.notify_all();
+  }
+
+ private:
+  std::uint32_t syncobj_;
+  drm_syncobj_wait args_{};
+  LocalMemory memory_;
+  Mutex mutex_;
+  CondVar done_;
+  std::optional<IoctlReply> reply_ PANTRY_GUARDED_BY(mutex_);
+};
+
+template <class Body>
+void for_each_machine(Body body) {
+  driver::for_each_executor(2, [&](driver::Executor& executor) {
+    auto made = Machine::create(executor, small_machine());
+    ASSERT_TRUE(made.has_value());
+    body(**made, executor);
+  });
+}
+
+TEST(SessionWait, EndsWithASignalACancelOrItsTime) {
+  for_each_machine([](Machine& machine, driver::Executor& executor) {
+    TestClient client(machine);
+    Session& session = client.raw().session();
+    const TimePoint late = executor.clock().now() + seconds(60);
+    const std::uint32_t syncobj = client.create_syncobj();
+    CancellableWait cancelled(session, 1'000'001, syncobj, late);
+    session.cancel(1'000'001);
+    EXPECT_EQ(cancelled.result(), -EINTR);
+
+    CancellableWait timed(session, 1'000'002, syncobj, executor.clock().now() + milliseconds(2));
+    EXPECT_EQ(timed.result(), -ETIME);
+
+    CancellableWait signalled(session, 1'000'003, syncobj, late);
+    EXPECT_EQ(client.signal(syncobj), 0);
+    session.cancel(1'000'003);  // at the same time: either may win
+    const int result = signalled.result();
+    EXPECT_TRUE(result == 0 || result == -EINTR) << result;
+  });
+}
+
+TEST(SessionWait, ClosingTheFileEndsEveryWait) {
+  for_each_machine([](Machine& machine, driver::Executor& executor) {
+    std::vector<std::unique_ptr<CancellableWait>> waits;
+    {
+      TestClient client(machine);
+      for (std::uint64_t i = 0; i < 4; ++i)
+        waits.push_back(std::make_unique<CancellableWait>(client.raw().session(), 2'000'000 + i, client.create_syncobj(),
+                                                          executor.clock().now() + seconds(60)));
+    }
+    for (const auto& wait : waits) EXPECT_EQ(wait->result(), -EINTR);
+  });
+}
+
+}  // namespace
+}  // namespace pantry::uapi

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+#include "uapi/user_memory.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <cstring>
+
+namespace pantry::uapi {
+namespace {
+
+// A client whose memory is one block; anything outside is EFAULT.
+class BlockMemory final : public UserMemory {
+ public:
+  static constexpr std::uint64_t kStart = 0x10000;
+  explicit BlockMemory(std::size_t bytes) : bytes(bytes) {}
+  Result<> read(UserAddr from, void* to, std::size_t count) override {
+    if (!inside(from, count)) return Error(Errno::kFault);
+    if (count != 0) std::memcpy(to, bytes.data() + (from.value - kStart), count);
+    return {};
+  }
+  Result<> write(UserAddr to, const void* from, std::size_t count) override {
+    if (!inside(to, count)) return Error(Errno::kFault);
+    if (count != 0) std::memcpy(bytes.data() + (to.value - kStart), from, count);
+    return {};
+  }
+  bool inside(UserAddr at, std::size_t count) const {
+    return count == 0 || (at.value >= kStart && at.value - kStart <= bytes.size() && count <= bytes.size() - (at.value - kStart));
+  }
+  std::vector<std::byte> bytes;
+};
+
+struct Element {
+  std::uint64_t first;
+  std::uint64_t second;
+};
+
+constexpr UserAddr kAt{BlockMemory::kStart};
+
+TEST(ReadArray, EmptyLooksAtNothing) {
+  BlockMemory memory(0);
+  const auto read = read_array<Element>(memory, {0, 0, {}}, sizeof(Element));
+  ASSERT_TRUE(read.has_value());
+  EXPECT_TRUE(read->empty());
+}
+
+TEST(ReadArray, SmallStrideIsInvalid) {
+  BlockMemory memory(64);
+  EXPECT_EQ(read_array<Element>(memory, {8, 1, kAt}, sizeof(Element)).error(), Errno::kInval);
+}
+
+TEST(ReadArray, ShortElementsReadAsZeroBehind) {
+  BlockMemory memory(64);
+  std::memset(memory.bytes.data(), 0xff, memory.bytes.size());
+  const auto read = read_array<Element>(memory, {8, 2, kAt}, 8);
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ((*read)[1].first, ~0ull);
+  EXPECT_EQ((*read)[1].second, 0u);
+}
+
+TEST(ReadArray, LongElementsMustEndInZeroes) {
+  BlockMemory memory(64);
+  EXPECT_TRUE(read_array<Element>(memory, {32, 2, kAt}, sizeof(Element)).has_value());
+  memory.bytes[63] = std::byte{1};
+  EXPECT_EQ(read_array<Element>(memory, {32, 2, kAt}, sizeof(Element)).error(), Errno::kTooBig);
+}
+
+TEST(ReadArray, BadPointerIsAFault) {
+  BlockMemory memory(31);
+  EXPECT_EQ(read_array<Element>(memory, {16, 2, kAt}, sizeof(Element)).error(), Errno::kFault);
+  EXPECT_EQ(read_array<Element>(memory, {16, 1, {}}, sizeof(Element)).error(), Errno::kFault);
+}
+
+TEST(ReadArray, HugeCountsCostNothing) {
+  BlockMemory memory(4096);
+  EXPECT_EQ(read_array<Element>(memory, {16, UINT32_MAX, kAt}, sizeof(Element)).error(), Errno::kNoMem);
+  EXPECT_EQ(read_array<Element>(memory, {16, 100'000'000, kAt}, sizeof(Element)).error(), Errno::kFault);
+}
+
+// Against the rules of the reference, spelled out per byte.
+RC_GTEST_PROP(ReadArray, FollowsTheRules, ()) {
+  const auto stride = *rc::gen::inRange<std::uint32_t>(0, 40);
+  const auto count = *rc::gen::inRange<std::uint32_t>(0, 6);
+  const auto minimum = *rc::gen::element<std::size_t>(8, 16);
+  BlockMemory memory(*rc::gen::inRange<std::size_t>(0, 200));
+  for (std::byte& byte : memory.bytes) byte = static_cast<std::byte>(*rc::gen::element(0, 0, 0, 1));
+  const auto read = read_array<Element>(memory, {stride, count, kAt}, minimum);
+
+  if (count == 0) {
+    RC_ASSERT(read.has_value());
+    return;
+  }
+  if (stride < minimum) {
+    RC_ASSERT(!read && read.error() == Errno::kInval);
+    return;
+  }
+  for (std::uint32_t i = 0; i < count; ++i) {
+    Element expected{};
+    for (std::uint32_t byte = 0; byte < stride; ++byte) {
+      const std::size_t at = std::size_t{i} * stride + byte;
+      if (at >= memory.bytes.size()) {
+        RC_ASSERT(!read && (read.error() == Errno::kFault || read.error() == Errno::kTooBig));
+        return;
+      }
+      if (byte < sizeof expected) {
+        reinterpret_cast<std::byte*>(&expected)[byte] = memory.bytes[at];
+      } else if (memory.bytes[at] != std::byte{0}) {
+        RC_ASSERT(!read && (read.error() == Errno::kTooBig || read.error() == Errno::kFault));
+        return;
+      }
+    }
+    if (read) RC_ASSERT(std::memcmp(&(*read)[i], &expected, sizeof expected) == 0);
+  }
+  RC_ASSERT(read.has_value());
+  RC_ASSERT(read->size() == count);
+}
+
+TEST(WriteQuery, TruncatesAndZeroes) {
+  BlockMemory memory(64);
+  std::memset(memory.bytes.data(), 0xff, memory.bytes.size());
+  const Element value{1, 2};
+  EXPECT_EQ(write_query(memory, kAt, 7, &value, sizeof value, 8).error(), Errno::kInval);
+  ASSERT_TRUE(write_query(memory, kAt, 8, &value, sizeof value, 8));
+  EXPECT_EQ(memory.bytes[0], std::byte{1});
+  EXPECT_EQ(memory.bytes[8], std::byte{0xff});
+  ASSERT_TRUE(write_query(memory, kAt, 32, &value, sizeof value, 8));
+  EXPECT_EQ(memory.bytes[8], std::byte{2});
+  EXPECT_EQ(memory.bytes[31], std::byte{0});
+  EXPECT_EQ(memory.bytes[32], std::byte{0xff});
+  EXPECT_EQ(write_query(memory, kAt, 65, &value, sizeof value, 8).error(), Errno::kFault);
+}
+
+}  // namespace
+}  // namespace pantry::uapi
