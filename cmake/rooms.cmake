@@ -50,6 +50,9 @@ function(pantry_add_unit_test room_target flags)
   pantry_add_program(${name} ${ARGN})
   target_link_libraries(${name} PRIVATE
     ${flags} ${PANTRY_TEST_LINKS} GTest::gmock GTest::gtest_main rapidcheck_gtest)
+  if(PANTRY_SANITIZE)
+    set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS -O0)  # a test's own code takes twice as long to compile with -O1
+  endif()
   if(NOT PANTRY_COMPILE_ONLY)
     add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
     pantry_set_test_properties(${name} unit)
@@ -199,5 +202,8 @@ function(pantry_add_rooms file)
   endforeach()
   if(TARGET pantry AND TARGET pantry_shim)
     add_dependencies(pantry pantry_shim)
+  endif()
+  if(TARGET pantry AND TARGET kernel_init)
+    add_dependencies(pantry kernel_init)  # the first process of `pantry kernel`
   endif()
 endfunction()

@@ -73,7 +73,11 @@ Gpu::Gpu(const datasheet::GpuModel& model, const Quirks& quirks, const HostPorts
       l2_(registers_, kL2Power, model.l2_present, l2_timing(quirks), gpu_irq_, *this),
       mmu_(quirks_, mmu_config(model, ports.dram), registers_, mmu_irq_, *this, *this),
       firmware_(quirks_, mmu_, *this, policy) {
-  PANTRY_CHECK(model.group_slots == kGroupSlots);
+  // What the firmware and the streams are built for.
+  PANTRY_CHECK(model.group_slots == kGroupSlots && model.stream_slots == kStreamSlots);
+  PANTRY_CHECK(model.stream_registers == kStreamRegisters);
+  PANTRY_CHECK(model.scoreboards == Scoreboard::kEntries);
+  PANTRY_CHECK(model.timestamp_hz == datasheet::kMaliG610.timestamp_hz);
   registers_.declare_handled(regs::kMcuControl, *this);
   registers_.declare_handled(regs::kMcuStatus, *this);
   for (std::uint32_t page = 0; page < doorbell::kMaxPages; ++page)
@@ -122,9 +126,9 @@ RunState Gpu::run(std::uint32_t budget) {
 
   host_ = Host::kAwake;
   const TimePoint start = ports_.time->now();
-  advance(start);
+  // Once, and before the firmware: what is due wakes streams, which must have their turn after it.
+  next_event_ = advance(start);
   RunState state = firmware_.run(budget, start);
-  next_event_ = advance(ports_.time->now());
   streams_ = state.kind == RunState::Kind::kBusy ? Streams::kBusy : Streams::kIdle;
   if (state.kind == RunState::Kind::kBusy) return state;
   if (state.kind == RunState::Kind::kIdle) state.until = TimePoint::never();

@@ -229,11 +229,11 @@ void GpuControl::publish_latest_flush() {
 
 void GpuControl::latch_bus_fault(PhysAddr address, Access access, AsIndex as) {
   using Status = regs::FaultStatus;
-  if (!(irq_.rawstat() & regs::GpuIrq::Fault::kMask)) {
+  if (fault_status_ == 0 || !(irq_.rawstat() & regs::GpuIrq::Fault::kMask)) {
     fault_status_ = Status::Type::of(datasheet::Exception::kGpuBusFault) |
-                    Status::Access::of(static_cast<datasheet::AccessType>(access)) |
-                    Status::AddressValid::of(true) | Status::JasidValid::of(true) |
-                    Status::Jasid::of(as.value) | Status::SourceId::of(quirks_.fault_source_id);
+                    Status::Access::of(access) | Status::AddressValid::of(true) |
+                    Status::JasidValid::of(true) | Status::Jasid::of(as.value) |
+                    Status::SourceId::of(quirks_.fault_source_id);
     fault_address_ = address;
   }
   log_info(kRoom, "bus fault at {:#x}, address space {}", address.value, as.value);

@@ -58,7 +58,8 @@ class GpuControl final : private RegisterHandler {
   // GPU is suspended.
   void publish_latest_flush();
 
-  // GPU_FAULT_STATUS: the first fault stays until its interrupt is cleared.
+  // GPU_FAULT_STATUS: the first fault stays until its interrupt or, with CLEAR_FAULT, it itself is
+  // cleared.
   void latch_bus_fault(PhysAddr address, Access access, AsIndex as);
 
  private:

@@ -157,6 +157,9 @@ TEST(BusFault, TheFirstOneStaysUntilItIsAnswered) {
   rig.command(0x7);
   EXPECT_EQ(rig.file.read(regs::kFaultStatus), 0u);
   EXPECT_EQ(rig.read64(regs::kFaultAddress), 0u);
+  // The interrupt is still pending, but there is nothing left that another fault could replace.
+  rig.control.latch_bus_fault(PhysAddr{0x777'7000}, Access::kRead, AsIndex{1});
+  EXPECT_EQ(rig.read64(regs::kFaultAddress), 0x777'7000u);
 }
 
 }  // namespace

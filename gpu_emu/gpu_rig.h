@@ -106,6 +106,7 @@ class GpuRig : public InterfacePort, private Wake, private TimeSource {
   LevelLine gpu_line, job_line, mmu_line;
   std::atomic<std::uint32_t> user_page{0};
   TimePoint time{1'000'000'000};
+  Duration per_look{};  // what passes whenever the device looks at the clock
   std::atomic<int> wakes{0};
   Gpu gpu;
   std::uint64_t mcu_root = 0, user_root = 0;
@@ -124,7 +125,7 @@ class GpuRig : public InterfacePort, private Wake, private TimeSource {
             .time = this};
   }
   void wake() override { ++wakes; }
-  TimePoint now() override { return time; }
+  TimePoint now() override { return time = time + per_look; }
 
   std::uint64_t next_frame_ = SparseMemory::kBase;
 };

@@ -384,6 +384,27 @@ TEST(Slow, CommandsThatTakeTimeAreWaitedFor) {
   EXPECT_EQ(rig.gpu.dump().mmu_counters.mistakes, 0u);
 }
 
+TEST(Slow, ACommandThatEndsDuringARunHasItsEffectInTheNextOne) {
+  Quirks quirks;
+  quirks.as_command_time = microseconds(35);
+  GpuHost rig(quirks, StreamPolicy::kAll);
+  rig.bring_up();
+  ASSERT_TRUE(rig.enable_as(1, rig.user_root));
+  ASSERT_TRUE(rig.start(0, rig.group(1, 1), State::kStart));
+  rig.gpu.write64(as_regs::offset_of(1, as_regs::kLockaddr), 0x3f);
+  ASSERT_TRUE(rig.as_command(1, 2));
+  rig.pass(microseconds(35));
+  rig.submit_job(0, 0, store_value(GpuHost::kData, 5));
+  rig.settle();
+  ASSERT_TRUE(rig.as_command(1, 3));
+  rig.per_look = microseconds(20);
+  const RunState state = rig.gpu.run(1000);
+  EXPECT_LE(state.until, rig.time) << "the stream that waited for the region has its turn at once";
+  rig.per_look = {};
+  rig.settle();
+  EXPECT_EQ(rig.seqno(0), 1u);
+}
+
 TEST(Deaf, JobsCompleteWithoutTheirEffect) {
   GpuHost rig(StreamPolicy::kRingOnly);
   rig.bring_up();

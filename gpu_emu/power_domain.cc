@@ -27,6 +27,7 @@ std::uint32_t PowerDomain::read_register(std::uint32_t offset) {
 void PowerDomain::write_register(std::uint32_t offset, std::uint32_t value) {
   const std::uint32_t reg = offset & ~std::uint32_t{4};
   const std::uint64_t units = (std::uint64_t{value} << (offset & 4 ? 32 : 0)) & present_;
+  if (units == 0) return;  // the other half of a 64-bit write
   if (reg == registers_.off) return request(wanted_ & ~units);
   if (timing_.redundant_on == Quirks::RedundantPowerOn::kPowerCycles) on_ &= ~units;
   request(wanted_ | units);

@@ -89,6 +89,15 @@ TEST(PowerDomain, SwitchingOnWhatIsOnDependsOnTheQuirk) {
   }
 }
 
+TEST(PowerDomain, AnEmptyHalfDoesNotProlongATransition) {
+  DomainRig rig(kSlow);
+  rig.file.write(regs::kShaderPwrOn, 1);
+  rig.clock.time = TimePoint{6'000};
+  rig.file.write(regs::kShaderPwrOn.offset + 4, 0);
+  rig.domain.advance(TimePoint{10'000});
+  EXPECT_EQ(rig.read(regs::kShaderReady), 1u);
+}
+
 TEST(PowerDomain, WithoutDelayAndResetWithoutInterrupt) {
   DomainRig rig({nanoseconds(0), Quirks::RedundantPowerOn::kNoEffect});
   rig.file.write(regs::kShaderPwrOn, 5);

@@ -33,7 +33,7 @@ struct Quirks {
   // FAULTSTATUS 31:16: which unit faulted. Drivers only print it.
   std::uint16_t fault_source_id = 0;
 
-  // A second fault while bit n of MMU_INT is still pending.
+  // A second fault before the driver has answered the first one with UPDATE.
   enum class FaultLatch : std::uint8_t { kKeepsFirst, kTakesLast };
   FaultLatch fault_latch = FaultLatch::kKeepsFirst;
 
@@ -156,9 +156,9 @@ struct Quirks {
   enum class DeferredOrder : std::uint8_t { kIssueOrder, kReversed };
   DeferredOrder deferred_order = DeferredOrder::kIssueOrder;
 
-  // Whether operations overlap: loads, deferred operations and endpoint work that count in the
+  // Whether operations overlap: deferred operations, flushes and endpoint work that count in the
   // scoreboard until they are done, or everything complete before the next instruction, which is
-  // legal too.
+  // legal too. Loads and stores complete in order in either case.
   enum class Overlap : std::uint8_t { kScoreboarded, kInOrder };
   Overlap overlap = Overlap::kScoreboarded;
 

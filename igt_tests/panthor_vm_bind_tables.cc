@@ -89,6 +89,7 @@ void whole_gigabyte(const Device& device) {
   igt_assert_eq(bench.vm().bind_sync(binds, failed_at), 0);
   for (uint64_t va = kPlay; va < kPlay + kGigabyte; va += 5 * kPiece) {
     igt_assert_eq(bench.load32(va + 17 * kPage), 17);
+    igt_assert_eq(bench.load32(va + 9 * kBlock + 17 * kPage), 9 * 512 + 17);
   }
   bench.vm().unmap(kPlay + kBlock, kGigabyte - kBlock);
   igt_assert_eq(bench.load32(kPlay + 511 * kPage), 511);
@@ -137,6 +138,24 @@ void pages_become_a_block_and_back(const Device& device) {
   }
 }
 
+// Tables that were full once serve again: nothing of their former life may be left in them.
+void recycled_tables_are_empty(const Device& device) {
+  constexpr uint64_t kWindows = 8;
+  constexpr uint64_t kPages = 256;
+  Bench bench(device);
+  Bo bo = Bo::create(device, kPages * kPage);
+  bo.tag_pages(10);
+  for (uint64_t i = 0; i < kWindows; ++i) bench.vm().map(bo, kPlay + i * kBlock);
+  bench.vm().unmap(kPlay, kWindows * kBlock);
+  for (uint64_t i = 0; i < kWindows; ++i) {
+    const uint64_t va = kPlay + (kWindows + i) * kBlock;
+    bench.vm().map_part(bo, 0, va + i * kPage, kPage, 0);
+    igt_assert_eq(bench.load32(va + i * kPage), 10);
+    bench.expect_load_fault(va + (i + 1) * kPage);
+    bench.expect_load_fault(va + (kPages - 1) * kPage);
+  }
+}
+
 constexpr Case kCases[] = {
     {"across-2m", "A mapping over a boundary of 2 MiB.", across_2m},
     {"across-1g", "A mapping over a boundary of 1 GiB.", across_1g},
@@ -147,6 +166,8 @@ constexpr Case kCases[] = {
     {"shared-tables", "Two mappings that share a table at each level.", shared_tables},
     {"pages-become-a-block-and-back", "A table makes way for a block and the other way round.",
      pages_become_a_block_and_back},
+    {"recycled-tables-are-empty", "A table that serves again shows nothing of its former life.",
+     recycled_tables_are_empty},
 };
 
 }  // namespace

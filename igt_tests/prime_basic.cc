@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/dma-buf.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
@@ -193,6 +194,33 @@ void read_only_descriptor(const Device& device) {
   munmap(mapped, kPage);
 }
 
+// The rules of the device's own mappings hold for the descriptor's.
+void refused_mappings(const Device& device) {
+  const Bo open_to_all = Bo::create(device, kPage);
+  const Bo closed = Bo::create_with(device, kPage, DRM_PANTHOR_BO_NO_MMAP, 0);
+  const auto refused = [](const UniqueFd& fd, uint64_t size, int flags, off_t offset) {
+    errno = 0;
+    igt_assert(mmap(nullptr, size, PROT_READ, flags, fd.get(), offset) == MAP_FAILED);
+    igt_assert_eq(errno, EINVAL);
+  };
+  refused(closed.export_fd(), kPage, MAP_SHARED, 0);
+  const UniqueFd fd = open_to_all.export_fd();
+  refused(fd, kPage, MAP_PRIVATE, 0);
+  refused(fd, 2 * kPage, MAP_SHARED, 0);
+  refused(fd, kPage, MAP_SHARED, kPage);
+}
+
+// Jobs do not show in a dma-buf (their fences are bookkeeping), so it is always ready.
+void poll_is_ready(const Device& device) {
+  const Bo bo = Bo::create(device, kPage);
+  const UniqueFd fd = bo.export_fd();
+  pollfd entry{fd.get(), POLLIN | POLLOUT, 0};
+  igt_assert_eq(poll(&entry, 1, 0), 1);
+  igt_assert_eq(entry.revents, POLLIN | POLLOUT);
+  // And goes on to answer.
+  igt_assert_eq(lseek(fd.get(), 0, SEEK_END), kPage);
+}
+
 void cpu_access_brackets(const Device& device) {
   const Bo bo = Bo::create(device, kPage);
   const UniqueFd fd = bo.export_fd();
@@ -314,6 +342,8 @@ constexpr Case kCases[] = {
     {"mapped-through-the-descriptor", "mmap() of the descriptor itself.",
      mapped_through_the_descriptor},
     {"read-only-descriptor", "Without RDWR there is no mapping for writing.", read_only_descriptor},
+    {"refused-mappings", "NO_MMAP, private and too long.", refused_mappings},
+    {"poll-is-ready", "poll() of the descriptor.", poll_is_ready},
     {"cpu-access-brackets", "DMA_BUF_IOCTL_SYNC around accesses.", cpu_access_brackets},
     {"unmappable-buffers-travel", "NO_MMAP buffers between GPU clients.",
      unmappable_buffers_travel},

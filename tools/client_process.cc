@@ -4,10 +4,13 @@
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
+#include <cerrno>
 #include <filesystem>
 
 #include "uapi/server/protocol.h"
@@ -41,15 +44,28 @@ std::vector<char*> pointers_to(std::vector<std::string>& strings) {
   return pointers;
 }
 
-// Ignored here while the program runs; the program gets the defaults.
-class KeyboardSignals {
+// The program that gets the signals that ask this process to end.
+std::atomic<pid_t> terminated_with_us{0};
+
+void pass_on(int signal) {
+  const int saved = errno;
+  if (const pid_t pid = terminated_with_us; pid > 0) ::kill(pid, signal);
+  errno = saved;
+}
+
+// While the program runs, its end is ours: the keyboard's signals reach it anyway, others are passed on. The program itself
+// gets the defaults.
+class EndingSignals {
  public:
-  KeyboardSignals() {
-    struct sigaction ignore {};
-    ignore.sa_handler = SIG_IGN;
-    for (std::size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &ignore, &before_[i]);
+  EndingSignals() {
+    struct sigaction action {};
+    for (std::size_t i = 0; i < kSignals.size(); ++i) {
+      const bool from_keyboard = kSignals[i] == SIGINT || kSignals[i] == SIGQUIT;
+      action.sa_handler = from_keyboard ? SIG_IGN : pass_on;
+      ::sigaction(kSignals[i], &action, &before_[i]);
+    }
   }
-  ~KeyboardSignals() {
+  ~EndingSignals() {
     for (std::size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &before_[i], nullptr);
   }
   static void set_default_in(posix_spawnattr_t& attributes) {
@@ -61,9 +77,16 @@ class KeyboardSignals {
   }
 
  private:
-  static constexpr std::array<int, 2> kSignals{SIGINT, SIGQUIT};
-  std::array<struct sigaction, 2> before_;
+  static constexpr std::array<int, 4> kSignals{SIGINT, SIGQUIT, SIGTERM, SIGHUP};
+  std::array<struct sigaction, kSignals.size()> before_;
 };
+
+void take_all_descriptors() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
 
 }  // namespace
 
@@ -72,21 +95,24 @@ Result<pid_t> start_client(const ClientProgram& program) {
   std::vector<std::string> environment = environment_of(program);
   posix_spawnattr_t attributes;
   ::posix_spawnattr_init(&attributes);
-  KeyboardSignals::set_default_in(attributes);
+  EndingSignals::set_default_in(attributes);
   pid_t pid = 0;
   const int error = ::posix_spawnp(&pid, command[0].c_str(), nullptr, &attributes, pointers_to(command).data(),
                                    pointers_to(environment).data());
   ::posix_spawnattr_destroy(&attributes);
   if (error != 0) return Error(static_cast<Errno>(error));
+  take_all_descriptors();
   return pid;
 }
 
 Result<int> run_client(const ClientProgram& program) {
-  const KeyboardSignals keyboard;
+  const EndingSignals signals;
   PANTRY_TRY_ASSIGN(const pid_t pid, start_client(program));
+  terminated_with_us = pid;
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
+  terminated_with_us = 0;
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "tools/client_process.h"
 #include "tools/info_command.h"
+#include "tools/kernel_command.h"
 #include "tools/run_command.h"
 
 namespace pantry::tools {
@@ -21,7 +22,9 @@ bool parse_minor(const std::string& text, std::uint32_t& minor) {
 }  // namespace
 
 int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
-  CLI::App app("Pantry: a Panthor-style GPU driver and an emulated Mali CSF GPU, for unmodified libdrm clients");
+  CLI::App app(
+      "Pantry: a Panthor-style GPU driver and an emulated Mali CSF GPU, for unmodified libdrm "
+      "clients");
   app.require_subcommand(1);
   RunOptions run;
   run.machine = machine;
@@ -33,7 +36,8 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
   app.add_option("--log", log_file, "write the log to this file instead of stderr");
   app.add_option("--log-level", log_level, "debug, info, client, gap, error or off")
       ->check(CLI::IsMember({"debug", "info", "client", "gap", "error", "off"}));
-  app.add_option("--dram", dram_mib, "MiB of memory that the device has")->check(CLI::Range(64, 1 << 20));
+  app.add_option("--dram", dram_mib, "MiB of memory that the device has")
+      ->check(CLI::Range(64, 1 << 20));
   app.fallthrough();
 
   run.shim = default_shim_path();
@@ -44,6 +48,19 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
   run_app.add_option("program", run.command, "the program and its arguments")->required();
   run_app.positionals_at_end();
   CLI::App& info_app = *app.add_subcommand("info", "print the device as a client sees it");
+  KernelOptions kernel;
+  bool kasan = false, lockdep = false, gdb = false;
+  CLI::App& kernel_app = *app.add_subcommand(
+      "kernel", "run a program on the unpatched Linux driver in a guest kernel");
+  kernel_app.add_flag("--kasan", kasan, "a kernel that checks its memory accesses");
+  kernel_app.add_flag("--lockdep", lockdep, "a kernel that checks its locks");
+  kernel_app.add_flag("--gdb", gdb, "boot the kernel under gdb");
+  kernel_app.add_option("--source", kernel.source,
+                        "a Linux source tree; without it Debian's linux-source-6.12");
+  kernel_app.add_option("--kernel-log", kernel.kernel_log,
+                        "write the kernel's log to this file instead of stderr");
+  kernel_app.add_option("program", kernel.command, "the program and its arguments")->required();
+  kernel_app.positionals_at_end();
   CLI11_PARSE(app, argc, argv);
 
   if (!parse_minor(uapi, run.machine.uapi_minor)) {
@@ -61,6 +78,14 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
     if (log_level == name) set_log_level(level);
   run.machine.dram_bytes = dram_mib * kMiB;
   if (info_app) return info_command(run.machine);
+  if (kernel_app) {
+    using Check = KernelOptions::Check;
+    kernel.quirks = run.machine.quirks;
+    kernel.kasan = kasan ? Check::kOn : Check::kOff;
+    kernel.lockdep = lockdep ? Check::kOn : Check::kOff;
+    kernel.gdb = gdb ? KernelOptions::Gdb::kOn : KernelOptions::Gdb::kOff;
+    return kernel_command(kernel);
+  }
   run.report = report ? RunOptions::Report::kPrint : RunOptions::Report::kNone;
   return run_command(run);
 }

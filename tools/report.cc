@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tools/report.h"
 
+#include <sys/ioctl.h>
 #include <fmt/core.h>
 
 #include <iterator>
@@ -54,6 +55,15 @@ void describe_vm(std::string& text, std::uint32_t id, const driver::Vm& vm, pid_
   text += "\n";
 }
 
+// Of an ioctl that is not one of a device file.
+const char* descriptor_ioctl(std::uint32_t command) {
+  switch (_IOC_TYPE(command)) {
+    case '>': return "ioctl of a sync_file";
+    case 'b': return "ioctl of a dma-buf";
+    default: return "unknown ioctl";
+  }
+}
+
 }  // namespace
 
 Report::Report(uapi::Machine& machine) : machine_(machine), start_(machine.device().executor().clock().now()) {}
@@ -78,7 +88,7 @@ std::string Report::text() {
   for (const Ioctl& ioctl : ioctls_) {
     const uapi::IoctlEntry* const entry = uapi::find_ioctl(ioctl.command, machine_.features());
     fmt::format_to(out, "  {:>10.3f}  {:>9.1f}  {}{}{}\n", milliseconds_of(ioctl.start - start_),
-                   microseconds_of(ioctl.end - ioctl.start), entry ? entry->name : "unknown ioctl",
+                   microseconds_of(ioctl.end - ioctl.start), entry ? entry->name : descriptor_ioctl(ioctl.command),
                    ioctl.result == 0 ? "" : " -> ", ioctl.result == 0 ? "" : name_of(static_cast<Errno>(-ioctl.result)));
   }
   text += "\nAddress spaces of the clients, as each was when its file was closed\n" + releases_;

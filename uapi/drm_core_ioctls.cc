@@ -13,6 +13,9 @@
 namespace pantry::uapi {
 namespace {
 
+// Linux tells nobody the uid of a client.
+constexpr unsigned long kOverflowUid = 65534;
+
 // Copies as much of `text` as the client's buffer holds, without a terminator, and tells the whole length.
 Result<> put_string(Call& call, std::string_view text, __kernel_size_t& length, char* user_buffer) {
   const std::size_t fits = std::min<std::size_t>(text.size(), length);
@@ -44,9 +47,9 @@ Result<> get_client(Call& call) {
   // Since Linux 3.14 only the caller itself is shown, at index 0.
   auto& args = call.arg<drm_client>();
   if (args.idx != 0) return reject(Errno::kInval, "GET_CLIENT: index {}", args.idx);
-  args.auth = 1;
+  args.auth = call.file.is_authenticated() ? 1 : 0;
   args.pid = static_cast<unsigned long>(call.file.credentials().pid);
-  args.uid = call.file.credentials().uid;
+  args.uid = kOverflowUid;
   args.magic = 0;
   args.iocs = 0;
   return {};
@@ -95,6 +98,8 @@ Result<> drop_master(Call& call) { return call.file.drop_master(); }
 
 Result<> no_modesetting(Call&) { return reject(Errno::kNotSupp, "MODE_*: panthor has no modesetting"); }
 Result<> no_dumb_buffers(Call&) { return reject(Errno::kNoSys, "MODE_*_DUMB: panthor has no dumb buffers"); }
+Result<> no_framebuffers(Call&) { return reject(Errno::kInval, "MODE_GETFB2: panthor has no modesetting"); }
+Result<> no_operation(Call&) { return {}; }
 
 Result<> no_authentication(Call&) {
   log_gap("uapi", "GET_MAGIC, AUTH_MAGIC: authentication by magic number is not emulated");

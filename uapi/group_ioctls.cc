@@ -139,10 +139,11 @@ Result<> group_submit(Call& call) {
     PANTRY_TRY(batch.add(job, syncs));
     members.push_back({submit.queue_index, std::move(job)});
   }
-  PANTRY_TRY(group->vm().reserve_fences(static_cast<std::uint32_t>(members.size())));
+  PANTRY_TRY_ASSIGN(driver::FenceRooms rooms,
+                    group->vm().reserve_fences(static_cast<std::uint32_t>(members.size())));
   PANTRY_TRY(batch.prepare());
   for (Member& member : members) {
-    group->vm().add_fence(member.job->done());
+    rooms.add(member.job->done());
     group->push(member.queue, std::move(member.job));
   }
   batch.publish();

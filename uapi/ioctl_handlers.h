@@ -66,6 +66,8 @@ Result<> set_master(Call& call);
 Result<> drop_master(Call& call);
 Result<> no_modesetting(Call& call);
 Result<> no_dumb_buffers(Call& call);
+Result<> no_framebuffers(Call& call);
+Result<> no_operation(Call& call);
 Result<> no_authentication(Call& call);
 
 }  // namespace pantry::uapi

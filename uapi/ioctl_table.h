@@ -11,6 +11,7 @@ namespace pantry::uapi {
 enum class IoctlAccess {
   kAnyone,      // render node too
   kPrimary,     // primary node only
+  kKnown,       // primary node, authenticated files only
   kMaster,      // primary node, current master only
 };
 

@@ -101,7 +101,7 @@ void PendingIoctls::start(std::unique_ptr<PendingIoctl> owned) {
 void PendingIoctls::cancel(std::uint64_t token) {
   MutexLock lock(mutex_);
   for (auto& [ioctl, owned] : ioctls_)
-    if (owned && owned->token() == token) owned->cancel();
+    if (owned && owned->token() == token && owned->has_caller()) owned->cancel();
 }
 
 void PendingIoctls::destroy(PendingIoctl& ioctl) {

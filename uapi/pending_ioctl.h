@@ -22,6 +22,8 @@ class PendingIoctl final : private driver::SyncobjWait::Completion, private driv
   ~PendingIoctl();
 
   std::uint64_t token() const { return token_; }
+  // Not so for a detached wait, which outlives its call and so no signal to the caller can end.
+  bool has_caller() const { return completion_ != nullptr; }
   // True when the wait was over at once: finish() is the caller's, and nothing else happens by itself.
   bool start();
   void cancel() { wait_.cancel(); }

@@ -56,6 +56,8 @@ Result<> permit(const IoctlEntry& entry, const driver::File& file) {
   if (entry.access == IoctlAccess::kAnyone) return {};
   if (file.node() == driver::NodeType::kRender)
     return reject(Errno::kAcces, "{}: not on a render node", entry.name);
+  if (entry.access == IoctlAccess::kKnown && !file.is_authenticated())
+    return reject(Errno::kAcces, "{}: for authenticated files only", entry.name);
   if (entry.access == IoctlAccess::kMaster && !file.is_master())
     return reject(Errno::kAcces, "{}: for the DRM master only", entry.name);
   return {};
@@ -141,23 +143,23 @@ void Session::cancel(std::uint64_t token) { state_->pending.cancel(token); }
 
 Result<MmapTarget> Session::mmap(std::uint64_t offset, std::uint64_t length, int protection, MapType type) {
   if (state_->device.unplugged()) return Error(Errno::kNoDev);
-  if (type == MapType::kPrivate) return reject(Errno::kInval, "mmap: MAP_PRIVATE of the device");
   const std::uint64_t pages = align_up(length, kPageSize);
   if (offset >= state_->settings.user_mmio_offset) {
     if (offset != state_->settings.user_mmio_offset || pages != kPageSize)
       return reject(Errno::kInval, "mmap: {:#x} bytes at MMIO offset {:#x}; only the flush id page exists", length,
                     offset - state_->settings.user_mmio_offset);
-    if ((protection & (PROT_WRITE | PROT_EXEC)) != 0)
-      return reject(Errno::kInval, "mmap: the flush id page is read-only");
+    if (type == MapType::kPrivate || (protection & (PROT_WRITE | PROT_EXEC)) != 0)
+      return reject(Errno::kInval, "mmap: the flush id page is shared and read-only");
     return MmapTarget{nullptr, kPageSize};
   }
   Ref<driver::Buffer> buffer = state_->device.buffers().find_by_mmap_offset(offset);
   if (!buffer) return reject(Errno::kInval, "mmap: no buffer has offset {:#x}", offset);
-  if (!state_->file.owns(*buffer)) return reject(Errno::kAcces, "mmap: offset {:#x} is another client's", offset);
   if (pages > buffer->size())
     return reject(Errno::kInval, "mmap: {:#x} bytes of a buffer of {:#x}", length, buffer->size());
+  if (!state_->file.owns(*buffer)) return reject(Errno::kAcces, "mmap: offset {:#x} is another client's", offset);
   if ((buffer->create_flags() & DRM_PANTHOR_BO_NO_MMAP) != 0)
     return reject(Errno::kInval, "mmap: the buffer was created NO_MMAP");
+  if (type == MapType::kPrivate) return reject(Errno::kInval, "mmap: MAP_PRIVATE of a buffer");
   const std::uint64_t size = buffer->size();
   return MmapTarget{std::move(buffer), size};
 }

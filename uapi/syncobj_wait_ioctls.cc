@@ -2,6 +2,7 @@
 //
 // SYNCOBJ_WAIT, SYNCOBJ_TIMELINE_WAIT, SYNCOBJ_EVENTFD: panthor-uapi.md B.4, errata B.6.
 #include <drm/panthor_drm.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "uapi/drm_abi.h"
@@ -77,7 +78,11 @@ Result<> syncobj_eventfd(Call& call) {
   wait.finish = [](Call& done, Result<std::uint32_t> result) -> Result<> {
     if (!result) return Error(result.error());  // cancelled: the file is being closed
     const std::uint64_t one = 1;
-    if (::write(std::get<EventFd>(done.fd).fd.get(), &one, sizeof one) != sizeof one)
+    const int event = std::get<EventFd>(done.fd).fd.get();
+    // A counter that is full would block the write, and is readable anyway.
+    pollfd writable{event, POLLOUT, 0};
+    if (::poll(&writable, 1, 0) != 1) return {};
+    if (::write(event, &one, sizeof one) != sizeof one)
       log_error("uapi", "SYNCOBJ_EVENTFD: writing the eventfd failed: {}", name_of(static_cast<Errno>(errno)));
     return {};
   };

@@ -52,10 +52,10 @@ Result<> bind_asynchronously(Call& call, driver::Vm& vm, const std::vector<drm_p
     PANTRY_TRY(batch.add(job, syncs));
     jobs.push_back(std::move(job));
   }
-  PANTRY_TRY(vm.reserve_fences(static_cast<std::uint32_t>(jobs.size())));
+  PANTRY_TRY_ASSIGN(driver::FenceRooms rooms, vm.reserve_fences(static_cast<std::uint32_t>(jobs.size())));
   PANTRY_TRY(batch.prepare());
   for (Ref<driver::Job>& job : jobs) {
-    vm.add_fence(job->done());
+    rooms.add(job->done());
     vm.push(std::move(job));
   }
   batch.publish();

@@ -125,6 +125,35 @@ TEST_F(FirmwareTest, AnAnsweredPingIsFollowedByTheNext) {
   rig.firmware->set_load(Firmware::Load::kIdle);
 }
 
+// A slot that speaks while the handler hands on what another has said is heard as well.
+TEST_F(FirmwareTest, AnInterruptDuringTheHandlerIsNotLost) {
+  using datasheet::csg::Request;
+  ASSERT_TRUE(rig.firmware->boot(Sections::kKept).has_value());
+  executor.lane(Lane::kIrq).drain();  // what the boot itself had to say
+  class SetsOffTheNext final : public FirmwareListener {
+   public:
+    explicit SetsOffTheNext(Firmware& firmware) : firmware_(firmware) {
+      firmware_.set_listener(this);
+    }
+    ~SetsOffTheNext() { firmware_.set_listener(nullptr); }
+    void set_off(std::uint32_t slot) {
+      firmware_.interface().group(slot).request.ask(Request::StatusUpdate::kMask);
+      firmware_.ring_groups(1u << slot);
+    }
+    void on_firmware_events(std::uint32_t job_interrupts) noexcept override {
+      seen.push_back(job_interrupts);
+      if (seen.size() < 3) set_off(static_cast<std::uint32_t>(seen.size()));
+    }
+    std::vector<std::uint32_t> seen;
+
+   private:
+    Firmware& firmware_;
+  } listener(*rig.firmware);
+  listener.set_off(0);
+  executor.lane(Lane::kIrq).drain();
+  EXPECT_EQ(listener.seen, (std::vector<std::uint32_t>{1, 2, 4}));
+}
+
 // Each damages the control blocks that a booted firmware has published.
 class FirmwareInterfaceTest : public FirmwareTest {
  protected:

@@ -72,6 +72,11 @@ bool File::is_master() const {
   return nodes.master == this;
 }
 
+bool File::is_authenticated() const {
+  MutexLock lock(device_.nodes().mutex);
+  return was_master_ || credentials_.sys_admin;
+}
+
 Result<> File::set_master() {
   Device::Nodes& nodes = device_.nodes();
   MutexLock lock(nodes.mutex);
@@ -93,8 +98,12 @@ Result<> File::drop_master() {
 }
 
 Result<std::uint32_t> File::add_buffer(Ref<Buffer> buffer) {
-  const Buffer* const key = buffer.get();
   MutexLock lock(mutex_);
+  return put_buffer(std::move(buffer));
+}
+
+Result<std::uint32_t> File::put_buffer(Ref<Buffer> buffer) {
+  const Buffer* const key = buffer.get();
   PANTRY_TRY_ASSIGN(const std::uint32_t handle, buffers_.put(std::move(buffer), kNoIdLeft));
   try {
     handles_.emplace(key, handle);
@@ -106,12 +115,10 @@ Result<std::uint32_t> File::add_buffer(Ref<Buffer> buffer) {
 }
 
 Result<std::uint32_t> File::import_buffer(Ref<Buffer> buffer) {
-  {
-    MutexLock lock(mutex_);
-    if (const auto known = handles_.find(buffer.get()); known != handles_.end())
-      return known->second;
-  }
-  return add_buffer(std::move(buffer));
+  // The look-up and the new handle under one lock: of two imports at once both get the same.
+  MutexLock lock(mutex_);
+  if (const auto known = handles_.find(buffer.get()); known != handles_.end()) return known->second;
+  return put_buffer(std::move(buffer));
 }
 
 Ref<Buffer> File::buffer(std::uint32_t handle) {

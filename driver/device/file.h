@@ -40,6 +40,8 @@ class File final : private BufferLookup {
   const Credentials& credentials() const { return credentials_; }
   // DRM master: the first opener of the primary node, until it drops it (panthor-uapi.md B.1, B.2).
   bool is_master() const;
+  // May use what DRM keeps from strangers on the primary node: was master once, or has CAP_SYS_ADMIN.
+  bool is_authenticated() const;
   // EACCES, EBUSY: panthor-uapi.md B.2.
   Result<> set_master();
   Result<> drop_master();
@@ -74,6 +76,7 @@ class File final : private BufferLookup {
 
  private:
   Ref<Buffer> find_buffer(std::uint32_t handle) override { return buffer(handle); }
+  Result<std::uint32_t> put_buffer(Ref<Buffer> buffer) PANTRY_REQUIRES(mutex_) PANTRY_MAY_ALLOCATE;
   void destroy(Vm& vm) PANTRY_MAY_WAIT;
   void release_all() PANTRY_MAY_WAIT;
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <new>
 
 #include "base/check.h"
 #include "driver/kernel/lock_order.h"
@@ -26,6 +27,27 @@ std::uint32_t ceil_order(std::uint64_t frames) {
 std::uint64_t frames_of(std::uint64_t bytes) {
   PANTRY_CHECK(bytes != 0 && is_aligned(bytes, kPageSize));
   return bytes / kPageSize;
+}
+
+// Adds `piece` to `extents`; when compact, to the last of them if it follows that. False: no memory
+// for it.
+bool append(Extents& extents, PhysExtent piece, FrameAllocator::Placement placement,
+            AllocationFaults& faults) {
+  if (placement == FrameAllocator::Placement::kCompact && !extents.empty() &&
+      extents.back().start + extents.back().size == piece.start) {
+    extents.back().size += piece.size;
+    return true;
+  }
+  if (extents.size() == extents.capacity()) {
+    if (faults.should_fail()) return false;
+    try {
+      extents.reserve(2 * extents.size() + 4);
+    } catch (const std::bad_alloc&) {
+      return false;
+    }
+  }
+  extents.push_back(piece);
+  return true;
 }
 
 // Run takes its pages from what prepare laid in; frames neither come nor go inside a section.
@@ -100,13 +122,14 @@ Result<Extents> FrameAllocator::alloc_extents(std::uint64_t bytes, std::uint64_t
   while (possible && left != 0) {
     const std::optional<PhysExtent> piece =
         scatter ? take_one_at_random() : take_piece(left, min_order, order);
-    possible = piece.has_value();
-    if (!possible) break;
-    left -= piece->size / kPageSize;
-    if (!scatter && !extents.empty() && extents.back().start + extents.back().size == piece->start)
-      extents.back().size += piece->size;
-    else
-      extents.push_back(*piece);
+    if (!piece) {
+      possible = false;
+    } else if (!append(extents, *piece, options_.placement, faults_)) {
+      give(piece->start.value / kPageSize, piece->size / kPageSize);
+      possible = false;
+    } else {
+      left -= piece->size / kPageSize;
+    }
   }
   if (!possible) {
     for (const PhysExtent& extent : extents)

@@ -166,6 +166,23 @@ TEST(FrameAllocator, EachAllocationCanBeMadeToFail) {
   EXPECT_TRUE(frames.alloc_extents(kMiB, kPageSize, kOwner).has_value());
 }
 
+// The list of pieces takes memory, too.
+TEST(FrameAllocator, AListOfPiecesThatCannotGrowLosesNone) {
+  FrameAllocator frames({{0}, 4 * kMiB}, scatter(1));
+  std::uint64_t n = 1;
+  for (;; ++n) {
+    frames.faults().fail_nth(n);
+    const Result<Extents> extents = frames.alloc_extents(100 * kPageSize, kPageSize, kOwner);
+    if (!frames.faults().fired()) {
+      EXPECT_EQ(frames.statistics().used, 100u);
+      break;
+    }
+    ASSERT_EQ(extents.error(), Errno::kNoMem);
+    ASSERT_EQ(frames.statistics().used, 0u) << "allocation " << n;
+  }
+  EXPECT_GT(n, 2u);
+}
+
 TEST(FrameAllocator, TellsThePortWhoOwnsWhat) {
   OwnerMap owners;
   FrameAllocator frames({{0}, 4 * kMiB}, {FrameAllocator::Placement::kCompact, 0, &owners});

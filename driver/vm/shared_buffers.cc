@@ -3,7 +3,6 @@
 
 #include <new>
 #include <utility>
-#include <vector>
 
 #include "base/check.h"
 
@@ -55,36 +54,20 @@ void SharedBuffers::leave(SharedBuffer& link) noexcept {
   if (found != links_.end() && found->second == &link) node = links_.extract(found);
 }
 
-Result<> SharedBuffers::reserve(std::uint32_t count) {
-  std::vector<Ref<SharedBuffer>> all;
+Result<std::vector<Ref<Reservation>>> SharedBuffers::reservations() const {
+  std::vector<Ref<Reservation>> all;
   if (faults_.should_fail()) return Error(Errno::kNoMem);
   for (;;) {
-    const std::size_t needed = size();
     try {
-      all.reserve(needed);
+      all.reserve(size() + 1);
     } catch (const std::bad_alloc&) {
       return Error(Errno::kNoMem);
     }
     MutexLock lock(mutex_);
-    if (links_.size() > all.capacity()) continue;
-    for (const auto& [buffer, link] : links_)
-      if (link->try_acquire()) all.push_back(Ref<SharedBuffer>::adopt(link));
-    break;
-  }
-  for (const Ref<SharedBuffer>& link : all) {
-    PANTRY_TRY(link->buffer_->reservation()->reserve(count));
-    MutexLock lock(mutex_);
-    link->reserved_ += count;
-  }
-  return {};
-}
-
-void SharedBuffers::add(const Ref<Fence>& fence) noexcept {
-  MutexLock lock(mutex_);
-  for (const auto& [buffer, link] : links_) {
-    if (link->reserved_ == 0) continue;
-    --link->reserved_;
-    link->buffer_->reservation()->add(fence);
+    if (links_.size() >= all.capacity()) continue;
+    // A link on its way out waits for the lock before it lets its buffer go.
+    for (const auto& [buffer, link] : links_) all.push_back(buffer->reservation());
+    return all;
   }
 }
 

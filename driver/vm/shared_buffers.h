@@ -4,13 +4,13 @@
 // must be added to each. A buffer is in the set while a mapping or a prepared bind holds its
 // SharedBuffer.
 //
-// Under its lock only the locks of reservations are taken, and nothing is allocated or freed; so
-// add() is allowed anywhere. link() and reserve() allocate, the last release of a SharedBuffer
-// frees.
+// Leaf lock: under it nothing is allocated or freed. link() and reservations() allocate, the last
+// release of a SharedBuffer frees.
 #pragma once
 
-#include <cstdint>
+#include <cstddef>
 #include <map>
+#include <vector>
 
 #include "base/mutex.h"
 #include "base/ref.h"
@@ -18,7 +18,6 @@
 #include "driver/gem/buffer.h"
 #include "driver/kernel/signalling.h"
 #include "driver/memory/allocation_faults.h"
-#include "driver/sync/fence.h"
 
 namespace pantry::driver {
 
@@ -34,7 +33,6 @@ class SharedBuffer final : public RefCounted {
 
   SharedBuffers& set_;
   const Ref<Buffer> buffer_;
-  std::uint32_t reserved_ = 0;  // fences that add() may put in; guarded by the lock of the set
 };
 
 class SharedBuffers {
@@ -45,11 +43,8 @@ class SharedBuffers {
 
   // The one SharedBuffer of `buffer`, which is not exclusive. ENOMEM.
   Result<Ref<SharedBuffer>> link(const Ref<Buffer>& buffer) PANTRY_MAY_ALLOCATE;
-  // Room for `count` more fences in each buffer of the set as it is now. ENOMEM: some rooms may
-  // have been made, which does no harm.
-  Result<> reserve(std::uint32_t count) PANTRY_MAY_ALLOCATE;
-  // Adds `fence` to each buffer that has room left.
-  void add(const Ref<Fence>& fence) noexcept;
+  // Of each buffer of the set as it is now, with capacity for one more. ENOMEM.
+  Result<std::vector<Ref<Reservation>>> reservations() const PANTRY_MAY_ALLOCATE;
 
   std::size_t size() const;
 

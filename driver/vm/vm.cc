@@ -3,6 +3,7 @@
 
 #include <new>
 #include <utility>
+#include <vector>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -93,14 +94,10 @@ void Vm::deactivate() { state_->device.spaces.deactivate(*this); }
 
 bool Vm::faulted() const noexcept { return state_->device.spaces.faulted(*this); }
 
-Result<> Vm::reserve_fences(std::uint32_t count) {
-  PANTRY_TRY(state_->reservation->reserve(count));
-  return state_->shared.reserve(count);
-}
-
-void Vm::add_fence(Ref<Fence> fence) noexcept {
-  state_->shared.add(fence);
-  state_->reservation->add(std::move(fence));
+Result<FenceRooms> Vm::reserve_fences(std::uint32_t count) {
+  PANTRY_TRY_ASSIGN(std::vector<Ref<Reservation>> reservations, state_->shared.reservations());
+  reservations.push_back(state_->reservation);
+  return FenceRooms::reserve(std::move(reservations), count);
 }
 
 void Vm::destroy() {

@@ -16,6 +16,7 @@
 
 #include "driver/sched/job_queue.h"
 #include "driver/vm/bind_plan.h"
+#include "driver/vm/fence_rooms.h"
 #include "driver/vm/kernel_mapping.h"
 #include "driver/vm/va_split.h"
 #include "driver/vm/vm_device.h"
@@ -63,12 +64,10 @@ class Vm final : public RefCounted, private AsOwner {
   // A fault since the last activation.
   bool faulted() const noexcept;
 
-  // Adds `fence` to what the buffers of this VM are used by: its reservation, and that of each
-  // shared buffer that is mapped here or will be by a bind already prepared. Room for `count`
-  // fences is reserved at prepare (ENOMEM), each fence added when its job is published; a buffer
-  // that came in between is left out.
-  Result<> reserve_fences(std::uint32_t count) PANTRY_MAY_ALLOCATE;
-  void add_fence(Ref<Fence> fence) noexcept;
+  // Room for the fences of `count` jobs in all that the buffers of this VM are used by: its
+  // reservation, and that of each shared buffer that is mapped here or will be by a bind already
+  // prepared. A buffer that comes later is left out. ENOMEM.
+  Result<FenceRooms> reserve_fences(std::uint32_t count) PANTRY_MAY_ALLOCATE;
 
   // VM_DESTROY and close (panthor-uapi.md C.6): unmaps everything, including the kernel area;
   // queued binds still run.

@@ -117,6 +117,9 @@ Result<> Vm::State::apply(BindPlan& plan, AsOwner& owner) {
   if (op.type == BindType::kMap && unusable) return Error(Errno::kInval);
   if (!op.range) return {};
   const GpuRange range = *op.range;
+  // Nothing new in the kernel's part once that is unmapped: older mappings still own their places.
+  if (op.type == BindType::kMap && plan.owner == MappingOwner::kKernel && destroyed)
+    return Error(Errno::kInval);
   if (plan.overlap == BindPlan::Overlap::kRefuse && space.first_in(range))
     return Error(Errno::kExist);
 

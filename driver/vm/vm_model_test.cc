@@ -151,8 +151,8 @@ TEST(VmModel, EverythingAtOnce) {
         if (i % 2 == 0) {
           Ref<Job> job = vm.prepare_bind(std::move(op)).value();
           last = job->done();
-          EXPECT_TRUE(vm.reserve_fences(1));
-          vm.add_fence(last);
+          FenceRooms rooms = vm.reserve_fences(1).value();
+          rooms.add(last);
           vm.push(std::move(job));
         } else {
           // In order, so that it is known what is left.

@@ -12,9 +12,11 @@ void Vm::for_each_mapping(MappingVisitor& visitor) const {
   // A few at a time: visitors may allocate, which the operation lock does not allow.
   constexpr std::size_t kBatch = 16;
   std::array<MappingView, kBatch> views;
-  std::array<Ref<Buffer>, kBatch> buffers;  // keep what the views point to
   GpuRange rest = state_->whole;
   for (;;) {
+    // Keep what the views point to. New ones each time: dropping a reference may free the buffer,
+    // which the lock does not allow either.
+    std::array<Ref<Buffer>, kBatch> buffers;
     std::size_t count = 0;
     {
       MutexLock lock(state_->operation);

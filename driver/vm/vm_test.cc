@@ -125,6 +125,50 @@ TEST_F(VmTest, TablePagesComeBack) {
   EXPECT_EQ(rig.pages.statistics().lent, 1u);
 }
 
+// What the device looks up once the region is unlocked is what the bind has left, also right away.
+TEST_F(VmTest, EntriesAreWrittenBeforeTheFlush) {
+  const Ref<Vm> vm = rig.new_vm();
+  ASSERT_TRUE(vm->activate());
+  const Ref<Buffer> buffer = rig.new_buffer(64 * kKiB);
+  constexpr GpuVa kFirst{0x40000000};
+  // The entry of the page that is found on the way from the root, as the device does; 0 for none.
+  class Watch final : public FakeAsBlock::FlushObserver {
+   public:
+    Watch(VmRig& rig, GpuVa va) : rig_(rig), va_(va) {
+      seen.reserve(4);  // inside the section nothing may be allocated
+      rig_.block.set_flush_observer(this);
+    }
+    ~Watch() { rig_.block.set_flush_observer(nullptr); }
+    void on_flush() noexcept override {
+      std::uint64_t entry = rig_.block.space(1).committed.root.value | 3;
+      for (int shift = 39; shift >= 12 && entry != 0; shift -= 9) {
+        const PhysAddr table{entry & 0xffff'ffff'f000};
+        entry = static_cast<const std::uint64_t*>(
+            rig_.dram.at(table, kPageSize))[va_.value >> shift & 511];
+      }
+      seen.push_back({entry & 0xffff'ffff'f000});
+    }
+    std::vector<PhysAddr> seen;
+
+   private:
+    VmRig& rig_;
+    const GpuVa va_;
+  };
+  Watch first(rig, kFirst);
+  const auto frame = [&](std::uint64_t offset) { return VmRig::frame_of(*buffer, offset); };
+  ASSERT_TRUE(vm->bind_now(VmRig::map(kFirst, 0x8000, buffer, 0, Prot::kNone)));
+  EXPECT_EQ(first.seen, (std::vector<PhysAddr>{frame(0)}));
+  ASSERT_TRUE(vm->bind_now(VmRig::map(kFirst, 0x1000, buffer, 0x9000, Prot::kNone)));
+  EXPECT_EQ(first.seen, (std::vector<PhysAddr>{frame(0), frame(0x9000)}));
+  ASSERT_TRUE(vm->bind_now(VmRig::unmap(kFirst, 0x1000)));
+  EXPECT_EQ(first.seen, (std::vector<PhysAddr>{frame(0), frame(0x9000), {}}));
+  // With the last page goes the way to its table.
+  Watch last(rig, kFirst + 0x7000);
+  ASSERT_TRUE(vm->bind_now(VmRig::unmap(kFirst, 0x8000)));
+  EXPECT_EQ(last.seen, std::vector<PhysAddr>{PhysAddr{}});
+  vm->deactivate();
+}
+
 // The device may walk a table until the flush is done: till then its content and its owner stay.
 TEST_F(VmTest, ATableIsNotTouchedBeforeTheFlush) {
   const Ref<Vm> vm = rig.new_vm();
@@ -284,6 +328,95 @@ TEST_F(VmTest, DestroyingUnmapsEverythingAndLateBindsStillRun) {
   buffer = nullptr;
   vm->deactivate();
   // What is mapped now goes with the VM (the rig looks).
+}
+
+TEST_F(VmTest, RoomsForFencesAreUsedOrGivenBack) {
+  const Ref<Vm> vm = rig.new_vm();
+  const Ref<Buffer> shared = rig.new_buffer(64 * kKiB);
+  const Ref<Buffer> elsewhere = rig.new_buffer(64 * kKiB);
+  ASSERT_TRUE(vm->bind_now(VmRig::map({0x10000}, 0x10000, shared, 0, Prot::kNone)));
+  const auto fence = make_ref<ManualFence>();
+  {
+    FenceRooms rooms = vm->reserve_fences(3).value();
+    for (const Reservation* all : {vm->reservation().get(), shared->reservation().get()})
+      EXPECT_EQ(all->view().reserved, 3u);
+    rooms.add(fence);
+    // What is unmapped meanwhile still gets its rooms back.
+    ASSERT_TRUE(vm->bind_now(VmRig::unmap({0}, 0x100000)));
+  }
+  for (const Reservation* all : {vm->reservation().get(), shared->reservation().get()}) {
+    EXPECT_EQ(all->view().reserved, 0u);
+    EXPECT_EQ(all->view().fences, 1u);
+    EXPECT_FALSE(all->idle(Reservation::Use::kBookkeeping));
+  }
+  EXPECT_TRUE(elsewhere->reservation()->idle(Reservation::Use::kBookkeeping));
+  fence->signal(executor.clock().now(), 0);
+}
+
+// The kernel's part of a VM whose destruction overtakes the making of a mapping there: the place of
+// an older mapping must not be given to a new one, which that would then unmap.
+TEST(VmDestruction, MayOvertakeTheMakingOfKernelMappings) {
+  for_each_executor(2, [](Executor& executor) {
+    VmRig rig(executor, VmRig::Placement::kCompact);
+    const Ref<Vm> vm = rig.new_vm();
+    KernelMapping small = vm->map_kernel(0x1000, Prot::kNone).value();
+    KernelMapping large;
+    auto maker = test_thread([&] {
+      if (Result<KernelMapping> made = vm->map_kernel(0x4000, Prot::kNone))
+        large = *std::move(made);
+      else
+        EXPECT_EQ(made.error(), Errno::kInval);
+    });
+    executor.spawn("maker", maker);
+    vm->destroy();
+    executor.join_spawned();
+    small = KernelMapping();
+    large = KernelMapping();
+    EXPECT_TRUE(VmRig::mappings(*vm).empty());
+  });
+}
+
+TEST_F(VmTest, VisitorsMayUnmapWhatTheyAreShown) {
+  // Where a buffer's memory goes back; in builds with traps it says whether a lock was held then.
+  class Watching final : public Backing {
+   public:
+    explicit Watching(Backing& below) : below_(below) {}
+    std::uint64_t min_extent() const noexcept override { return below_.min_extent(); }
+    Result<OwnedFd> place(std::span<const PhysExtent> frames, std::uint64_t size) override {
+      return below_.place(frames, size);
+    }
+    void withdraw(std::span<const PhysExtent> frames) noexcept override {
+      ++withdrawn;
+      EXPECT_EQ(Mutex::held_by_this_thread(), 0u);
+      below_.withdraw(frames);
+    }
+    int withdrawn = 0;
+
+   private:
+    Backing& below_;
+  } watching(rig.backing);
+  BufferStore store(rig.frames, rig.dram, watching);
+  const Ref<Vm> vm = rig.new_vm();
+  constexpr int kMappings = 40;
+  for (std::uint64_t i = 0; i < kMappings; ++i) {
+    const Ref<Buffer> buffer = store.create(kPageSize, 0, nullptr).value();
+    ASSERT_TRUE(vm->bind_now(VmRig::map({i * 2 * kPageSize}, kPageSize, buffer, 0, Prot::kNone)));
+  }
+  class UnmapIt final : public Vm::MappingVisitor {
+   public:
+    explicit UnmapIt(Vm& vm) : vm_(vm) {}
+    void visit(const Vm::MappingView& view) override {
+      EXPECT_TRUE(vm_.bind_now(VmRig::unmap(view.range.first, view.range.size())));
+      ++visits;
+    }
+    int visits = 0;
+
+   private:
+    Vm& vm_;
+  } unmap_it(*vm);
+  vm->for_each_mapping(unmap_it);
+  EXPECT_EQ(unmap_it.visits, kMappings);
+  EXPECT_EQ(watching.withdrawn, kMappings);
 }
 
 TEST_F(VmTest, ImpossibleSplitsAreInvalid) {

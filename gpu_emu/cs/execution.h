@@ -33,7 +33,7 @@ enum class Step : std::uint8_t {
 // The streams of a group, by CS slot.
 using StreamPeers = std::array<const Stream*, kStreamSlots>;
 
-// Opcodes whose missing effect has been logged, bit n for opcode n.
+// Opcodes of which something has been logged, bit n for opcode n.
 using LoggedGaps = std::uint64_t;
 
 struct Execution {
@@ -42,7 +42,8 @@ struct Execution {
   const Quirks& quirks;
   GpuMemory& memory;
   DeviceServices& services;
-  LoggedGaps& logged_gaps;
+  LoggedGaps& logged_gaps;      // whose effect is missing
+  LoggedGaps& logged_unknowns;  // that had bits without a meaning
   StreamPolicy policy;
   TimePoint now;
 

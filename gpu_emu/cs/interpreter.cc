@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "gpu_emu/cs/deferral.h"
 #include "gpu_emu/cs/endpoint_ops.h"
 #include "gpu_emu/cs/flow_ops.h"
@@ -19,10 +20,23 @@ namespace isa = datasheet::isa;
 using datasheet::Exception;
 using datasheet::cs::BlockedReason;
 
+// Later architectures give some of them a meaning, which a v10 device does not know.
+void log_unknown_bits(Execution& run, std::uint64_t word, std::uint64_t bits) {
+  const isa::Opcode opcode = isa::OpcodeField::get(word);
+  const LoggedGaps seen = LoggedGaps{1} << static_cast<unsigned>(opcode);
+  if ((run.logged_unknowns & seen) != 0) return;
+  run.logged_unknowns |= seen;
+  log_gap("gpu_emu/cs", "{}: bits {:#x} have no meaning on v10 and are ignored", name_of(opcode),
+          bits);
+}
+
 template <class I>
 Step execute_as(Execution& run, std::uint64_t word) {
   const I op = isa::decode_as<I>(word);
   if (!I::Layout::are_operands_defined(op)) return run.fatal(Exception::kCsInstrInvalid, word);
+  constexpr std::uint64_t kUnknown = ~(I::Layout::kMask | isa::OpcodeField::kMask);
+  if ((word & kUnknown) != 0) [[unlikely]]
+    log_unknown_bits(run, word, word & kUnknown);
   return execute(run, op);
 }
 
@@ -108,7 +122,8 @@ Interpreter::Interpreter(const Quirks& quirks, GpuMemory& memory, DeviceServices
 Interpreter::Result Interpreter::run(Stream& stream, const StreamPeers& peers,
                                      std::uint64_t* extract, std::uint32_t limit, TimePoint now) {
   PANTRY_CHECK(stream.state.faulted == 0 && stream.state.dead == 0 && limit != 0);
-  Execution run{stream, peers, quirks_, memory_, services_, logged_gaps_, policy_, now};
+  Execution run{stream,           peers,   quirks_, memory_, services_, logged_gaps_,
+                logged_unknowns_, policy_, now};
   stream.blocked = BlockedReason::kUnblocked;
   stream.wait = {};
   if (stream.state.fault_passes != 0) {

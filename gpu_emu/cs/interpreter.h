@@ -48,6 +48,7 @@ class Interpreter {
   DeviceServices& services_;
   StreamPolicy policy_;
   LoggedGaps logged_gaps_ = 0;
+  LoggedGaps logged_unknowns_ = 0;
 };
 
 }  // namespace pantry::emu

@@ -120,6 +120,19 @@ INSTANTIATE_TEST_SUITE_P(
                     InvalidCase{"ProgressWaitQueue", 0x1800'0000'0000'0008}),
     [](const auto& info) { return info.param.name; });
 
+TEST(UnknownBits, AreLoggedOncePerOpcodeAndIgnored) {
+  StreamRig rig{Quirks{}};
+  const std::uint64_t move = isa::encode(isa::Move32{.dst = isa::r(3), .imm = 7});
+  testing::internal::CaptureStderr();
+  rig.ring({move | std::uint64_t{1} << 40, move | std::uint64_t{1} << 41, move});
+  EXPECT_EQ(rig.run(), StreamStop::kRingEmpty);
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(rig.reg(3), 7u);
+  const std::size_t first = log.find("MOVE32: bits 0x10000000000 ");
+  ASSERT_NE(first, std::string::npos) << log;
+  EXPECT_EQ(log.find("MOVE32", first + 1), std::string::npos) << log;
+}
+
 TEST(InvalidWords, EveryOpcodeThatV10DoesNotDefine) {
   for (std::uint64_t opcode = 0; opcode < 256; ++opcode) {
     if (isa::decode(opcode << 56).has_value()) continue;

@@ -93,7 +93,8 @@ constexpr bool is_defined(BranchCondition condition) {
 }
 
 // What releases a SYNC_WAIT, of the object's value compared, unsigned, with the reference. Mesa
-// knows these two.
+// knows these two. The status word of a blocked stream has a third, 5 for "at least" [K], but no
+// source shows a v10 stream that asks for it, and Linux would take it for kLessEqual.
 enum class SyncCondition : std::uint8_t { kLessEqual = 0, kGreater = 1 };
 constexpr bool is_defined(SyncCondition condition) { return condition <= SyncCondition::kGreater; }
 

@@ -10,6 +10,7 @@
 
 namespace pantry::datasheet {
 
+// Bits 9:8 of FAULTSTATUS, of an address space or of the GPU.
 enum class AccessType : std::uint8_t { kAtomic = 0, kExecute = 1, kRead = 2, kWrite = 3 };
 
 // "atomic", "execute", "read", "write".

@@ -19,6 +19,10 @@ using datasheet::cs::State;
 
 constexpr std::uint64_t kMinRingBytes = 4 * kKiB;
 constexpr std::uint64_t kMaxRingBytes = 64 * kKiB;
+// How far INSERT may run over a full ring. A host that takes a job's place back when the job's sync
+// object was counted up, as Linux does, is ahead of EXTRACT by what follows SYNC_ADD64 in the job:
+// ERROR_BARRIER and padding, less than 64 bytes.
+constexpr std::uint64_t kJobTailBytes = 64;
 
 // What the acknowledge copies. More than today's drivers use: a request bit that is neither state
 // nor event and stays different would make them ring again and again.
@@ -217,7 +221,8 @@ Progress CsSlot::refresh() {
   insert_is_stale_ = false;
   const std::uint64_t insert = pages_.load_insert();
   const std::uint64_t ahead = insert - stream_.state.extract;
-  if (ahead > stream_.ring_bytes || ahead % datasheet::isa::kInstructionBytes != 0) {
+  if (ahead > stream_.ring_bytes + kJobTailBytes ||
+      ahead % datasheet::isa::kInstructionBytes != 0) {
     log_client("gpu_emu/mcu", "CSG {} CS {}: INSERT {:#x} is not in the ring behind EXTRACT {:#x}",
                id_.group(), id_.stream(), insert, stream_.state.extract);
     stream_.state.dead = 1;

@@ -149,7 +149,7 @@ TEST(Fatal, ConfigurationsThatCannotBe) {
 
 TEST(Fatal, AnInsertThatIsNotInTheRing) {
   for (const std::uint64_t insert :
-       {std::uint64_t{FirmwareRig::kRingBytes + 8}, std::uint64_t{4}, ~std::uint64_t{7}}) {
+       {std::uint64_t{FirmwareRig::kRingBytes + 64 + 8}, std::uint64_t{4}, ~std::uint64_t{7}}) {
     FirmwareRig rig{Quirks{}};
     rig.boot();
     rig.start(0, rig.group(1));
@@ -158,6 +158,21 @@ TEST(Fatal, AnInsertThatIsNotInTheRing) {
     EXPECT_EQ(rig.host.cs_output(0, 0).load(out::kFatal), 0x40u) << insert;
     EXPECT_EQ(rig.host.cs_output(0, 0).load64(out::kFatalInfo), insert);
   }
+}
+
+// Linux counts a job as over, and its room as free, when its sync object says so.
+TEST(Ring, AJobMayTakeThePlaceOfOneThatIsCountedButNotThrough) {
+  constexpr std::uint64_t kJobs = FirmwareRig::kRingBytes / 128;
+  FirmwareRig rig{Quirks{}};
+  rig.boot();
+  rig.start(0, rig.group(1));
+  for (std::uint64_t i = 0; i < kJobs; ++i) rig.submit_job(0, 0, program(isa::Nop{}));
+  while (rig.seqno(0) == 0) rig.run(1);
+  ASSERT_LT(rig.host.extract_of(rig.queue(0)), 128u);
+  rig.submit_job(0, 0, program(isa::Nop{}));
+  rig.settle();
+  EXPECT_EQ(rig.seqno(0), kJobs + 1);
+  EXPECT_EQ(rig.host.pending_events(0).streams[0], 0u);
 }
 
 TEST(Abort, IsReportedWhenTheAddressSpaceWasDisabled) {

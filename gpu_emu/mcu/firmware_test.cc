@@ -134,6 +134,22 @@ TEST(Global, MirrorsRequestsAndInterruptsForMaskedOnesOnly) {
   EXPECT_EQ(rig.services.take_interrupts(), 0u);
 }
 
+TEST(Global, RequestsWithoutEffectAreLoggedOnce) {
+  FirmwareRig rig{Quirks{}};
+  rig.boot();
+  testing::internal::CaptureStderr();
+  for (int i = 0; i < 2; ++i) {
+    rig.host.toggle_global(datasheet::glb::Request::Sleep::kMask |
+                           datasheet::glb::Request::Ping::kMask);
+    rig.ring(0);
+    rig.settle();
+  }
+  const std::string log = testing::internal::GetCapturedStderr();
+  const std::size_t first = log.find("GLB_REQ bits 0x1000 ");
+  ASSERT_NE(first, std::string::npos) << log;
+  EXPECT_EQ(log.find("GLB_REQ", first + 1), std::string::npos) << log;
+}
+
 TEST(Global, DoorbellsOfAStoppedFirmwareAreLost) {
   FirmwareRig rig{Quirks{}};
   rig.boot();

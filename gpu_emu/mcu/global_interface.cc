@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "gpu_emu/mcu/global_interface.h"
 
+#include "base/log.h"
 #include "gpu_emu/datasheet/job_int.h"
 #include "gpu_emu/mcu/timers.h"
 
@@ -13,6 +14,10 @@ using datasheet::glb::Request;
 
 constexpr std::uint32_t kInterrupt = datasheet::job_int::Global::kMask;
 constexpr std::uint32_t kAllGroups = (1u << kGroupSlots) - 1;
+// Acknowledged like the others, and nothing else comes of them here.
+constexpr std::uint32_t kWithoutEffect =
+    Request::ProtmEnter::kMask | Request::PerfcntEn::kMask | Request::PerfcntSample::kMask |
+    Request::IterTraceEn::kMask | Request::Sleep::kMask | Request::CfgEvictionTimer::kMask;
 
 }  // namespace
 
@@ -43,6 +48,10 @@ void GlobalInterface::answer() {
   if (!Request::Halt::get(request)) was_halt_requested_ = false;
   if (Request::CfgProgressTimer::get(changed)) {
     progress_timer_ = progress_span(input_.load(in::kProgressTimer), env_.quirks);
+  }
+  if (const std::uint32_t gaps = changed & kWithoutEffect & ~logged_gaps_; gaps != 0) {
+    logged_gaps_ |= gaps;
+    log_gap("gpu_emu/mcu", "GLB_REQ bits {:#x} are acknowledged without effect", gaps);
   }
   // No bit says that the idle timer changed; it belongs to IDLE_EN.
   idle_timer_ = timer_span(input_.load(in::kIdleTimer), env_.quirks);

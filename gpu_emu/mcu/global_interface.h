@@ -48,6 +48,7 @@ class GlobalInterface {
   ToggleEvents events_;
   std::uint32_t ack_ = 0;
   std::uint32_t doorbell_ack_ = 0;
+  std::uint32_t logged_gaps_ = 0;  // bits of GLB_REQ
   bool was_halt_requested_ = false;
   bool is_idle_event_wanted_ = false;
   Duration idle_timer_;

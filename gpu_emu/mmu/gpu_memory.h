@@ -23,12 +23,12 @@
 
 #include "base/check.h"
 #include "base/types.h"
+#include "gpu_emu/datasheet/exception.h"
 
 namespace pantry::emu {
 
-// Values as in FAULTSTATUS 9:8. A command-stream or ring fetch is a kRead; only the MCU's and
-// shaders' code is executed.
-enum class Access : std::uint8_t { kAtomic = 0, kExecute = 1, kRead = 2, kWrite = 3 };
+// A command-stream or ring fetch is a kRead; only the MCU's and shaders' code is executed.
+using Access = datasheet::AccessType;
 
 // The number of an address-space block. 0 belongs to the MCU. Pre, everywhere: below 16.
 struct AsIndex {

@@ -291,7 +291,7 @@ Translation Mmu::reach(AsIndex as, GpuVa va, Access access, PhysAddr pa, std::ui
   if (!host) {
     bus_faults_.report_bus_fault(pa, access, as);
     log_info(kRoom, "AS {}: {} of {:#x} goes to {:#x}, where there is no memory", as.value,
-             datasheet::name_of(static_cast<datasheet::AccessType>(access)), va.value, pa.value);
+             datasheet::name_of(access), va.value, pa.value);
     return {};
   }
   return {MemoryStatus::kOk, host, std::min(bytes, config_.dram.size - (pa - config_.dram.base))};
@@ -299,8 +299,7 @@ Translation Mmu::reach(AsIndex as, GpuVa va, Access access, PhysAddr pa, std::ui
 
 Translation Mmu::fault(AsIndex as, GpuVa va, Access access, Exception code) {
   using Status = regs::FaultStatus;
-  const auto type = static_cast<datasheet::AccessType>(access);
-  const std::uint32_t status = Status::Type::of(code) | Status::Access::of(type) |
+  const std::uint32_t status = Status::Type::of(code) | Status::Access::of(access) |
                                Status::SourceId::of(quirks_.fault_source_id);
   const auto when_latched = quirks_.fault_latch == Quirks::FaultLatch::kKeepsFirst
                                 ? AddressSpace::WhenLatched::kKeep
@@ -308,7 +307,7 @@ Translation Mmu::fault(AsIndex as, GpuVa va, Access access, Exception code) {
   if (blocks_[as.value].space.latch_fault(status, va, when_latched)) {
     ++counters_.faults;
     log_info(kRoom, "AS {}: {} on {} of {:#x}", as.value, datasheet::name_of(code),
-             datasheet::name_of(type), va.value);
+             datasheet::name_of(access), va.value);
     irq_.raise(fault_bit(as));
   }
   return stall(as);

@@ -4,8 +4,10 @@
 // fields. Nothing may crash, hang or stay behind; every refusal is an errno.
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
+#include <sys/mman.h>
 
 #include <array>
+#include <span>
 
 #include "driver/kernel/thread_executor.h"
 #include "uapi/machine/test_client.h"
@@ -34,7 +36,14 @@ TEST(RandomIoctl, LeavesTheMachineAsItWas) {
   auto created = Machine::create(executor, config);
   ASSERT_TRUE(created.has_value());
   Machine& machine = **created;
-  EXPECT_TRUE(rc::check([&machine] {
+  // The client's memory: a page with nothing behind it, since a size that is far too large is
+  // filled with zeros to its end.
+  void* const pages =
+      mmap(nullptr, 2 * kPageSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(pages, MAP_FAILED);
+  ASSERT_EQ(mprotect(static_cast<std::uint8_t*>(pages) + kPageSize, kPageSize, PROT_NONE), 0);
+  const std::span<std::uint64_t> scratch(static_cast<std::uint64_t*>(pages), kPageSize / 8);
+  EXPECT_TRUE(rc::check([&machine, scratch] {
     const Machine::Baseline before = machine.baseline();
     {
       TestClient client(machine);
@@ -44,7 +53,6 @@ TEST(RandomIoctl, LeavesTheMachineAsItWas) {
       client.create_syncobj();
       const auto rolls = *rc::gen::container<std::vector<std::uint64_t>>(
           *rc::gen::inRange(1, 200), rc::gen::arbitrary<std::uint64_t>());
-      std::array<std::uint64_t, 512> scratch{};
       std::size_t at = 0;
       auto next = [&] {
         ++at;
@@ -74,6 +82,7 @@ TEST(RandomIoctl, LeavesTheMachineAsItWas) {
     }
     RC_ASSERT(machine.baseline() == before);
   }));
+  munmap(pages, 2 * kPageSize);
 }
 
 }  // namespace

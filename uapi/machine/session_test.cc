@@ -4,11 +4,15 @@
 #include "uapi/session.h"
 
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstring>
 
 #include "driver/kernel/each_executor.h"
+#include "uapi/drm_abi.h"
 #include "uapi/machine/test_client.h"
 
 namespace pantry::uapi {
@@ -92,12 +96,102 @@ TEST_F(SessionTest, MmapRules) {
   EXPECT_EQ(map(client, offset, kPageSize, PROT_READ, kPrivate), EINVAL);
   EXPECT_EQ(map(client, offset + kPageSize, kPageSize, PROT_READ, kShared), EINVAL);
   EXPECT_EQ(map(stranger, offset, kPageSize, PROT_READ, kShared), EACCES);
+  // Too long finds no buffer; what only the buffer's own rules refuse comes after the owner.
+  EXPECT_EQ(map(stranger, offset, 3 * kPageSize, PROT_READ, kShared), EINVAL);
+  EXPECT_EQ(map(stranger, offset, kPageSize, PROT_READ, kPrivate), EACCES);
   const std::uint64_t mmio = DRM_PANTHOR_USER_MMIO_OFFSET_64BIT;
   EXPECT_EQ(map(client, mmio, kPageSize, PROT_READ, kShared), 0);
   EXPECT_EQ(map(client, mmio, kPageSize, PROT_READ | PROT_WRITE, kShared), EINVAL);
   EXPECT_EQ(map(client, mmio, 2 * kPageSize, PROT_READ, kShared), EINVAL);
   EXPECT_EQ(map(client, mmio + kPageSize, kPageSize, PROT_READ, kShared), EINVAL);
   EXPECT_EQ(map(client, 1ull << 43, kPageSize, PROT_READ, kShared), EINVAL);
+}
+
+// What a driver without a display answers to the master, to another file of the primary node, and on the render node.
+TEST_F(SessionTest, CallsOfDisplaysAndOfTheAuthenticated) {
+  LocalClient master(*machine_, driver::NodeType::kPrimary, {.pid = 1});
+  LocalClient other(*machine_, driver::NodeType::kPrimary, {.pid = 2});
+  LocalClient render(*machine_, driver::NodeType::kRender, {.pid = 3});
+  const struct {
+    std::uint32_t number;
+    int of_master, of_other;
+  } calls[] = {{0x0a, ENOENT, EACCES},          // GEM_FLINK
+               {0x0b, ENOENT, EACCES},          // GEM_OPEN
+               {0x3a, EOPNOTSUPP, EOPNOTSUPP},  // WAIT_VBLANK
+               {0x3b, EOPNOTSUPP, EOPNOTSUPP},  // CRTC_GET_SEQUENCE
+               {0x3c, EOPNOTSUPP, EOPNOTSUPP},  // CRTC_QUEUE_SEQUENCE
+               {0xa0, EOPNOTSUPP, EOPNOTSUPP},  // MODE_GETRESOURCES
+               {0xa2, EOPNOTSUPP, EACCES},      // MODE_SETCRTC
+               {0xa8, 0, EACCES},               // MODE_ATTACHMODE
+               {0xa9, 0, EACCES},               // MODE_DETACHMODE
+               {0xb2, ENOSYS, ENOSYS},          // MODE_CREATE_DUMB
+               {0xc6, EOPNOTSUPP, EACCES},      // MODE_CREATE_LEASE
+               {0xc7, EOPNOTSUPP, EACCES},      // MODE_LIST_LESSEES
+               {0xc8, EOPNOTSUPP, EACCES},      // MODE_GET_LEASE
+               {0xc9, EOPNOTSUPP, EACCES},      // MODE_REVOKE_LEASE
+               {0xce, EINVAL, EINVAL},          // MODE_GETFB2
+               {0xd0, EOPNOTSUPP, EOPNOTSUPP}}; // MODE_CLOSEFB
+  for (const auto& call : calls) {
+    std::uint64_t argument[16] = {};
+    const std::uint32_t command = _IOC(_IOC_READ | _IOC_WRITE, DRM_IOCTL_BASE, call.number, sizeof argument);
+    EXPECT_EQ(master.ioctl(command, argument), -call.of_master) << std::hex << call.number;
+    EXPECT_EQ(other.ioctl(command, argument), -call.of_other) << std::hex << call.number;
+    EXPECT_EQ(render.ioctl(command, argument), -EACCES) << std::hex << call.number;
+  }
+  drm_client mine{};
+  drm_client others{};
+  EXPECT_EQ(master.call(DRM_IOCTL_GET_CLIENT, mine), 0);
+  EXPECT_EQ(other.call(DRM_IOCTL_GET_CLIENT, others), 0);
+  EXPECT_EQ(mine.auth, 1);
+  EXPECT_EQ(others.auth, 0);
+  EXPECT_EQ(mine.uid, 65534u);  // nobody is told who it is
+}
+
+// An ioctl that ends at once, with a token of the caller's choice.
+class Answered final : public IoctlCompletion {
+ public:
+  void on_ioctl_done(IoctlReply reply) override { result = reply.result; }
+  int result = 1;
+};
+
+driver::OwnedFd new_eventfd() { return driver::OwnedFd(::eventfd(0, EFD_CLOEXEC)); }
+
+bool fires(const driver::OwnedFd& event) {
+  pollfd entry{event.get(), POLLIN, 0};
+  return ::poll(&entry, 1, 5000) == 1;
+}
+
+TEST_F(SessionTest, SignalThatComesTooLateLeavesAnEventfdRegistered) {
+  TestClient client(*machine_);
+  const driver::OwnedFd event = new_eventfd();
+  DrmSyncobjEventfd args{client.create_syncobj(), 0, 0, event.get(), 0};
+  LocalMemory memory;
+  Answered answered;
+  constexpr std::uint64_t kToken = 3'000'000;
+  client.raw().session().ioctl(kToken,
+                               {DRM_IOWR(0xCF, DrmSyncobjEventfd),
+                                {reinterpret_cast<std::uint64_t>(&args)},
+                                EventFd{driver::OwnedFd(::dup(event.get()))}},
+                               memory, answered);
+  EXPECT_EQ(answered.result, 0);
+  client.raw().session().cancel(kToken);  // of a client that has not seen the reply yet
+  EXPECT_EQ(client.signal(args.handle), 0);
+  EXPECT_TRUE(fires(event));
+}
+
+TEST_F(SessionTest, FullEventfdHoldsNobodyUp) {
+  TestClient client(*machine_);
+  const driver::OwnedFd full = new_eventfd();
+  const driver::OwnedFd event = new_eventfd();
+  std::uint64_t count = UINT64_MAX - 1;
+  ASSERT_EQ(::write(full.get(), &count, sizeof count), static_cast<ssize_t>(sizeof count));
+  for (const driver::OwnedFd* each : {&full, &event}) {
+    DrmSyncobjEventfd args{client.create_syncobj(), 0, 0, each->get(), 0};
+    EXPECT_EQ(client.raw().call(DRM_IOWR(0xCF, DrmSyncobjEventfd), args), 0);
+    EXPECT_EQ(client.signal(args.handle), 0);
+  }
+  EXPECT_TRUE(fires(event));
+  EXPECT_EQ(::read(full.get(), &count, sizeof count), static_cast<ssize_t>(sizeof count));
 }
 
 // A wait with a token of its own, so that it can be cancelled.

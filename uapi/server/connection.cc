@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "uapi/server/connection.h"
 
+#include <drm/panthor_drm.h>
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/mman.h>
@@ -15,20 +16,40 @@
 namespace pantry::uapi {
 
 Incoming receive_request(int socket) {
-  Incoming incoming;
-  Received received = receive(socket, std::as_writable_bytes(std::span(&incoming.request, 1)));
-  if (received.kind == Received::Kind::kNothing) return incoming;
-  incoming.kind = Incoming::Kind::kClose;
-  if (received.kind == Received::Kind::kHangUp) return incoming;
-  if (received.bytes != sizeof(wire::Request) || incoming.request.magic != wire::kMagic || received.pid == 0) {
+  for (;;) {
+    Incoming incoming;
+    Received received = receive(socket, std::as_writable_bytes(std::span(&incoming.request, 1)));
+    if (received.kind == Received::Kind::kNothing) return incoming;
+    incoming.kind = received.kind == Received::Kind::kHangUp ? Incoming::Kind::kHangUp : Incoming::Kind::kRequest;
+    if (incoming.kind == Incoming::Kind::kHangUp) return incoming;
+    if (received.bytes == sizeof(wire::Request) && incoming.request.magic == wire::kMagic && received.pid != 0) {
+      incoming.pid = received.pid;
+      incoming.fd = std::move(received.fd);
+      return incoming;
+    }
     log_client("uapi/server", "process {}: a message of {} bytes that is no request", received.pid, received.bytes);
-    return incoming;
   }
-  incoming.kind = Incoming::Kind::kRequest;
-  incoming.pid = received.pid;
-  incoming.fd = std::move(received.fd);
-  return incoming;
 }
+
+namespace {
+
+// The channel for the reply, or null: then nobody can be answered.
+Ref<Channel> channel_of(Server& server, const Incoming& incoming) {
+  Ref<Channel> channel = server.channel(incoming.request.channel, incoming.pid);
+  if (!channel) log_client("uapi/server", "process {}: a request for a channel that is not its own", incoming.pid);
+  return channel;
+}
+
+// Of a socket over which nothing can be asked.
+Connection::Next only_hang_up(int socket) {
+  for (;;) {
+    const Incoming incoming = receive_request(socket);
+    if (incoming.kind == Incoming::Kind::kNothing) return Connection::Next::kContinue;
+    if (incoming.kind == Incoming::Kind::kHangUp) return Connection::Next::kClose;
+  }
+}
+
+}  // namespace
 
 DeviceConnection::DeviceConnection(Server& server, driver::OwnedFd socket, driver::NodeType node)
     : server_(server), socket_(std::move(socket)) {
@@ -43,23 +64,18 @@ Connection::Next DeviceConnection::on_readable() {
   for (;;) {
     Incoming incoming = receive_request(socket_.get());
     if (incoming.kind == Incoming::Kind::kNothing) return Next::kContinue;
-    if (incoming.kind == Incoming::Kind::kClose) return Next::kClose;
+    if (incoming.kind == Incoming::Kind::kHangUp) return Next::kClose;
     const wire::Request& request = incoming.request;
     if (request.ask == wire::Ask::kCancel) {
       session_->cancel(request.token);
       continue;
     }
-    Ref<Channel> channel = server_.channel(request.channel, incoming.pid);
-    if (!channel) {
-      log_client("uapi/server", "process {}: a request for a channel that is not its own", incoming.pid);
-      return Next::kClose;
-    }
+    Ref<Channel> channel = channel_of(server_, incoming);
+    if (!channel) continue;
     if (request.ask == wire::Ask::kIoctl)
       start_ioctl(request, std::move(channel), std::move(incoming.fd));
     else if (request.ask == wire::Ask::kMmap)
       mmap(request, *channel);
-    else
-      return Next::kClose;
   }
 }
 
@@ -98,20 +114,17 @@ Connection::Next SyncFileConnection::on_readable() {
   for (;;) {
     Incoming incoming = receive_request(socket_.get());
     if (incoming.kind == Incoming::Kind::kNothing) return Next::kContinue;
-    if (incoming.kind == Incoming::Kind::kClose || incoming.request.ask != wire::Ask::kIoctl) return Next::kClose;
+    if (incoming.kind == Incoming::Kind::kHangUp) return Next::kClose;
     const wire::Request& request = incoming.request;
-    Ref<Channel> channel = server_.channel(request.channel, incoming.pid);
-    if (!channel) return Next::kClose;
+    Ref<Channel> channel = channel_of(server_, incoming);
+    if (!channel || request.ask != wire::Ask::kIoctl) continue;
     auto* const in_flight = new RequestInFlight(server_, std::move(channel), request);
     in_flight->on_ioctl_done(sync_file_ioctl(*file_, request.command, {request.argument}, in_flight->memory(),
                                              server_.identify(request.fd_state, std::move(incoming.fd))));
   }
 }
 
-Connection::Next SyncobjConnection::on_readable() {
-  const Incoming incoming = receive_request(socket_.get());
-  return incoming.kind == Incoming::Kind::kNothing ? Next::kContinue : Next::kClose;
-}
+Connection::Next SyncobjConnection::on_readable() { return only_hang_up(socket_.get()); }
 
 DmaBufConnection::DmaBufConnection(Server& server, driver::OwnedFd socket, std::uint64_t client_cookie,
                                    Ref<driver::Buffer> buffer, NewFd::Access access)
@@ -119,15 +132,20 @@ DmaBufConnection::DmaBufConnection(Server& server, driver::OwnedFd socket, std::
       socket_(std::move(socket)),
       client_cookie_(client_cookie),
       buffer_(std::move(buffer)),
-      access_(access) {}
+      access_(access) {
+  // So that poll() finds the descriptor readable, as one whose fences are all bookkeeping is.
+  ::shutdown(socket_.get(), SHUT_WR);
+}
 
 void DmaBufConnection::mmap(const wire::Request& request, Channel& channel) {
   wire::Reply reply{request.token, 0, wire::Reply::Fd::kNone, 0, request.argument};
-  const bool writes = (request.protection & PROT_WRITE) != 0 && (request.flags & MAP_TYPE) != MAP_PRIVATE;
+  const bool is_private = (request.flags & MAP_TYPE) == MAP_PRIVATE;
+  const bool writes = (request.protection & PROT_WRITE) != 0 && !is_private;
   const std::uint64_t length = align_up(request.length, kPageSize);
   if (writes && access_ == NewFd::Access::kReadOnly)
     reply.result = negated(Errno::kAcces);
-  else if (request.argument > buffer_->size() || length > buffer_->size() - request.argument)
+  else if (request.argument > buffer_->size() || length > buffer_->size() - request.argument || is_private ||
+           (buffer_->create_flags() & DRM_PANTHOR_BO_NO_MMAP) != 0)
     reply.result = negated(Errno::kInval);
   if (reply.result != 0) return channel.reply(reply, -1);
   // A read-only descriptor of its own, so that mprotect cannot add what mmap may not.
@@ -145,10 +163,10 @@ Connection::Next DmaBufConnection::on_readable() {
   for (;;) {
     Incoming incoming = receive_request(socket_.get());
     if (incoming.kind == Incoming::Kind::kNothing) return Next::kContinue;
-    if (incoming.kind == Incoming::Kind::kClose) return Next::kClose;
+    if (incoming.kind == Incoming::Kind::kHangUp) return Next::kClose;
     const wire::Request& request = incoming.request;
-    Ref<Channel> channel = server_.channel(request.channel, incoming.pid);
-    if (!channel) return Next::kClose;
+    Ref<Channel> channel = channel_of(server_, incoming);
+    if (!channel) continue;
     switch (request.ask) {
       case wire::Ask::kMmap:
         mmap(request, *channel);
@@ -161,15 +179,12 @@ Connection::Next DmaBufConnection::on_readable() {
         in_flight->on_ioctl_done(dma_buf_ioctl(request.command, {request.argument}, in_flight->memory()));
         break;
       }
-      default:
-        return Next::kClose;
+      case wire::Ask::kCancel:
+        break;  // nothing here waits
     }
   }
 }
 
-Connection::Next ChannelConnection::on_readable() {
-  const Incoming incoming = receive_request(channel_->socket());
-  return incoming.kind == Incoming::Kind::kNothing ? Next::kContinue : Next::kClose;
-}
+Connection::Next ChannelConnection::on_readable() { return only_hang_up(channel_->socket()); }
 
 }  // namespace pantry::uapi

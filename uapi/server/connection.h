@@ -12,7 +12,7 @@ class Connection {
  public:
   virtual ~Connection() = default;
   virtual int socket() const = 0;
-  // Something arrived. kClose: the peer hung up or broke the protocol.
+  // Something arrived. kClose: the peer hung up.
   enum class Next { kContinue, kClose };
   virtual Next on_readable() = 0;
   // The name of the client's end while this connection lives, 0 if it needs none; and that of a channel.
@@ -99,9 +99,10 @@ class ChannelConnection final : public Connection {
   const Ref<Channel> channel_;
 };
 
-// Reads one request; kClose on hang-up or nonsense, which is logged.
+// Reads one request. Nonsense is logged and passed over: write() to a device node is a client's mistake, which must not cost
+// others who hold the node their answers.
 struct Incoming {
-  enum class Kind { kRequest, kNothing, kClose } kind = Kind::kNothing;
+  enum class Kind { kRequest, kNothing, kHangUp } kind = Kind::kNothing;
   wire::Request request;
   pid_t pid = 0;
   driver::OwnedFd fd;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // What a client's shim and the host say to each other. Both are of one build, so there is no version; a message of the
-// wrong size or with the wrong magic ends the connection.
+// wrong size or with the wrong magic is ignored.
 //
 // The host listens on SOCK_SEQPACKET sockets in a private directory, one per kind of descriptor. A descriptor of the
 // client's *is* the client end of a connection: which kind, getpeername tells; when the last copy is closed (dup, fork,

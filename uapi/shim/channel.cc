@@ -66,7 +66,9 @@ void open_channel(Channel& channel) {
 
 void end_of_thread(void* channel) { drop(*static_cast<Channel*>(channel)); }
 
-__attribute__((constructor)) void at_load() { pthread_key_create(&at_thread_end, end_of_thread); }
+// At the first use, which may come before this library's constructors: from those of another.
+void make_key() { pthread_key_create(&at_thread_end, end_of_thread); }
+pthread_once_t key_made = PTHREAD_ONCE_INIT;
 
 }  // namespace
 
@@ -82,6 +84,7 @@ ChannelLease::ChannelLease() : channel_(&thread_channel) {
   drop(thread_channel);
   errno = saved;
   open_channel(thread_channel);
+  pthread_once(&key_made, make_key);
   pthread_setspecific(at_thread_end, &thread_channel);
 }
 

@@ -30,20 +30,6 @@ int open_device(wire::Socket socket, int flags) {
   return connect_to_host(socket, (flags & O_CLOEXEC) != 0 ? OnExec::kClose : OnExec::kKeep);
 }
 
-// What a path that was resolved relative to an open directory really names: only the placeholder of a device node, which
-// cannot be opened (ENXIO), is of interest.
-wire::Socket node_in(int directory_fd, const char* path) {
-  char link[64];
-  snprintf(link, sizeof link, "/proc/self/fd/%d", directory_fd);
-  char name[512];
-  const ssize_t length = readlinkat(AT_FDCWD, link, name, sizeof name - 1);
-  if (length <= 0 || static_cast<size_t>(length) + strlen(path) + 2 > sizeof name) return kForeign;
-  name[length] = '/';
-  strcpy(name + length + 1, path);
-  strip_tree(name);
-  return node_of(name);
-}
-
 int open_path(int directory_fd, const char* path, int flags, mode_t mode) {
   if (!directory()) return real_openat(directory_fd, path, flags, mode);
   if (const wire::Socket node = node_of(path); node != kForeign) return open_device(node, flags);
@@ -52,6 +38,7 @@ int open_path(int directory_fd, const char* path, int flags, mode_t mode) {
   const Path translated(path);
   const int saved = errno;
   const int fd = real_openat(directory_fd, translated.get(), flags, mode);
+  // The placeholder of a device node cannot be opened.
   if (fd < 0 && errno == ENXIO && directory_fd != AT_FDCWD && path[0] != '/')
     if (const wire::Socket node = node_in(directory_fd, path); node != kForeign) {
       errno = saved;

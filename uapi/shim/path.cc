@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "uapi/shim/path.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -42,6 +44,18 @@ wire::Socket node_of(const char* path) {
   if (strcmp(path, name_of(wire::Socket::kCard)) == 0) return wire::Socket::kCard;
   if (strcmp(path, name_of(wire::Socket::kRender)) == 0) return wire::Socket::kRender;
   return kForeign;
+}
+
+wire::Socket node_in(int directory_fd, const char* path) {
+  char link[64];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", directory_fd);
+  char name[512];
+  const ssize_t length = readlinkat(AT_FDCWD, link, name, sizeof name - 1);
+  if (length <= 0 || static_cast<size_t>(length) + strlen(path) + 2 > sizeof name) return kForeign;
+  name[length] = '/';
+  strcpy(name + length + 1, path);
+  strip_tree(name);
+  return node_of(name);
 }
 
 int descriptor_of(const char* path) {

@@ -27,6 +27,8 @@ class Path {
 
 // The device node that `path` names ("/dev/dri/card0", "/dev/dri/renderD128"), or kForeign.
 wire::Socket node_of(const char* path);
+// The same for a path relative to an open directory of the tree.
+wire::Socket node_in(int directory_fd, const char* path);
 // The client's descriptor that `path` names ("/proc/self/fd/7", "/dev/fd/7"), or -1.
 int descriptor_of(const char* path);
 // "/dev/dri/card0" for kCard; the name that readlink of /proc/self/fd shows for each kind.

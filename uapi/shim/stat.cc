@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// stat() and access() of the device's files: a node is a character device 226:0 or 226:128, by path and by descriptor.
+// stat(), access() and extended attributes of the device's files: a node is a character device 226:0 or 226:128, by path and by descriptor.
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -19,6 +19,8 @@ PANTRY_REAL(int, fstatat, int, const char*, struct stat*, int)
 PANTRY_REAL(int, fstat, int, struct stat*)
 PANTRY_REAL(int, statx, int, const char*, int, unsigned, struct statx*)
 PANTRY_REAL(int, faccessat, int, const char*, int, int)
+PANTRY_REAL(ssize_t, getxattr, const char*, const char*, void*, size_t)
+PANTRY_REAL(ssize_t, lgetxattr, const char*, const char*, void*, size_t)
 
 constexpr unsigned kDrmMajor = 226;
 constexpr mode_t kNodeMode = S_IFCHR | 0666;
@@ -53,7 +55,10 @@ int stat_path(int at, const char* path, struct stat* status, int flags) {
   if (const wire::Socket node = node_of(path); node != kForeign) return stat_node(node, status);
   if ((flags & AT_SYMLINK_NOFOLLOW) == 0)
     if (const int fd = descriptor_of(path); fd >= 0 && socket_of(fd) != kForeign) return stat_descriptor(fd, status);
-  return real_fstatat(at, Path(path).get(), status, flags);
+  const int result = real_fstatat(at, Path(path).get(), status, flags);
+  if (result == 0 && S_ISSOCK(status->st_mode) && at != AT_FDCWD && path[0] != '/')
+    if (const wire::Socket node = node_in(at, path); node != kForeign) become_node(node, status);
+  return result;
 }
 
 int access_path(int at, const char* path, int mode, int flags) {
@@ -125,5 +130,15 @@ extern "C" int shim_eaccess(const char* path, int mode) PANTRY_EXPORT(eaccess);
 extern "C" int shim_eaccess(const char* path, int mode) { return access_path(AT_FDCWD, path, mode, AT_EACCESS); }
 extern "C" int shim_faccessat(int at, const char* path, int mode, int flags) PANTRY_EXPORT(faccessat);
 extern "C" int shim_faccessat(int at, const char* path, int mode, int flags) { return access_path(at, path, mode, flags); }
+
+// What `ls -l` asks for.
+extern "C" ssize_t shim_getxattr(const char* path, const char* name, void* value, size_t size) PANTRY_EXPORT(getxattr);
+extern "C" ssize_t shim_getxattr(const char* path, const char* name, void* value, size_t size) {
+  return real_getxattr(Path(path).get(), name, value, size);
+}
+extern "C" ssize_t shim_lgetxattr(const char* path, const char* name, void* value, size_t size) PANTRY_EXPORT(lgetxattr);
+extern "C" ssize_t shim_lgetxattr(const char* path, const char* name, void* value, size_t size) {
+  return real_lgetxattr(Path(path).get(), name, value, size);
+}
 
 }  // namespace pantry::shim

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT
+#include "driver/provision/table_reserve.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "driver/iopgtable/arena_table_allocator.h"
+#include "driver/iopgtable/page_table_allocator_conformance.h"
+#include "driver/provision/page_pool.h"
+
+namespace pantry::driver {
+namespace {
+
+constexpr std::uint32_t kPages = 16;
+
+class ReserveHarness {
+ public:
+  ReserveHarness() { after_flush(); }
+  PageTableAllocator& allocator() { return reserve_; }
+  const emu::Dram& dram() const { return memory_.dram(); }
+  std::uint32_t capacity() const { return kPages; }
+  void after_flush() {
+    reserve_.release_after_flush();
+    const ReserveStatistics& pages = reserve_.statistics();
+    EXPECT_TRUE(reserve_.grow(kPages - (pages.used - pages.retired)));
+  }
+
+ private:
+  TestDram memory_{2 * kPages * kPageSize};
+  FrameAllocator frames_{{TestDram::kBase, 2 * kPages* kPageSize}, {}};
+  PagePool pool_{frames_, memory_.dram()};
+  TableReserve reserve_{pool_};
+};
+
+INSTANTIATE_TYPED_TEST_SUITE_P(Reserve, PageTableAllocatorConformance, ReserveHarness);
+
+class TableReserveTest : public testing::Test {
+ protected:
+  TestDram memory{kPages * kPageSize};
+  FrameAllocator frames{{TestDram::kBase, kPages* kPageSize}, {}};
+  PagePool pool{frames, memory.dram()};
+};
+
+TEST_F(TableReserveTest, EveryPageIsUsedAvailableOrReturned) {
+  TableReserve reserve(pool);
+  ASSERT_TRUE(reserve.grow(3));
+  ASSERT_TRUE(reserve.grow(2));
+  const PhysAddr table = reserve.alloc(kPageSize).value();
+  EXPECT_EQ(reserve.available(), 4u);
+  reserve.free(table, kPageSize);
+  EXPECT_EQ(reserve.available(), 4u) << "a retired page is not used again";
+  EXPECT_EQ(pool.statistics().lent, 5u);
+  reserve.release_after_flush();
+  EXPECT_EQ(reserve.available(), 0u);
+  const ReserveStatistics& pages = reserve.statistics();
+  EXPECT_EQ(pages.reserved, 5u);
+  EXPECT_EQ(pages.used, 1u);
+  EXPECT_EQ(pages.returned, 4u);
+  EXPECT_EQ(pages.retired, 1u);
+  EXPECT_EQ(pool.statistics().lent, 0u);
+}
+
+TEST_F(TableReserveTest, MovingTakesThePagesAlong) {
+  TableReserve from(pool);
+  ASSERT_TRUE(from.grow(4));
+  TableReserve to(std::move(from));
+  EXPECT_EQ(from.available(), 0u);
+  EXPECT_EQ(to.available(), 4u);
+  TableReserve third(pool);
+  ASSERT_TRUE(third.grow(1));
+  third = std::move(to);
+  EXPECT_EQ(third.available(), 4u);
+  EXPECT_EQ(third.statistics().reserved, 4u);
+  EXPECT_EQ(pool.statistics().lent, 4u) << "what it held before went back";
+}
+
+TEST_F(TableReserveTest, GrowingGivesAllOrNothing) {
+  TableReserve reserve(pool);
+  ASSERT_TRUE(reserve.grow(kPages - 2));
+  EXPECT_EQ(reserve.grow(3).error(), Errno::kNoMem);
+  EXPECT_EQ(reserve.available(), kPages - 2);
+  EXPECT_EQ(pool.statistics().lent, kPages - 2);
+  EXPECT_TRUE(reserve.grow(2)) << "the failure kept none";
+}
+
+using TableReserveDeathTest = TableReserveTest;
+
+TEST_F(TableReserveDeathTest, RetiredPagesAreNotForgotten) {
+  EXPECT_DEATH(
+      {
+        TableReserve reserve(pool);
+        static_cast<void>(reserve.grow(1));
+        reserve.free(reserve.alloc(kPageSize).value(), kPageSize);
+      },
+      "CHECK");
+}
+
+class PagePoolTest : public TableReserveTest {};
+
+TEST_F(PagePoolTest, PagesComeBackZeroedAndAreUsedAgain) {
+  PageList pages = pool.take(4).value();
+  pages.for_each(
+      [&](PhysAddr page) { std::memset(memory.dram().at(page, kPageSize), 0x77, kPageSize); });
+  pool.give_back(std::move(pages), PagePool::Content::kUsed);
+  EXPECT_EQ(pool.statistics().cached, 4u);
+  pages = pool.take(6).value();
+  pages.for_each([&](PhysAddr page) {
+    const auto* bytes = static_cast<const std::uint8_t*>(memory.dram().at(page, kPageSize));
+    EXPECT_EQ(std::count(bytes, bytes + kPageSize, 0), static_cast<std::ptrdiff_t>(kPageSize));
+  });
+  const PoolStatistics statistics = pool.statistics();
+  EXPECT_EQ(statistics.fresh, 6u) << "4 and then 2";
+  EXPECT_EQ(statistics.taken, 10u);
+  EXPECT_EQ(statistics.returned, 4u);
+  EXPECT_EQ(statistics.lent, 6u);
+  EXPECT_EQ(statistics.cached, 0u);
+  pool.give_back(std::move(pages), PagePool::Content::kZero);
+}
+
+TEST_F(PagePoolTest, TrimmingGivesFramesBack) {
+  pool.give_back(pool.take(5).value(), PagePool::Content::kZero);
+  EXPECT_EQ(frames.statistics().used, 5u);
+  pool.trim(2);
+  EXPECT_EQ(pool.statistics().cached, 2u);
+  EXPECT_EQ(frames.statistics().used, 2u);
+}
+
+TEST_F(PagePoolTest, EachAllocationMayFailAndLendsNothing) {
+  for (std::uint64_t n = 1;; ++n) {
+    frames.faults().fail_nth(n);
+    Result<PageList> pages = pool.take(3);
+    const bool fired = frames.faults().fired();
+    frames.faults().fail_nth(0);
+    if (!fired) {
+      EXPECT_EQ(n, 5u) << "the take itself and three frames";
+      pool.give_back(std::move(pages).value(), PagePool::Content::kZero);
+      break;
+    }
+    EXPECT_EQ(pages.error(), Errno::kNoMem);
+    EXPECT_EQ(pool.statistics().lent, 0u);
+    EXPECT_EQ(frames.statistics().used, pool.statistics().cached);
+    pool.trim(0);
+  }
+}
+
+TEST(PagePoolOwner, TheDeviceIsToldWhoseATableIs) {
+  class Owners final : public emu::FrameOwner {
+   public:
+    void changed(PhysExtent extent, std::uint64_t owner) override {
+      EXPECT_EQ(extent.size, kPageSize);
+      now = owner;
+    }
+    std::uint64_t now = 0;
+  } owners;
+  TestDram memory(kPages * kPageSize);
+  FrameAllocator frames({TestDram::kBase, kPages * kPageSize},
+                        {FrameAllocator::Placement::kCompact, 0, &owners});
+  PagePool pool(frames, memory.dram());
+  PageList page = pool.take(1).value();
+  const std::uint64_t first = owners.now;
+  EXPECT_NE(first, 0u);
+  pool.give_back(std::move(page), PagePool::Content::kUsed);
+  EXPECT_EQ(owners.now, 0u) << "nobody's while it waits";
+  page = pool.take(1).value();
+  EXPECT_GT(owners.now, first) << "not the former owner's";
+  pool.give_back(std::move(page), PagePool::Content::kZero);
+}
+
+}  // namespace
+}  // namespace pantry::driver

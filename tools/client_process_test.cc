@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+#include "tools/client_process.h"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+namespace pantry::tools {
+namespace {
+
+ClientProgram shell(const char* script) { return {{"/bin/sh", "-c", script}, "", "/nowhere"}; }
+
+rlimit descriptors() {
+  rlimit limit{};
+  EXPECT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  return limit;
+}
+
+TEST(ClientProcess, TellsTheExitStatus) {
+  EXPECT_EQ(run_client(shell("exit 42")), 42);
+  EXPECT_EQ(run_client(shell("kill -KILL $$")), 128 + 9);
+  const auto absent = run_client({{"/nowhere/program"}, "", "/nowhere"});
+  ASSERT_FALSE(absent.has_value());
+  EXPECT_EQ(absent.error(), Errno::kNoEnt);
+}
+
+// A buffer costs the host a descriptor: the client's limit must not become that of its buffers.
+TEST(ClientProcess, HostHasMoreDescriptorsThanTheClient) {
+  const rlimit before = descriptors();
+  const rlimit small{128, before.rlim_max};
+  ASSERT_GT(before.rlim_max, small.rlim_cur);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &small), 0);
+  EXPECT_EQ(run_client(shell("test $(ulimit -Sn) = 128")), 0);
+  EXPECT_EQ(descriptors().rlim_cur, before.rlim_max);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
+// `kill` and `timeout` know the host's number only.
+TEST(ClientProcess, PassesTerminationOn) {
+  EXPECT_EQ(run_client(shell("trap 'exit 7' TERM; kill -TERM $PPID; sleep 3 & wait")), 7);
+  EXPECT_EQ(run_client(shell("trap 'exit 8' HUP; kill -HUP $PPID; sleep 3 & wait")), 8);
+}
+
+}  // namespace
+}  // namespace pantry::tools

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+//
+// `pantry kernel`: boots Linux with its own, unpatched Panthor driver on the emulated GPU, and runs
+// one program as that driver's client. Builds the kernel first where need be.
+//
+// The program sees the host's file system, has this process's directory and environment, and
+// nothing to read from its standard input. The kernel's log goes to stderr, or to a file; Pantry's
+// own log (the device's) stands in line with it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "gpu_emu/quirks.h"
+
+namespace pantry::tools {
+
+struct KernelOptions {
+  emu::Quirks quirks;
+  enum class Check { kOff, kOn } kasan = Check::kOff, lockdep = Check::kOff;
+  enum class Gdb { kOff, kOn } gdb = Gdb::kOff;
+  std::string source;      // of Linux; empty: Debian's
+  std::string kernel_log;  // a file; empty: stderr
+  std::vector<std::string> command;
+};
+
+// The exit status of the program; 125 when the kernel does not build, boot or live as long as the
+// program.
+int kernel_command(const KernelOptions& options);
+
+}  // namespace pantry::tools

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+//
+// Clients that do not keep to the protocol: whatever bytes and descriptors arrive, the server goes
+// on serving and keeps nothing.
+#include "uapi/server/server.h"
+
+#include <drm/panthor_drm.h>
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+#include <thread>
+
+#include "driver/kernel/thread_executor.h"
+
+namespace pantry::uapi {
+namespace {
+
+std::size_t open_descriptors() {
+  std::size_t count = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd"))
+    ++count;
+  return count;
+}
+
+class ServerTest : public testing::Test {
+ protected:
+  ServerTest() {
+    EXPECT_NE(::mkdtemp(directory_.data()), nullptr);
+    MachineConfig config;
+    config.dram_bytes = 64 * kMiB;
+    auto machine = Machine::create(executor_, config);
+    EXPECT_TRUE(machine.has_value());
+    machine_ = *std::move(machine);
+    auto server = Server::create(*machine_, directory_, nullptr);
+    EXPECT_TRUE(server.has_value());
+    server_ = *std::move(server);
+    serving_ = std::thread([this] { server_->run(); });
+  }
+  ~ServerTest() override {
+    server_->stop();
+    serving_.join();
+    std::filesystem::remove_all(directory_);
+  }
+
+  driver::OwnedFd connect(wire::Socket kind) {
+    auto made = connect_to(directory_ + "/" + wire::kSocketNames[static_cast<std::uint32_t>(kind)]);
+    EXPECT_TRUE(made.has_value());
+    return made ? *std::move(made) : driver::OwnedFd();
+  }
+
+  // Every client has gone and the server has noticed.
+  bool settles_at(std::size_t descriptors) {
+    for (int i = 0; i < 2000; ++i) {
+      if (server_->connections() == 0 && open_descriptors() == descriptors) return true;
+      ::usleep(1000);
+    }
+    return false;
+  }
+
+  std::string directory_ = "/tmp/pantry-server-test-XXXXXX";
+  driver::ThreadExecutor executor_{1};
+  std::unique_ptr<Machine> machine_;
+  std::unique_ptr<Server> server_;
+  std::thread serving_;
+};
+
+// One thread of a client that keeps to the protocol.
+struct PoliteClient {
+  explicit PoliteClient(driver::OwnedFd channel_) : channel(std::move(channel_)) {
+    wire::Hello hello{};
+    EXPECT_EQ(::recv(channel.get(), &hello, sizeof hello, 0), static_cast<ssize_t>(sizeof hello));
+    id = hello.channel;
+  }
+  wire::Request request(wire::Ask ask, std::uint32_t command, const void* argument) const {
+    wire::Request request{};
+    request.magic = wire::kMagic;
+    request.ask = ask;
+    request.channel = id;
+    request.token = 1;
+    request.command = command;
+    request.argument = reinterpret_cast<std::uint64_t>(argument);
+    return request;
+  }
+  int ioctl(const driver::OwnedFd& device, std::uint32_t command, void* argument) const {
+    wire::Request asked = request(wire::Ask::kIoctl, command, argument);
+    asked.token = 2;
+    if (!send(device.get(), std::as_bytes(std::span(&asked, 1)), -1)) return -EPIPE;
+    // What others of this process had sent here is passed over.
+    wire::Reply reply{};
+    while (reply.token != asked.token)
+      if (::recv(channel.get(), &reply, sizeof reply, 0) != static_cast<ssize_t>(sizeof reply))
+        return -EPIPE;
+    return reply.result;
+  }
+  driver::OwnedFd channel;
+  std::uint64_t id = 0;
+};
+
+TEST_F(ServerTest, AnswersOverTheChannelOfTheThreadThatAsked) {
+  const PoliteClient first(connect(wire::Socket::kChannel));
+  const PoliteClient second(connect(wire::Socket::kChannel));
+  const driver::OwnedFd device = connect(wire::Socket::kRender);
+  EXPECT_NE(first.id, second.id);
+  for (const PoliteClient* client : {&first, &second}) {
+    drm_version version{};
+    EXPECT_EQ(client->ioctl(device, DRM_IOCTL_VERSION, &version), 0);
+    EXPECT_EQ(version.name_len, 7u);
+  }
+}
+
+// A stray write() to a device node, say, while another thread waits for its answer.
+TEST_F(ServerTest, NonsenseOnADescriptorCostsNobodyTheAnswer) {
+  const PoliteClient client(connect(wire::Socket::kChannel));
+  const driver::OwnedFd device = connect(wire::Socket::kRender);
+  const timeval patience{10, 0};
+  ::setsockopt(client.channel.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  for (const std::size_t bytes : {std::size_t{1}, sizeof(wire::Request), std::size_t{4096}}) {
+    const std::vector<std::byte> nonsense(bytes, std::byte{0x5a});
+    EXPECT_TRUE(send(device.get(), nonsense, -1));
+    drm_version version{};
+    EXPECT_EQ(client.ioctl(device, DRM_IOCTL_VERSION, &version), 0);
+  }
+}
+
+TEST_F(ServerTest, NonsenseLeavesNothingBehind) {
+  const std::size_t descriptors = open_descriptors();
+  const Machine::Baseline before = machine_->baseline();
+  EXPECT_TRUE(rc::check([&] {
+    const auto rolls =
+        *rc::gen::container<std::vector<std::uint64_t>>(64, rc::gen::arbitrary<std::uint64_t>());
+    std::uint64_t at = 0;
+    // What arguments point to, until no ioctl is under way that would write there.
+    std::vector<std::unique_ptr<std::array<std::uint64_t, 64>>> arguments;
+    auto next = [&] {
+      ++at;
+      return (rolls[at % rolls.size()] + at * 0x9e3779b97f4a7c15) >> 11;
+    };
+    {
+      const PoliteClient own(connect(wire::Socket::kChannel));
+      const driver::OwnedFd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+      std::vector<driver::OwnedFd> sockets;
+      for (int i = 0; i < 24; ++i) {
+        if (i == 0 || next() % 4 == 0)
+          sockets.push_back(connect(static_cast<wire::Socket>(next() % wire::kSocketCount)));
+        // Small numbers: none of them is an address of this process.
+        auto& scratch = *arguments.emplace_back(std::make_unique<std::array<std::uint64_t, 64>>());
+        for (std::uint64_t& word : scratch) word = next() % 3 == 0 ? next() % 128 : 0;
+        wire::Request request =
+            own.request(static_cast<wire::Ask>(next() % 6), static_cast<std::uint32_t>(next()),
+                        next() % 4 == 0 ? nullptr : scratch.data());
+        const std::uint32_t type = next() % 4 == 0 ? (next() % 2 == 0 ? '>' : 'b') : 'd';
+        if (next() % 8 != 0)
+          request.command = _IOC(_IOC_READ | _IOC_WRITE, type, next() % 256, next() % 200);
+        request.fd_state = static_cast<wire::FdState>(next() % 4);
+        request.length = next() % 3 == 0 ? next() : kPageSize;
+        request.protection = static_cast<std::int32_t>(next() % 8);
+        request.flags = static_cast<std::int32_t>(next() % 4);
+        if (next() % 16 == 0) request.magic = static_cast<std::uint32_t>(next());
+        if (next() % 16 == 0) request.channel += next() % 3 - 1;
+        const driver::OwnedFd& socket = sockets[next() % sockets.size()];
+        const int attached = next() % 3 == 0   ? event.get()
+                             : next() % 3 == 0 ? sockets[next() % sockets.size()].get()
+                                               : -1;
+        const std::size_t bytes = next() % 16 == 0 ? next() % sizeof request : sizeof request;
+        send(socket.get(), std::as_bytes(std::span(&request, 1)).first(bytes), attached);
+        // Read, or left lying.
+        std::array<std::byte, 64> reply;
+        if (next() % 2 == 0) receive(own.channel.get(), reply);
+      }
+      const driver::OwnedFd device = connect(wire::Socket::kRender);
+      const PoliteClient polite(connect(wire::Socket::kChannel));
+      drm_version version{};
+      RC_ASSERT(polite.ioctl(device, DRM_IOCTL_VERSION, &version) == 0);
+    }
+    RC_ASSERT(settles_at(descriptors));
+    RC_ASSERT(machine_->baseline() == before);
+  }));
+}
+
+}  // namespace
+}  // namespace pantry::uapi
