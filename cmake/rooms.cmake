@@ -49,10 +49,7 @@ function(pantry_add_unit_test room_target flags)
   set(name ${room_target}_test)
   pantry_add_program(${name} ${ARGN})
   target_link_libraries(${name} PRIVATE
-    ${flags} ${PANTRY_TEST_LINKS} GTest::gmock GTest::gtest_main rapidcheck_gtest)
-  if(PANTRY_SANITIZE)
-    set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS -O0)  # a test's own code takes twice as long to compile with -O1
-  endif()
+    ${flags} ${PANTRY_TEST_LINKS} GTest::gmock GTest::gtest_main rapidcheck_gtest pantry_test_flags)
   if(NOT PANTRY_COMPILE_ONLY)
     add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
     pantry_set_test_properties(${name} unit)

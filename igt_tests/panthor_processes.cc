@@ -19,6 +19,19 @@ using namespace gpu;
 
 namespace {
 
+void fork_shares_the_file(const Device& opened) {
+  const Device device = opened.open_again();
+  igt_fork(child, 1) {
+    drm_panthor_vm_create create{};
+    do_ioctl(device.fd(), DRM_IOCTL_PANTHOR_VM_CREATE, &create);
+    igt_assert_eq(create.id, 1);
+  };
+  igt_waitchildren();
+  drm_panthor_vm_get_state state{1, 0};
+  do_ioctl(device.fd(), DRM_IOCTL_PANTHOR_VM_GET_STATE, &state);
+  igt_assert_eq(state.state, DRM_PANTHOR_VM_STATE_USABLE);
+}
+
 // A child inherits the file, uses it, and keeps it alive after its parent has closed it.
 void fork_keeps_the_file(const Device& device) {
   Pulse pulse(device, kPlay);
@@ -186,6 +199,8 @@ void processes_work_side_by_side(const Device& device) {
 }
 
 constexpr Case kCases[] = {
+    {"fork-shares-the-file", "What the child creates is there for its parent.",
+     fork_shares_the_file},
     {"fork-keeps-the-file", "A child's descriptor counts as well.", fork_keeps_the_file},
     {"child-closes-its-copy", "And is not the only one.", child_closes_its_copy},
     {"exec-with-the-descriptor", "A program that inherits the file keeps it.",

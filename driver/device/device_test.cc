@@ -37,10 +37,11 @@ TEST(Probe, RefusesAGpuThatItCannotDrive) {
   };
   for (const Case& bad : {Case{regs::kAsPresent, 0x1}, Case{regs::kAsPresent, 0xe},
                           Case{regs::kMmuFeatures, 0x2820}, Case{regs::kMmuFeatures, 0x3f30}}) {
-    ThreadExecutor executor(1);
-    DeviceRig rig(executor);
-    rig.gpu.set_word(bad.reg, bad.value);
-    EXPECT_EQ(rig.probe(), Errno::kNoDev) << bad.reg.name << " " << bad.value;
+    for_each_executor(1, [&](Executor& executor) {
+      DeviceRig rig(executor);
+      rig.gpu.set_word(bad.reg, bad.value);
+      EXPECT_EQ(rig.probe(), Errno::kNoDev) << bad.reg.name << " " << bad.value;
+    });
   }
 }
 

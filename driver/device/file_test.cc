@@ -32,17 +32,18 @@ TEST(FileBuffers, TwoImportsAtOnceYieldOneHandle) {
 }
 
 TEST(FileIds, VmsAreOneToThirtyTwoLowestFreeFirst) {
-  ThreadExecutor executor(1);
-  DeviceRig rig(executor);
-  ASSERT_EQ(rig.probe(), Errno{});
-  File file(*rig.device, NodeType::kRender, {});
-  const auto add = [&] { return file.add_vm(Vm::create(rig.device->vm_device(), 0).value()); };
-  for (std::uint32_t id = 1; id <= File::kMaxVms; ++id) ASSERT_EQ(add().value(), id);
-  EXPECT_EQ(add().error(), Errno::kBusy);
-  EXPECT_TRUE(file.destroy_vm(7).has_value());
-  EXPECT_EQ(file.destroy_vm(7).error(), Errno::kInval);
-  EXPECT_EQ(file.destroy_vm(0).error(), Errno::kInval);
-  EXPECT_EQ(add().value(), 7u);
+  for_each_executor(1, [](Executor& executor) {
+    DeviceRig rig(executor);
+    ASSERT_EQ(rig.probe(), Errno{});
+    File file(*rig.device, NodeType::kRender, {});
+    const auto add = [&] { return file.add_vm(Vm::create(rig.device->vm_device(), 0).value()); };
+    for (std::uint32_t id = 1; id <= File::kMaxVms; ++id) ASSERT_EQ(add().value(), id);
+    EXPECT_EQ(add().error(), Errno::kBusy);
+    EXPECT_TRUE(file.destroy_vm(7).has_value());
+    EXPECT_EQ(file.destroy_vm(7).error(), Errno::kInval);
+    EXPECT_EQ(file.destroy_vm(0).error(), Errno::kInval);
+    EXPECT_EQ(add().value(), 7u);
+  });
 }
 
 TEST(FileClose, EndsTheJobsOfItsGroups) {
@@ -66,24 +67,25 @@ TEST(FileClose, EndsTheJobsOfItsGroups) {
 }
 
 TEST(FileMaster, IsTheFirstOpenerOfThePrimaryNode) {
-  ThreadExecutor executor(1);
-  DeviceRig rig(executor);
-  ASSERT_EQ(rig.probe(), Errno{});
-  const File render(*rig.device, NodeType::kRender, {});
-  EXPECT_FALSE(render.is_master());
-  File first(*rig.device, NodeType::kPrimary, {});
-  {
-    File second(*rig.device, NodeType::kPrimary, {});
-    File admin(*rig.device, NodeType::kPrimary, {.sys_admin = true});
-    EXPECT_TRUE(first.is_master());
-    EXPECT_EQ(second.set_master().error(), Errno::kAcces);
-    EXPECT_EQ(admin.set_master().error(), Errno::kBusy);
-    EXPECT_EQ(admin.drop_master().error(), Errno::kInval);
-    EXPECT_TRUE(first.drop_master().has_value());
-    EXPECT_TRUE(admin.set_master().has_value());
-    EXPECT_EQ(first.set_master().error(), Errno::kBusy);
-  }
-  EXPECT_TRUE(first.set_master().has_value()) << "the master has closed its file";
+  for_each_executor(1, [](Executor& executor) {
+    DeviceRig rig(executor);
+    ASSERT_EQ(rig.probe(), Errno{});
+    const File render(*rig.device, NodeType::kRender, {});
+    EXPECT_FALSE(render.is_master());
+    File first(*rig.device, NodeType::kPrimary, {});
+    {
+      File second(*rig.device, NodeType::kPrimary, {});
+      File admin(*rig.device, NodeType::kPrimary, {.sys_admin = true});
+      EXPECT_TRUE(first.is_master());
+      EXPECT_EQ(second.set_master().error(), Errno::kAcces);
+      EXPECT_EQ(admin.set_master().error(), Errno::kBusy);
+      EXPECT_EQ(admin.drop_master().error(), Errno::kInval);
+      EXPECT_TRUE(first.drop_master().has_value());
+      EXPECT_TRUE(admin.set_master().has_value());
+      EXPECT_EQ(first.set_master().error(), Errno::kBusy);
+    }
+    EXPECT_TRUE(first.set_master().has_value()) << "the master has closed its file";
+  });
 }
 
 }  // namespace

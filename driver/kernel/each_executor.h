@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// For tests only. Runs one test body under both executors: once on real threads, then under simulation with the seeds
-// 0..N-1, where N is PANTRY_SIM_SEEDS in the environment, or 200, or 20 in sanitizer builds. PANTRY_SIM_SEED=n runs
-// simulation with that one seed only, to debug what a failure message names.
+// For tests only. Runs one test body under both executors: once on real threads, then under
+// simulation with the seeds 0..N-1, where N is PANTRY_SIM_SEEDS in the environment, or 200, or 20
+// in sanitizer builds. PANTRY_SIM_SEED=n runs simulation with that one seed only, to debug what a
+// failure message names.
 //
 //   TEST(Syncobj, SignalReachesAWaiter) {
 //     for_each_executor(2, [](Executor& executor) {        // 2 threads behind Lane::kBind
@@ -15,7 +16,8 @@
 //     });
 //   }
 //
-// The body leaves nothing behind: spawned threads joined, lanes empty. The first seed that fails ends the test.
+// The body leaves nothing behind: spawned threads joined, lanes empty. The first seed that fails
+// ends the test.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -85,3 +87,16 @@ void for_each_executor(unsigned bind_threads, Body body) {
 }
 
 }  // namespace pantry::driver
+
+// TEST_F for a fixture that is built on an executor (`explicit Fixture(Executor&)`, not a
+// testing::Test): the body runs on a new fixture for real threads and for each seed.
+#define TEST_EACH_EXECUTOR(Fixture, Name)                                                 \
+  struct Fixture##Name final : Fixture {                                                  \
+    using Fixture::Fixture;                                                               \
+    void body();                                                                          \
+  };                                                                                      \
+  TEST(Fixture, Name) {                                                                   \
+    ::pantry::driver::for_each_executor(                                                  \
+        2, [](::pantry::driver::Executor& executor) { Fixture##Name(executor).body(); }); \
+  }                                                                                       \
+  void Fixture##Name::body()

@@ -41,13 +41,13 @@ class TestOwner final : public AsOwner {
 };
 
 // One thread, real time.
-class AddressSpacesTest : public testing::Test {
- protected:
-  AddressSpacesTest() {
+struct AddressSpacesTest {
+  explicit AddressSpacesTest(Executor& on)
+      : executor(on), spaces(block, on.clock(), kPresent, block, block) {
     spaces.unmask_interrupts();
     block.take_events();
   }
-  ~AddressSpacesTest() override { EXPECT_EQ(block.mistake(), nullptr); }
+  ~AddressSpacesTest() { EXPECT_EQ(block.mistake(), nullptr); }
 
   static std::vector<std::pair<Command, std::uint64_t>> commands(const std::vector<Event>& events) {
     std::vector<std::pair<Command, std::uint64_t>> commands;
@@ -67,14 +67,14 @@ class AddressSpacesTest : public testing::Test {
     for (TestOwner& owner : owner) spaces.remove(owner);
   }
 
-  ThreadExecutor executor{1};
+  Executor& executor;
   FakeAsBlock block;
-  AddressSpaces spaces{block, executor.clock(), kPresent, block, block};
+  AddressSpaces spaces;
   std::array<TestOwner, 5> owner{TestOwner(1), TestOwner(2), TestOwner(3), TestOwner(4),
                                  TestOwner(5)};
 };
 
-TEST_F(AddressSpacesTest, TheLowestFreeSlotThatIsPresent) {
+TEST_EACH_EXECUTOR(AddressSpacesTest, TheLowestFreeSlotThatIsPresent) {
   EXPECT_EQ(spaces.user_slots(), kUserSlots);
   EXPECT_EQ(spaces.activate(owner[0]).value(), 1u);
   EXPECT_EQ(spaces.activate(owner[1]).value(), 3u);
@@ -90,7 +90,7 @@ TEST_F(AddressSpacesTest, TheLowestFreeSlotThatIsPresent) {
   EXPECT_EQ(spaces.counters().assignments, 4u);
 }
 
-TEST_F(AddressSpacesTest, AnIdleOwnerKeepsItsSlotAsItIs) {
+TEST_EACH_EXECUTOR(AddressSpacesTest, AnIdleOwnerKeepsItsSlotAsItIs) {
   ASSERT_EQ(spaces.activate(owner[0]).value(), 1u);
   spaces.deactivate(owner[0]);
   EXPECT_EQ(block.space(1).committed, owner[0].config_);
@@ -99,7 +99,7 @@ TEST_F(AddressSpacesTest, AnIdleOwnerKeepsItsSlotAsItIs) {
   EXPECT_TRUE(block.take_events().empty()) << "no command at all";
 }
 
-TEST_F(AddressSpacesTest, TheLongestIdleOneIsEvicted) {
+TEST_EACH_EXECUTOR(AddressSpacesTest, TheLongestIdleOneIsEvicted) {
   for (int i : {0, 1, 2}) ASSERT_TRUE(spaces.activate(owner[i]));
   for (int i : {1, 0, 2}) spaces.deactivate(owner[i]);
   ASSERT_TRUE(spaces.activate(owner[1]));  // out of the list,
@@ -110,7 +110,7 @@ TEST_F(AddressSpacesTest, TheLongestIdleOneIsEvicted) {
   EXPECT_EQ(spaces.activate(owner[1]).error(), Errno::kBusy);
 }
 
-TEST_F(AddressSpacesTest, EnablingFlushesEverythingThenCommits) {
+TEST_EACH_EXECUTOR(AddressSpacesTest, EnablingFlushesEverythingThenCommits) {
   ASSERT_TRUE(spaces.activate(owner[0]));
   const std::vector<Event> events = block.take_events();
   EXPECT_EQ(commands(events),
@@ -120,7 +120,7 @@ TEST_F(AddressSpacesTest, EnablingFlushesEverythingThenCommits) {
   for (const Event& event : events) EXPECT_EQ(event.as, 1u);
 }
 
-TEST_F(AddressSpacesTest, RemovingDisables) {
+TEST_EACH_EXECUTOR(AddressSpacesTest, RemovingDisables) {
   ASSERT_TRUE(spaces.activate(owner[0]));
   spaces.deactivate(owner[0]);
   block.take_events();
@@ -135,7 +135,7 @@ TEST_F(AddressSpacesTest, RemovingDisables) {
   EXPECT_TRUE(block.take_events().empty()) << "nothing left to do";
 }
 
-TEST_F(AddressSpacesTest, AnEvictedSlotIsOffBeforeItIsTheNextOwners) {
+TEST_EACH_EXECUTOR(AddressSpacesTest, AnEvictedSlotIsOffBeforeItIsTheNextOwners) {
   for (int i : {0, 1, 2}) ASSERT_TRUE(spaces.activate(owner[i]));
   spaces.deactivate(owner[1]);
   block.take_events();
@@ -146,7 +146,7 @@ TEST_F(AddressSpacesTest, AnEvictedSlotIsOffBeforeItIsTheNextOwners) {
   EXPECT_EQ(updates, (std::vector<AsConfig>{{{0}, 0, 1}, owner[3].config_}));
 }
 
-TEST_F(AddressSpacesTest, TheMcuSitsInSlotZeroAndIsNeverEvicted) {
+TEST_EACH_EXECUTOR(AddressSpacesTest, TheMcuSitsInSlotZeroAndIsNeverEvicted) {
   ASSERT_TRUE(spaces.activate_mcu(owner[4]));
   EXPECT_EQ(block.space(0).committed, owner[4].config_);
   spaces.deactivate(owner[4]);
@@ -157,7 +157,7 @@ TEST_F(AddressSpacesTest, TheMcuSitsInSlotZeroAndIsNeverEvicted) {
   spaces.deactivate(owner[4]);
 }
 
-TEST_F(AddressSpacesTest, CommandsWaitForTheOneBefore) {
+TEST_EACH_EXECUTOR(AddressSpacesTest, CommandsWaitForTheOneBefore) {
   block.set_busy_reads(3);
   ASSERT_TRUE(spaces.activate(owner[0]));
   { RegionLock lock(spaces, owner[0], GpuRange::of_size({0x200000}, 2 * kMiB)); }
@@ -166,7 +166,7 @@ TEST_F(AddressSpacesTest, CommandsWaitForTheOneBefore) {
   EXPECT_EQ(block.resets(), 0u);
 }
 
-TEST_F(AddressSpacesTest, UpdatesLockEditFlushUnlock) {
+TEST_EACH_EXECUTOR(AddressSpacesTest, UpdatesLockEditFlushUnlock) {
   ASSERT_TRUE(spaces.activate(owner[0]));
   block.take_events();
   {
@@ -183,7 +183,7 @@ TEST_F(AddressSpacesTest, UpdatesLockEditFlushUnlock) {
   EXPECT_EQ(spaces.counters().flushes, 1u);
 }
 
-TEST_F(AddressSpacesTest, WithoutASlotAnUpdateTouchesNothing) {
+TEST_EACH_EXECUTOR(AddressSpacesTest, WithoutASlotAnUpdateTouchesNothing) {
   const std::uint64_t before = block.accesses();
   { RegionLock lock(spaces, owner[0], GpuRange::of_size({0}, kPageSize)); }
   EXPECT_EQ(block.accesses(), before);
@@ -191,14 +191,14 @@ TEST_F(AddressSpacesTest, WithoutASlotAnUpdateTouchesNothing) {
   EXPECT_EQ(spaces.counters().flushes, 0u);
 }
 
-TEST_F(AddressSpacesTest, AnIdleSlotIsFlushedToo) {
+TEST_EACH_EXECUTOR(AddressSpacesTest, AnIdleSlotIsFlushedToo) {
   ASSERT_TRUE(spaces.activate(owner[0]));
   spaces.deactivate(owner[0]);
   { RegionLock lock(spaces, owner[0], GpuRange::of_size({0}, kPageSize)); }
   EXPECT_EQ(spaces.counters().flushes, 1u);
 }
 
-TEST_F(AddressSpacesTest, AFaultDisablesMasksAndTells) {
+TEST_EACH_EXECUTOR(AddressSpacesTest, AFaultDisablesMasksAndTells) {
   ASSERT_TRUE(spaces.activate(owner[0]));
   ASSERT_TRUE(spaces.activate(owner[1]));
   block.raise_fault(3, 0x3c2, 0x12345678000);
@@ -234,7 +234,7 @@ TEST_F(AddressSpacesTest, AFaultDisablesMasksAndTells) {
   EXPECT_EQ(spaces.counters().faults, 1u);
 }
 
-TEST_F(AddressSpacesTest, AFaultInNobodysSlotIsMaskedAndLeftAlone) {
+TEST_EACH_EXECUTOR(AddressSpacesTest, AFaultInNobodysSlotIsMaskedAndLeftAlone) {
   block.raise_fault(4, 0x3c0, 0);
   spaces.handle_interrupt();
   EXPECT_EQ(block.mask(), 0xffffu & ~(1u << 4));
@@ -242,7 +242,7 @@ TEST_F(AddressSpacesTest, AFaultInNobodysSlotIsMaskedAndLeftAlone) {
   EXPECT_EQ(block.mask(), 0xffffu) << "until somebody sits there";
 }
 
-TEST_F(AddressSpacesTest, AFaultDuringAnUpdateEndsItsLock) {
+TEST_EACH_EXECUTOR(AddressSpacesTest, AFaultDuringAnUpdateEndsItsLock) {
   ASSERT_TRUE(spaces.activate(owner[0]));
   {
     RegionLock lock(spaces, owner[0], GpuRange::of_size({0}, kPageSize));
@@ -254,7 +254,7 @@ TEST_F(AddressSpacesTest, AFaultDuringAnUpdateEndsItsLock) {
   EXPECT_TRUE(block.take_events().empty()) << "no UNLOCK of what is not locked";
 }
 
-TEST_F(AddressSpacesTest, MaskedInterruptsAreNotHandled) {
+TEST_EACH_EXECUTOR(AddressSpacesTest, MaskedInterruptsAreNotHandled) {
   ASSERT_TRUE(spaces.activate(owner[0]));
   spaces.mask_interrupts();
   EXPECT_EQ(block.mask(), 0u);
@@ -266,7 +266,7 @@ TEST_F(AddressSpacesTest, MaskedInterruptsAreNotHandled) {
   EXPECT_EQ(block.mask(), 0xffffu);
 }
 
-TEST_F(AddressSpacesTest, SuspendDisablesEachSlotInOrder) {
+TEST_EACH_EXECUTOR(AddressSpacesTest, SuspendDisablesEachSlotInOrder) {
   ASSERT_TRUE(spaces.activate_mcu(owner[4]));
   for (int i : {0, 1, 2}) ASSERT_TRUE(spaces.activate(owner[i]));
   for (int i : {0, 1, 2}) spaces.deactivate(owner[i]);
@@ -283,7 +283,7 @@ TEST_F(AddressSpacesTest, SuspendDisablesEachSlotInOrder) {
   spaces.deactivate(owner[4]);
 }
 
-TEST_F(AddressSpacesTest, AResetForgetsWithoutTouchingARegister) {
+TEST_EACH_EXECUTOR(AddressSpacesTest, AResetForgetsWithoutTouchingARegister) {
   ASSERT_TRUE(spaces.activate(owner[0]));
   ASSERT_TRUE(spaces.activate(owner[1]));
   spaces.deactivate(owner[1]);
@@ -303,7 +303,7 @@ TEST_F(AddressSpacesTest, AResetForgetsWithoutTouchingARegister) {
   EXPECT_FALSE(spaces.faulted(owner[0]));
 }
 
-TEST_F(AddressSpacesTest, ADeviceThatDoesNotAnswerIsReset) {
+TEST_EACH_EXECUTOR(AddressSpacesTest, ADeviceThatDoesNotAnswerIsReset) {
   ASSERT_TRUE(spaces.activate(owner[0]));
   block.set_stuck(3);
   block.take_events();
@@ -313,7 +313,7 @@ TEST_F(AddressSpacesTest, ADeviceThatDoesNotAnswerIsReset) {
   EXPECT_EQ(spaces.activate(owner[0]).value(), 1u) << "the others go on";
 }
 
-TEST_F(AddressSpacesTest, ALockThatFailsIsNotUndone) {
+TEST_EACH_EXECUTOR(AddressSpacesTest, ALockThatFailsIsNotUndone) {
   ASSERT_TRUE(spaces.activate(owner[0]));
   block.set_stuck(1);
   block.take_events();
@@ -323,7 +323,7 @@ TEST_F(AddressSpacesTest, ALockThatFailsIsNotUndone) {
   EXPECT_EQ(events[0].kind, Event::Kind::kReset);
 }
 
-TEST_F(AddressSpacesTest, AFlushThatFailsAsksForAResetAndUnlocks) {
+TEST_EACH_EXECUTOR(AddressSpacesTest, AFlushThatFailsAsksForAResetAndUnlocks) {
   ASSERT_TRUE(spaces.activate(owner[0]));
   block.set_flush_outcome(CacheFlusher::Outcome::kTimedOut);
   { RegionLock lock(spaces, owner[0], GpuRange::of_size({0}, kPageSize)); }
@@ -377,7 +377,7 @@ struct Model {
 };
 
 RC_GTEST_PROP(AddressSpacesModel, SlotsFollowTheRules, ()) {
-  ThreadExecutor executor(1);
+  SimExecutor executor(*rc::gen::arbitrary<std::uint64_t>(), 1);
   FakeAsBlock block;
   AddressSpaces spaces(block, executor.clock(), kPresent, block, block);
   spaces.unmask_interrupts();

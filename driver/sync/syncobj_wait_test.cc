@@ -61,41 +61,43 @@ Answer poll(Executor& executor, SyncobjWaitArgs args) {
 constexpr Errno error_of(const Answer& answer) { return answer.error(); }
 
 TEST(SyncobjWait, PollsWithoutWaiting) {
-  ThreadExecutor executor(1);
-  const Ref<Syncobj> done = Syncobj::create();
-  const Ref<Syncobj> pending = Syncobj::create();
-  const Ref<Syncobj> empty = Syncobj::create();
-  const auto fence = make_ref<TestFence>();
-  done->replace(stub_fence());
-  pending->replace(fence);
-  const auto fail = Unsubmitted::kFail;
-  EXPECT_EQ(poll(executor, args_for({done}, Want::kAny, fail)), 0u);
-  EXPECT_EQ(poll(executor, args_for({pending, done, done}, Want::kAny, fail)), 1u);
-  EXPECT_EQ(error_of(poll(executor, args_for({pending}, Want::kAny, fail))), Errno::kTime);
-  EXPECT_EQ(error_of(poll(executor, args_for({pending, done}, Want::kAll, fail))), Errno::kTime);
-  EXPECT_EQ(poll(executor, args_for({done, done}, Want::kAll, fail)), 0u);
-  // A missing fence fails the wait even when another one is signalled.
-  EXPECT_EQ(error_of(poll(executor, args_for({done, empty}, Want::kAny, fail))), Errno::kInval);
-  EXPECT_EQ(poll(executor, args_for({empty, done}, Want::kAny, Unsubmitted::kWait)), 1u);
-  EXPECT_EQ(error_of(poll(executor, args_for({empty}, Want::kAny, Unsubmitted::kWait))),
-            Errno::kTime);
-  EXPECT_EQ(error_of(poll(executor, args_for({empty}, Want::kAny, Unsubmitted::kEnough))),
-            Errno::kTime);
-  EXPECT_EQ(poll(executor, args_for({empty, pending}, Want::kAny, Unsubmitted::kEnough)), 1u);
-  EXPECT_EQ(poll(executor, args_for({}, Want::kAny, fail)), SyncobjWait::kNone);
-  fence->signal(TimePoint{}, EIO);  // an error counts as signalled
-  EXPECT_EQ(poll(executor, args_for({pending}, Want::kAny, fail)), 0u);
+  for_each_executor(1, [](Executor& executor) {
+    const Ref<Syncobj> done = Syncobj::create();
+    const Ref<Syncobj> pending = Syncobj::create();
+    const Ref<Syncobj> empty = Syncobj::create();
+    const auto fence = make_ref<TestFence>();
+    done->replace(stub_fence());
+    pending->replace(fence);
+    const auto fail = Unsubmitted::kFail;
+    EXPECT_EQ(poll(executor, args_for({done}, Want::kAny, fail)), 0u);
+    EXPECT_EQ(poll(executor, args_for({pending, done, done}, Want::kAny, fail)), 1u);
+    EXPECT_EQ(error_of(poll(executor, args_for({pending}, Want::kAny, fail))), Errno::kTime);
+    EXPECT_EQ(error_of(poll(executor, args_for({pending, done}, Want::kAll, fail))), Errno::kTime);
+    EXPECT_EQ(poll(executor, args_for({done, done}, Want::kAll, fail)), 0u);
+    // A missing fence fails the wait even when another one is signalled.
+    EXPECT_EQ(error_of(poll(executor, args_for({done, empty}, Want::kAny, fail))), Errno::kInval);
+    EXPECT_EQ(poll(executor, args_for({empty, done}, Want::kAny, Unsubmitted::kWait)), 1u);
+    EXPECT_EQ(error_of(poll(executor, args_for({empty}, Want::kAny, Unsubmitted::kWait))),
+              Errno::kTime);
+    EXPECT_EQ(error_of(poll(executor, args_for({empty}, Want::kAny, Unsubmitted::kEnough))),
+              Errno::kTime);
+    EXPECT_EQ(poll(executor, args_for({empty, pending}, Want::kAny, Unsubmitted::kEnough)), 1u);
+    EXPECT_EQ(poll(executor, args_for({}, Want::kAny, fail)), SyncobjWait::kNone);
+    fence->signal(TimePoint{}, EIO);  // an error counts as signalled
+    EXPECT_EQ(poll(executor, args_for({pending}, Want::kAny, fail)), 0u);
+  });
 }
 
 TEST(SyncobjWait, APointThatIsNotSubmittedIsAMissingFence) {
-  ThreadExecutor executor(1);
-  const Ref<Syncobj> timeline = Syncobj::create();
-  timeline->add_point(FenceChain::create(), stub_fence(), 5);
-  SyncobjWaitArgs args = args_for({timeline}, Want::kAny, Unsubmitted::kFail);
-  args.points = {6};
-  EXPECT_EQ(error_of(poll(executor, args)), Errno::kInval);
-  args.points = {5};
-  EXPECT_EQ(poll(executor, args), 0u);
+  for_each_executor(1, [](Executor& executor) {
+    const Ref<Syncobj> timeline = Syncobj::create();
+    timeline->add_point(FenceChain::create(), stub_fence(), 5);
+    SyncobjWaitArgs args = args_for({timeline}, Want::kAny, Unsubmitted::kFail);
+    args.points = {6};
+    EXPECT_EQ(error_of(poll(executor, args)), Errno::kInval);
+    args.points = {5};
+    EXPECT_EQ(poll(executor, args), 0u);
+  });
 }
 
 TEST(SyncobjWait, WaitsForAnyOrAll) {
@@ -219,24 +221,26 @@ TEST(SyncobjWait, CancelInterrupts) {
 }
 
 TEST(SyncobjWait, CancelledBeforeItStarts) {
-  ThreadExecutor executor(1);
-  const Ref<Syncobj> a = Syncobj::create();
-  Recorder recorder;
-  SyncobjWait wait(executor, args_for({a}, Want::kAny, Unsubmitted::kWait), recorder);
-  wait.cancel();
-  EXPECT_FALSE(recorder.done());
-  wait.start();
-  EXPECT_EQ(error_of(recorder.result()), Errno::kIntr);
+  for_each_executor(1, [](Executor& executor) {
+    const Ref<Syncobj> a = Syncobj::create();
+    Recorder recorder;
+    SyncobjWait wait(executor, args_for({a}, Want::kAny, Unsubmitted::kWait), recorder);
+    wait.cancel();
+    EXPECT_FALSE(recorder.done());
+    wait.start();
+    EXPECT_EQ(error_of(recorder.result()), Errno::kIntr);
+  });
 }
 
 TEST(SyncobjWait, ThatWasNeverStartedMayGo) {
-  ThreadExecutor executor(1);
-  Recorder recorder;
-  {
-    SyncobjWait wait(executor, args_for({Syncobj::create()}, Want::kAny, Unsubmitted::kWait),
-                     recorder);
-  }
-  EXPECT_FALSE(recorder.done());
+  for_each_executor(1, [](Executor& executor) {
+    Recorder recorder;
+    {
+      SyncobjWait wait(executor, args_for({Syncobj::create()}, Want::kAny, Unsubmitted::kWait),
+                       recorder);
+    }
+    EXPECT_FALSE(recorder.done());
+  });
 }
 
 // Deadline, cancel, signal, submit and reset race; exactly one of them ends the wait, which is then

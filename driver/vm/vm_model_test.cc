@@ -76,52 +76,58 @@ void compare(const VmRig&, const Vm& vm, const std::vector<Ref<Buffer>>& buffers
   RC_ASSERT(!VmRig::page(vm, kBase + kPages * kPageSize));
 }
 
-void check_against_model(Placement placement) {
-  ThreadExecutor executor(2);
-  EXPECT_TRUE(rc::check([&] {
-    VmRig rig(executor, placement);
-    const Ref<Vm> vm = rig.new_vm();
-    const std::vector<Ref<Buffer>> buffers{rig.new_buffer(kBufferPages * kPageSize),
-                                           rig.new_buffer(kBufferPages * kPageSize)};
-    std::vector<std::optional<Shown>> model(kPages);
-    std::vector<Ref<Fence>> fences;
-    if (*rc::gen::arbitrary<bool>()) RC_ASSERT(vm->activate().has_value());
-    const bool active = rig.block.space(1).committed.transcfg != 1;
-    for (Step step : *rc::gen::container<std::vector<Step>>(steps())) {
-      if (step.coarse) {
-        // The first page of the window at a multiple of 2 MiB is number 251.
-        step.first = step.first / 512 * 512 + 251;
-        step.pages = 512;
-        step.offset = step.offset / 512 * 512;
-      }
-      step.pages = std::min({step.pages, kPages - step.first, kBufferPages - step.offset});
-      const GpuVa va = kBase + step.first * kPageSize;
-      const std::uint64_t size = step.pages * kPageSize;
-      const bool map = step.what >= 2;
-      BindOp op = map ? VmRig::map(va, size, buffers[static_cast<std::size_t>(step.buffer)],
-                                   step.offset * kPageSize, static_cast<Prot>(step.prot))
-                      : VmRig::unmap(va, size);
-      for (std::uint64_t i = 0; i < step.pages; ++i) {
-        model[step.first + i] =
-            map ? std::optional(Shown{step.buffer, step.offset + i, static_cast<Prot>(step.prot)})
-                : std::nullopt;
-      }
-      if (step.async) {
-        Ref<Job> job = vm->prepare_bind(std::move(op)).value();
-        fences.push_back(job->done());
-        vm->push(std::move(job));
-      } else {
-        executor.lane(Lane::kBind).drain();  // so that the model's order is the real one
-        RC_ASSERT(vm->bind_now(std::move(op)).has_value());
-      }
+void check_on(Executor& executor, Placement placement) {
+  VmRig rig(executor, placement);
+  const Ref<Vm> vm = rig.new_vm();
+  const std::vector<Ref<Buffer>> buffers{rig.new_buffer(kBufferPages * kPageSize),
+                                         rig.new_buffer(kBufferPages * kPageSize)};
+  std::vector<std::optional<Shown>> model(kPages);
+  std::vector<Ref<Fence>> fences;
+  if (*rc::gen::arbitrary<bool>()) RC_ASSERT(vm->activate().has_value());
+  const bool active = rig.block.space(1).committed.transcfg != 1;
+  for (Step step : *rc::gen::container<std::vector<Step>>(steps())) {
+    if (step.coarse) {
+      // The first page of the window at a multiple of 2 MiB is number 251.
+      step.first = step.first / 512 * 512 + 251;
+      step.pages = 512;
+      step.offset = step.offset / 512 * 512;
     }
-    rig.settle();
-    for (const Ref<Fence>& fence : fences) RC_ASSERT(fence->status() == 1);
-    compare(rig, *vm, buffers, model);
-    RC_ASSERT(rig.pages.statistics().lent == VmRig::table_pages(*vm));
-    RC_ASSERT(vm->tables().total.pages_reserved ==
-              vm->tables().total.pages_used + vm->tables().total.pages_returned);
-    if (active) vm->deactivate();
+    step.pages = std::min({step.pages, kPages - step.first, kBufferPages - step.offset});
+    const GpuVa va = kBase + step.first * kPageSize;
+    const std::uint64_t size = step.pages * kPageSize;
+    const bool map = step.what >= 2;
+    BindOp op = map ? VmRig::map(va, size, buffers[static_cast<std::size_t>(step.buffer)],
+                                 step.offset * kPageSize, static_cast<Prot>(step.prot))
+                    : VmRig::unmap(va, size);
+    for (std::uint64_t i = 0; i < step.pages; ++i) {
+      model[step.first + i] =
+          map ? std::optional(Shown{step.buffer, step.offset + i, static_cast<Prot>(step.prot)})
+              : std::nullopt;
+    }
+    if (step.async) {
+      Ref<Job> job = vm->prepare_bind(std::move(op)).value();
+      fences.push_back(job->done());
+      vm->push(std::move(job));
+    } else {
+      executor.lane(Lane::kBind).drain();  // so that the model's order is the real one
+      RC_ASSERT(vm->bind_now(std::move(op)).has_value());
+    }
+  }
+  rig.settle();
+  for (const Ref<Fence>& fence : fences) RC_ASSERT(fence->status() == 1);
+  compare(rig, *vm, buffers, model);
+  RC_ASSERT(rig.pages.statistics().lent == VmRig::table_pages(*vm));
+  RC_ASSERT(vm->tables().total.pages_reserved ==
+            vm->tables().total.pages_used + vm->tables().total.pages_returned);
+  if (active) vm->deactivate();
+}
+
+void check_against_model(Placement placement) {
+  ThreadExecutor threads(2);
+  EXPECT_TRUE(rc::check("on real threads", [&] { check_on(threads, placement); }));
+  EXPECT_TRUE(rc::check("simulated", [&] {
+    SimExecutor executor(*rc::gen::arbitrary<std::uint64_t>(), 2);
+    check_on(executor, placement);
   }));
 }
 

@@ -22,14 +22,14 @@ using Page = VmRig::Page;
 
 constexpr Prot kReadOnlyNoExec = Prot::kReadOnly | Prot::kNoExec;
 
-class VmTest : public testing::Test {
- protected:
+struct VmTest {
+  explicit VmTest(Executor& on) : executor(on), rig(on, VmRig::Placement::kCompact) {}
   Errno error(const Result<>& result) { return result ? Errno{} : result.error(); }
-  ThreadExecutor executor{2};
-  VmRig rig{executor, VmRig::Placement::kCompact};
+  Executor& executor;
+  VmRig rig;
 };
 
-TEST_F(VmTest, MapShowsTheBuffersFramesWithItsRights) {
+TEST_EACH_EXECUTOR(VmTest, MapShowsTheBuffersFramesWithItsRights) {
   const Ref<Vm> vm = rig.new_vm();
   const Ref<Buffer> buffer = rig.new_buffer(64 * kKiB);
   ASSERT_TRUE(vm->bind_now(VmRig::map({0x7000}, 0x3000, buffer, 0x2000, kReadOnlyNoExec)));
@@ -45,7 +45,7 @@ TEST_F(VmTest, MapShowsTheBuffersFramesWithItsRights) {
                                   kReadOnlyNoExec, MappingOwner::kUser}}));
 }
 
-TEST_F(VmTest, LargeBuffersAreMappedAsBlocksAndSplitWhereTheyAreCut) {
+TEST_EACH_EXECUTOR(VmTest, LargeBuffersAreMappedAsBlocksAndSplitWhereTheyAreCut) {
   const Ref<Vm> vm = rig.new_vm();
   const Ref<Buffer> buffer = rig.new_buffer(4 * kMiB);
   ASSERT_TRUE(vm->bind_now(VmRig::map({0x40000000}, 4 * kMiB, buffer, 0, Prot::kNone)));
@@ -60,7 +60,7 @@ TEST_F(VmTest, LargeBuffersAreMappedAsBlocksAndSplitWhereTheyAreCut) {
   EXPECT_EQ(VmRig::mappings(*vm).size(), 2u);
 }
 
-TEST_F(VmTest, RemaindersKeepBufferOffsetAndRights) {
+TEST_EACH_EXECUTOR(VmTest, RemaindersKeepBufferOffsetAndRights) {
   const Ref<Vm> vm = rig.new_vm();
   const Ref<Buffer> a = rig.new_buffer(64 * kKiB);
   const Ref<Buffer> b = rig.new_buffer(64 * kKiB);
@@ -74,13 +74,13 @@ TEST_F(VmTest, RemaindersKeepBufferOffsetAndRights) {
   EXPECT_EQ(VmRig::page(*vm, {0x14000}), (Page{VmRig::frame_of(*a, 0x5000), Prot::kReadOnly}));
 }
 
-TEST_F(VmTest, UnmappingNothingSucceeds) {
+TEST_EACH_EXECUTOR(VmTest, UnmappingNothingSucceeds) {
   const Ref<Vm> vm = rig.new_vm();
   EXPECT_TRUE(vm->bind_now(VmRig::unmap({0x1000}, 0x100000000)));
   EXPECT_EQ(VmRig::table_pages(*vm), 1u);
 }
 
-TEST_F(VmTest, OpsWithNothingToDoSucceed) {
+TEST_EACH_EXECUTOR(VmTest, OpsWithNothingToDoSucceed) {
   const Ref<Vm> vm = rig.new_vm();
   BindOp op;
   EXPECT_TRUE(vm->bind_now(op));
@@ -88,7 +88,7 @@ TEST_F(VmTest, OpsWithNothingToDoSucceed) {
   EXPECT_TRUE(vm->bind_now(op));
 }
 
-TEST_F(VmTest, ABufferLivesAsLongAsItIsMapped) {
+TEST_EACH_EXECUTOR(VmTest, ABufferLivesAsLongAsItIsMapped) {
   const Ref<Vm> vm = rig.new_vm();
   Ref<Buffer> buffer = rig.new_buffer(64 * kKiB);
   ASSERT_TRUE(vm->bind_now(VmRig::map({0x10000}, 0x10000, buffer, 0, Prot::kNone)));
@@ -102,7 +102,7 @@ TEST_F(VmTest, ABufferLivesAsLongAsItIsMapped) {
   EXPECT_EQ(rig.buffers.totals().buffers, 0u);
 }
 
-TEST_F(VmTest, TablePagesComeBack) {
+TEST_EACH_EXECUTOR(VmTest, TablePagesComeBack) {
   const Ref<Vm> vm = rig.new_vm();
   const Ref<Buffer> buffer = rig.new_buffer(4 * kMiB);
   EXPECT_EQ(rig.pages.statistics().lent, 1u) << "the root";
@@ -126,7 +126,7 @@ TEST_F(VmTest, TablePagesComeBack) {
 }
 
 // What the device looks up once the region is unlocked is what the bind has left, also right away.
-TEST_F(VmTest, EntriesAreWrittenBeforeTheFlush) {
+TEST_EACH_EXECUTOR(VmTest, EntriesAreWrittenBeforeTheFlush) {
   const Ref<Vm> vm = rig.new_vm();
   ASSERT_TRUE(vm->activate());
   const Ref<Buffer> buffer = rig.new_buffer(64 * kKiB);
@@ -170,7 +170,7 @@ TEST_F(VmTest, EntriesAreWrittenBeforeTheFlush) {
 }
 
 // The device may walk a table until the flush is done: till then its content and its owner stay.
-TEST_F(VmTest, ATableIsNotTouchedBeforeTheFlush) {
+TEST_EACH_EXECUTOR(VmTest, ATableIsNotTouchedBeforeTheFlush) {
   const Ref<Vm> vm = rig.new_vm();
   ASSERT_TRUE(vm->activate());
   const Ref<Buffer> buffer = rig.new_buffer(64 * kKiB);
@@ -210,7 +210,7 @@ TEST_F(VmTest, ATableIsNotTouchedBeforeTheFlush) {
   vm->deactivate();
 }
 
-TEST_F(VmTest, TheLockedRegionCoversTheBlockThatIsSplit) {
+TEST_EACH_EXECUTOR(VmTest, TheLockedRegionCoversTheBlockThatIsSplit) {
   const Ref<Vm> vm = rig.new_vm();
   ASSERT_TRUE(vm->activate());
   const Ref<Buffer> buffer = rig.new_buffer(2 * kMiB);
@@ -227,7 +227,7 @@ TEST_F(VmTest, TheLockedRegionCoversTheBlockThatIsSplit) {
   vm->deactivate();
 }
 
-TEST_F(VmTest, ActivationProgramsItsTable) {
+TEST_EACH_EXECUTOR(VmTest, ActivationProgramsItsTable) {
   const Ref<Vm> vm = rig.new_vm();
   EXPECT_EQ(vm->activate().value(), 1u);
   const AsConfig config = rig.block.space(1).committed;
@@ -245,7 +245,7 @@ TEST_F(VmTest, ActivationProgramsItsTable) {
   vm->deactivate();
 }
 
-TEST_F(VmTest, TheMcuHasFourGiBSlotZeroAndAnAreaForItsOwn) {
+TEST_EACH_EXECUTOR(VmTest, TheMcuHasFourGiBSlotZeroAndAnAreaForItsOwn) {
   const Ref<Vm> mcu = Vm::create_mcu(rig.device).value();
   EXPECT_EQ(mcu->activate().value(), 0u);
   {
@@ -267,7 +267,7 @@ TEST_F(VmTest, TheMcuHasFourGiBSlotZeroAndAnAreaForItsOwn) {
   mcu->deactivate();
 }
 
-TEST_F(VmTest, TheKernelsPartIsHandedOutBestFit) {
+TEST_EACH_EXECUTOR(VmTest, TheKernelsPartIsHandedOutBestFit) {
   const Ref<Vm> vm = rig.new_vm();
   const std::uint64_t start = vm->split().user_size;
   KernelMapping a = vm->map_kernel(0x4000, Prot::kNoExec).value();
@@ -292,7 +292,7 @@ TEST_F(VmTest, TheKernelsPartIsHandedOutBestFit) {
   static_cast<std::uint8_t*>(large.cpu())[0] = 1;
 }
 
-TEST_F(VmTest, AFullKernelPartIsNoSpace) {
+TEST_EACH_EXECUTOR(VmTest, AFullKernelPartIsNoSpace) {
   // The smallest kernel part, filled by maps that a client could not ask for: they take its place
   // without taking memory.
   const Ref<Vm> vm = Vm::create(rig.device, (std::uint64_t{1} << 48) - 256 * kMiB).value();
@@ -307,7 +307,7 @@ TEST_F(VmTest, AFullKernelPartIsNoSpace) {
   EXPECT_EQ(vm->map_kernel(kPageSize, Prot::kNone).error(), Errno::kNoSpc);
 }
 
-TEST_F(VmTest, DestroyingUnmapsEverythingAndLateBindsStillRun) {
+TEST_EACH_EXECUTOR(VmTest, DestroyingUnmapsEverythingAndLateBindsStillRun) {
   const Ref<Vm> vm = rig.new_vm();
   ASSERT_TRUE(vm->activate());
   KernelMapping ring = vm->map_kernel(0x1000, Prot::kNone).value();
@@ -330,7 +330,7 @@ TEST_F(VmTest, DestroyingUnmapsEverythingAndLateBindsStillRun) {
   // What is mapped now goes with the VM (the rig looks).
 }
 
-TEST_F(VmTest, RoomsForFencesAreUsedOrGivenBack) {
+TEST_EACH_EXECUTOR(VmTest, RoomsForFencesAreUsedOrGivenBack) {
   const Ref<Vm> vm = rig.new_vm();
   const Ref<Buffer> shared = rig.new_buffer(64 * kKiB);
   const Ref<Buffer> elsewhere = rig.new_buffer(64 * kKiB);
@@ -376,7 +376,7 @@ TEST(VmDestruction, MayOvertakeTheMakingOfKernelMappings) {
   });
 }
 
-TEST_F(VmTest, VisitorsMayUnmapWhatTheyAreShown) {
+TEST_EACH_EXECUTOR(VmTest, VisitorsMayUnmapWhatTheyAreShown) {
   // Where a buffer's memory goes back; in builds with traps it says whether a lock was held then.
   class Watching final : public Backing {
    public:
@@ -419,7 +419,7 @@ TEST_F(VmTest, VisitorsMayUnmapWhatTheyAreShown) {
   EXPECT_EQ(watching.withdrawn, kMappings);
 }
 
-TEST_F(VmTest, ImpossibleSplitsAreInvalid) {
+TEST_EACH_EXECUTOR(VmTest, ImpossibleSplitsAreInvalid) {
   EXPECT_EQ(Vm::create(rig.device, UINT64_MAX).error(), Errno::kInval);
 }
 
@@ -471,7 +471,7 @@ std::optional<Errno> error_of(const Result<T>& result) {
   return result ? std::nullopt : std::optional(result.error());
 }
 
-TEST_F(VmTest, EachFailedAllocationLeavesNoTrace) {
+TEST_EACH_EXECUTOR(VmTest, EachFailedAllocationLeavesNoTrace) {
   expect_clean_failures(rig, nullptr, 2, [&] { return error_of(Vm::create(rig.device, 0)); });
   const Ref<Vm> vm = rig.new_vm();
   const Ref<Buffer> buffer = rig.new_buffer(4 * kMiB);

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// For tests: a host without a driver. Owns the memory it lends, the read end of the interrupt
-// socket, and the thread that serves the device.
+// For tests and benchmarks: a host without a driver. Owns the memory it lends, the read end of the
+// interrupt socket, and the thread that serves the device.
 #pragma once
 
-#include <gtest/gtest.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -15,6 +14,7 @@
 #include <optional>
 #include <thread>
 
+#include "base/check.h"
 #include "gpu_emu/remote/handshake.h"
 #include "gpu_emu/remote/remote_device.h"
 #include "gpu_emu/remote/remote_mmio.h"
@@ -28,17 +28,17 @@ class HostEnd {
 
   HostEnd() {
     int pair[2];
-    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    PANTRY_CHECK(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
     socket = Descriptor(pair[0]);
     device_ = Descriptor(pair[1]);
-    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    PANTRY_CHECK(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
     edges = Descriptor(pair[0]);
     device_edges = Descriptor(pair[1]);
     stop = Descriptor(::eventfd(0, EFD_CLOEXEC));
     dram = Descriptor(::memfd_create("dram", MFD_CLOEXEC));
     page = Descriptor(::memfd_create("page", MFD_CLOEXEC));
-    EXPECT_EQ(::ftruncate(dram.get(), kDramBytes), 0);
-    EXPECT_EQ(::ftruncate(page.get(), kPageSize), 0);
+    PANTRY_CHECK(::ftruncate(dram.get(), kDramBytes) == 0);
+    PANTRY_CHECK(::ftruncate(page.get(), kPageSize) == 0);
   }
   ~HostEnd() { end(); }
 
@@ -58,7 +58,7 @@ class HostEnd {
   // Serves, says hello, and hands over the registers.
   RemoteMmio& connect() {
     serve();
-    EXPECT_TRUE(send_hello(socket.get(), loan()));
+    PANTRY_CHECK(send_hello(socket.get(), loan()).has_value());
     mmio_.emplace(std::move(socket));
     return *mmio_;
   }
@@ -66,7 +66,7 @@ class HostEnd {
   Result<RemoteDeviceTotals>& end() {
     if (thread_.joinable()) {
       const std::uint64_t one = 1;
-      EXPECT_EQ(::write(stop.get(), &one, sizeof one), static_cast<ssize_t>(sizeof one));
+      PANTRY_CHECK(::write(stop.get(), &one, sizeof one) == static_cast<ssize_t>(sizeof one));
       thread_.join();
     }
     return *result;

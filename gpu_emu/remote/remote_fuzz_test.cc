@@ -23,7 +23,7 @@ namespace regs = datasheet::gpu_control;
 
 unsigned histories() {
   const char* const wanted = std::getenv("PANTRY_SIM_SEEDS");
-  return wanted ? static_cast<unsigned>(std::atoi(wanted)) : 200;
+  return wanted ? static_cast<unsigned>(std::atoi(wanted)) : 50;
 }
 
 // Every second request is a mistake or a gap, and says so.

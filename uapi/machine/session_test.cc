@@ -25,19 +25,18 @@ MachineConfig small_machine() {
   return config;
 }
 
-class SessionTest : public testing::Test {
- protected:
-  SessionTest() {
-    auto made = Machine::create(executor_, small_machine());
+struct SessionTest {
+  explicit SessionTest(driver::Executor& on) : executor(on) {
+    auto made = Machine::create(on, small_machine());
     EXPECT_TRUE(made.has_value());
-    machine_ = *std::move(made);
+    machine = *std::move(made);
   }
-  driver::ThreadExecutor executor_{1};
-  std::unique_ptr<Machine> machine_;
+  driver::Executor& executor;
+  std::unique_ptr<Machine> machine;
 };
 
-TEST_F(SessionTest, DispatchIsByNumberAlone) {
-  TestClient client(*machine_);
+TEST_EACH_EXECUTOR(SessionTest, DispatchIsByNumberAlone) {
+  TestClient client(*machine);
   drm_panthor_vm_get_state state{};
   EXPECT_EQ(client.raw().ioctl(_IOWR('x', 0x44, drm_panthor_vm_get_state), &state), -ENOTTY);
   EXPECT_EQ(client.raw().ioctl(DRM_IOWR(0x5f, drm_panthor_vm_get_state), &state), -EINVAL);
@@ -52,16 +51,16 @@ TEST_F(SessionTest, DispatchIsByNumberAlone) {
   EXPECT_EQ(large.rest, 0x1122334455667788u);
 }
 
-TEST_F(SessionTest, BadArgumentPointerIsAFaultBeforePermission) {
-  TestClient client(*machine_);
+TEST_EACH_EXECUTOR(SessionTest, BadArgumentPointerIsAFaultBeforePermission) {
+  TestClient client(*machine);
   EXPECT_EQ(client.raw().ioctl(DRM_IOCTL_PANTHOR_VM_CREATE, nullptr), -EFAULT);
   EXPECT_EQ(client.raw().ioctl(DRM_IOCTL_GET_UNIQUE, nullptr), -EFAULT);
   drm_unique unique{};
   EXPECT_EQ(client.raw().ioctl(DRM_IOCTL_GET_UNIQUE, &unique), -EACCES);
 }
 
-TEST_F(SessionTest, ArgumentsAreCopiedBackOnFailure) {
-  TestClient client(*machine_);
+TEST_EACH_EXECUTOR(SessionTest, ArgumentsAreCopiedBackOnFailure) {
+  TestClient client(*machine);
   const std::uint32_t vm = client.create_vm();
   drm_panthor_vm_bind_op ops[3] = {TestClient::unmap(0, kPageSize), TestClient::unmap(0, kPageSize),
                                    TestClient::unmap(1, kPageSize)};
@@ -72,17 +71,17 @@ TEST_F(SessionTest, ArgumentsAreCopiedBackOnFailure) {
   EXPECT_EQ(args.ops.count, 2u);
 }
 
-TEST_F(SessionTest, ReadOnlyArgumentIsAFaultAfterTheFact) {
-  TestClient client(*machine_);
+TEST_EACH_EXECUTOR(SessionTest, ReadOnlyArgumentIsAFaultAfterTheFact) {
+  TestClient client(*machine);
   void* const page = ::mmap(nullptr, kPageSize, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   ASSERT_NE(page, MAP_FAILED);
   EXPECT_EQ(client.raw().ioctl(DRM_IOCTL_PANTHOR_VM_CREATE, page), -EFAULT);
   ::munmap(page, kPageSize);
 }
 
-TEST_F(SessionTest, MmapRules) {
-  TestClient client(*machine_);
-  TestClient stranger(*machine_);
+TEST_EACH_EXECUTOR(SessionTest, MmapRules) {
+  TestClient client(*machine);
+  TestClient stranger(*machine);
   const TestBuffer buffer = client.create_buffer(2 * kPageSize);
   const std::uint64_t offset = buffer.memory->mmap_offset();
   auto map = [](TestClient& who, std::uint64_t at, std::uint64_t length, int protection, Session::MapType type) {
@@ -108,10 +107,10 @@ TEST_F(SessionTest, MmapRules) {
 }
 
 // What a driver without a display answers to the master, to another file of the primary node, and on the render node.
-TEST_F(SessionTest, CallsOfDisplaysAndOfTheAuthenticated) {
-  LocalClient master(*machine_, driver::NodeType::kPrimary, {.pid = 1});
-  LocalClient other(*machine_, driver::NodeType::kPrimary, {.pid = 2});
-  LocalClient render(*machine_, driver::NodeType::kRender, {.pid = 3});
+TEST_EACH_EXECUTOR(SessionTest, CallsOfDisplaysAndOfTheAuthenticated) {
+  LocalClient master(*machine, driver::NodeType::kPrimary, {.pid = 1});
+  LocalClient other(*machine, driver::NodeType::kPrimary, {.pid = 2});
+  LocalClient render(*machine, driver::NodeType::kRender, {.pid = 3});
   const struct {
     std::uint32_t number;
     int of_master, of_other;
@@ -156,13 +155,18 @@ class Answered final : public IoctlCompletion {
 
 driver::OwnedFd new_eventfd() { return driver::OwnedFd(::eventfd(0, EFD_CLOEXEC)); }
 
-bool fires(const driver::OwnedFd& event) {
+bool fires(const driver::OwnedFd& event, driver::Clock& clock) {
+  const TimePoint end = clock.now() + seconds(5);
   pollfd entry{event.get(), POLLIN, 0};
-  return ::poll(&entry, 1, 5000) == 1;
+  while (::poll(&entry, 1, 0) != 1) {
+    if (clock.now() > end) return false;
+    clock.sleep(milliseconds(1));
+  }
+  return true;
 }
 
-TEST_F(SessionTest, SignalThatComesTooLateLeavesAnEventfdRegistered) {
-  TestClient client(*machine_);
+TEST_EACH_EXECUTOR(SessionTest, SignalThatComesTooLateLeavesAnEventfdRegistered) {
+  TestClient client(*machine);
   const driver::OwnedFd event = new_eventfd();
   DrmSyncobjEventfd args{client.create_syncobj(), 0, 0, event.get(), 0};
   LocalMemory memory;
@@ -176,11 +180,11 @@ TEST_F(SessionTest, SignalThatComesTooLateLeavesAnEventfdRegistered) {
   EXPECT_EQ(answered.result, 0);
   client.raw().session().cancel(kToken);  // of a client that has not seen the reply yet
   EXPECT_EQ(client.signal(args.handle), 0);
-  EXPECT_TRUE(fires(event));
+  EXPECT_TRUE(fires(event, executor.clock()));
 }
 
-TEST_F(SessionTest, FullEventfdHoldsNobodyUp) {
-  TestClient client(*machine_);
+TEST_EACH_EXECUTOR(SessionTest, FullEventfdHoldsNobodyUp) {
+  TestClient client(*machine);
   const driver::OwnedFd full = new_eventfd();
   const driver::OwnedFd event = new_eventfd();
   std::uint64_t count = UINT64_MAX - 1;
@@ -190,7 +194,7 @@ TEST_F(SessionTest, FullEventfdHoldsNobodyUp) {
     EXPECT_EQ(client.raw().call(DRM_IOWR(0xCF, DrmSyncobjEventfd), args), 0);
     EXPECT_EQ(client.signal(args.handle), 0);
   }
-  EXPECT_TRUE(fires(event));
+  EXPECT_TRUE(fires(event, executor.clock()));
   EXPECT_EQ(::read(full.get(), &count, sizeof count), static_cast<ssize_t>(sizeof count));
 }
 
@@ -224,47 +228,34 @@ class CancellableWait final : public IoctlCompletion {
   std::optional<IoctlReply> reply_ PANTRY_GUARDED_BY(mutex_);
 };
 
-template <class Body>
-void for_each_machine(Body body) {
-  driver::for_each_executor(2, [&](driver::Executor& executor) {
-    auto made = Machine::create(executor, small_machine());
-    ASSERT_TRUE(made.has_value());
-    body(**made, executor);
-  });
+TEST_EACH_EXECUTOR(SessionTest, AWaitEndsWithASignalACancelOrItsTime) {
+  TestClient client(*machine);
+  Session& session = client.raw().session();
+  const TimePoint late = executor.clock().now() + seconds(60);
+  const std::uint32_t syncobj = client.create_syncobj();
+  CancellableWait cancelled(session, 1'000'001, syncobj, late);
+  session.cancel(1'000'001);
+  EXPECT_EQ(cancelled.result(), -EINTR);
+
+  CancellableWait timed(session, 1'000'002, syncobj, executor.clock().now() + milliseconds(2));
+  EXPECT_EQ(timed.result(), -ETIME);
+
+  CancellableWait signalled(session, 1'000'003, syncobj, late);
+  EXPECT_EQ(client.signal(syncobj), 0);
+  session.cancel(1'000'003);  // at the same time: either may win
+  const int result = signalled.result();
+  EXPECT_TRUE(result == 0 || result == -EINTR) << result;
 }
 
-TEST(SessionWait, EndsWithASignalACancelOrItsTime) {
-  for_each_machine([](Machine& machine, driver::Executor& executor) {
-    TestClient client(machine);
-    Session& session = client.raw().session();
-    const TimePoint late = executor.clock().now() + seconds(60);
-    const std::uint32_t syncobj = client.create_syncobj();
-    CancellableWait cancelled(session, 1'000'001, syncobj, late);
-    session.cancel(1'000'001);
-    EXPECT_EQ(cancelled.result(), -EINTR);
-
-    CancellableWait timed(session, 1'000'002, syncobj, executor.clock().now() + milliseconds(2));
-    EXPECT_EQ(timed.result(), -ETIME);
-
-    CancellableWait signalled(session, 1'000'003, syncobj, late);
-    EXPECT_EQ(client.signal(syncobj), 0);
-    session.cancel(1'000'003);  // at the same time: either may win
-    const int result = signalled.result();
-    EXPECT_TRUE(result == 0 || result == -EINTR) << result;
-  });
-}
-
-TEST(SessionWait, ClosingTheFileEndsEveryWait) {
-  for_each_machine([](Machine& machine, driver::Executor& executor) {
-    std::vector<std::unique_ptr<CancellableWait>> waits;
-    {
-      TestClient client(machine);
-      for (std::uint64_t i = 0; i < 4; ++i)
-        waits.push_back(std::make_unique<CancellableWait>(client.raw().session(), 2'000'000 + i, client.create_syncobj(),
-                                                          executor.clock().now() + seconds(60)));
-    }
-    for (const auto& wait : waits) EXPECT_EQ(wait->result(), -EINTR);
-  });
+TEST_EACH_EXECUTOR(SessionTest, ClosingTheFileEndsEveryWait) {
+  std::vector<std::unique_ptr<CancellableWait>> waits;
+  {
+    TestClient client(*machine);
+    for (std::uint64_t i = 0; i < 4; ++i)
+      waits.push_back(std::make_unique<CancellableWait>(client.raw().session(), 2'000'000 + i, client.create_syncobj(),
+                                                        executor.clock().now() + seconds(60)));
+  }
+  for (const auto& wait : waits) EXPECT_EQ(wait->result(), -EINTR);
 }
 
 }  // namespace

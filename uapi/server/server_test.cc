@@ -69,9 +69,15 @@ class ServerTest : public testing::Test {
   std::thread serving_;
 };
 
+// As large as an argument can be.
+using Argument =
+    std::array<std::uint64_t, (std::size_t{1} << _IOC_SIZEBITS) / sizeof(std::uint64_t)>;
+
 // One thread of a client that keeps to the protocol.
 struct PoliteClient {
   explicit PoliteClient(driver::OwnedFd channel_) : channel(std::move(channel_)) {
+    const timeval patience{10, 0};
+    ::setsockopt(channel.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     wire::Hello hello{};
     EXPECT_EQ(::recv(channel.get(), &hello, sizeof hello, 0), static_cast<ssize_t>(sizeof hello));
     id = hello.channel;
@@ -113,12 +119,20 @@ TEST_F(ServerTest, AnswersOverTheChannelOfTheThreadThatAsked) {
   }
 }
 
+// The connection of an open() may not be accepted yet, or just be, when its first ioctl comes.
+TEST_F(ServerTest, FirstRequestMayComeAtAnyTime) {
+  for (int i = 0; i < 3000; ++i) {
+    const driver::OwnedFd device = connect(wire::Socket::kRender);
+    const PoliteClient client(connect(wire::Socket::kChannel));
+    drm_version version{};
+    ASSERT_EQ(client.ioctl(device, DRM_IOCTL_VERSION, &version), 0) << i;
+  }
+}
+
 // A stray write() to a device node, say, while another thread waits for its answer.
 TEST_F(ServerTest, NonsenseOnADescriptorCostsNobodyTheAnswer) {
   const PoliteClient client(connect(wire::Socket::kChannel));
   const driver::OwnedFd device = connect(wire::Socket::kRender);
-  const timeval patience{10, 0};
-  ::setsockopt(client.channel.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   for (const std::size_t bytes : {std::size_t{1}, sizeof(wire::Request), std::size_t{4096}}) {
     const std::vector<std::byte> nonsense(bytes, std::byte{0x5a});
     EXPECT_TRUE(send(device.get(), nonsense, -1));
@@ -135,7 +149,7 @@ TEST_F(ServerTest, NonsenseLeavesNothingBehind) {
         *rc::gen::container<std::vector<std::uint64_t>>(64, rc::gen::arbitrary<std::uint64_t>());
     std::uint64_t at = 0;
     // What arguments point to, until no ioctl is under way that would write there.
-    std::vector<std::unique_ptr<std::array<std::uint64_t, 64>>> arguments;
+    std::vector<std::unique_ptr<Argument>> arguments;
     auto next = [&] {
       ++at;
       return (rolls[at % rolls.size()] + at * 0x9e3779b97f4a7c15) >> 11;
@@ -148,8 +162,8 @@ TEST_F(ServerTest, NonsenseLeavesNothingBehind) {
         if (i == 0 || next() % 4 == 0)
           sockets.push_back(connect(static_cast<wire::Socket>(next() % wire::kSocketCount)));
         // Small numbers: none of them is an address of this process.
-        auto& scratch = *arguments.emplace_back(std::make_unique<std::array<std::uint64_t, 64>>());
-        for (std::uint64_t& word : scratch) word = next() % 3 == 0 ? next() % 128 : 0;
+        Argument& scratch = *arguments.emplace_back(std::make_unique<Argument>());
+        for (int k = 0; k < 64; ++k) scratch[k] = next() % 3 == 0 ? next() % 128 : 0;
         wire::Request request =
             own.request(static_cast<wire::Ask>(next() % 6), static_cast<std::uint32_t>(next()),
                         next() % 4 == 0 ? nullptr : scratch.data());
@@ -172,10 +186,13 @@ TEST_F(ServerTest, NonsenseLeavesNothingBehind) {
         std::array<std::byte, 64> reply;
         if (next() % 2 == 0) receive(own.channel.get(), reply);
       }
-      const driver::OwnedFd device = connect(wire::Socket::kRender);
+      // Served last, so by then the server has accepted whatever was there before.
       const PoliteClient polite(connect(wire::Socket::kChannel));
-      drm_version version{};
-      RC_ASSERT(polite.ioctl(device, DRM_IOCTL_VERSION, &version) == 0);
+      for (const wire::Socket kind : {wire::Socket::kCard, wire::Socket::kRender}) {
+        const driver::OwnedFd device = connect(kind);
+        drm_version version{};
+        RC_ASSERT(polite.ioctl(device, DRM_IOCTL_VERSION, &version) == 0);
+      }
     }
     RC_ASSERT(settles_at(descriptors));
     RC_ASSERT(machine_->baseline() == before);

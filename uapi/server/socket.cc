@@ -98,7 +98,9 @@ Result<driver::OwnedFd> listen_at(const std::string& path) {
   sockaddr_un address;
   if (!address_of(path, address)) return refused("listen at", path);
   driver::OwnedFd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd || ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+  const int on = 1;
+  if (!fd || ::setsockopt(fd.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0 ||
+      ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
       ::listen(fd.get(), kBacklog) != 0)
     return refused("listen at", path);
   return fd;
@@ -114,10 +116,7 @@ Result<driver::OwnedFd> connect_to(const std::string& path) {
 }
 
 driver::OwnedFd accept_from(int listener) {
-  driver::OwnedFd fd(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  const int on = 1;
-  if (fd && ::setsockopt(fd.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0) return {};
-  return fd;
+  return driver::OwnedFd(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
 }
 
 Peer peer_of(int socket) {

@@ -26,11 +26,12 @@ Received receive(int socket, std::span<std::byte> into);
 // SIGPIPE, allocates nothing.
 bool send(int socket, std::span<const std::byte> message, int fd) noexcept;
 
-// Listens at `path`; the caller has made the directory private. Non-blocking, close-on-exec.
+// Listens at `path`; the caller has made the directory private. Non-blocking, close-on-exec. Connections inherit that their
+// messages carry credentials: turned on after accept(), the first message might come before.
 Result<driver::OwnedFd> listen_at(const std::string& path);
 // Connects to `path` from within this process.
 Result<driver::OwnedFd> connect_to(const std::string& path);
-// Accepts one connection and turns on credentials; none when nobody waits.
+// Accepts one connection; none when nobody waits.
 driver::OwnedFd accept_from(int listener);
 
 struct Peer {
