@@ -6,8 +6,6 @@
 // a SignallingSection is destroyed on the clean-up lane).
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -22,13 +20,6 @@
 namespace pantry::driver {
 
 class BufferStore;
-
-// What identifies the memfd of a buffer, whoever holds a descriptor of it.
-struct FileIdentity {
-  dev_t device = 0;
-  ino_t inode = 0;
-  constexpr auto operator<=>(const FileIdentity&) const = default;
-};
 
 class Buffer final : public RefCounted {
  public:
@@ -74,7 +65,6 @@ class Buffer final : public RefCounted {
   Ref<Reservation> reservation_;
   bool exclusive_ = false;
   OwnedFd memfd_;
-  FileIdentity identity_;
   OffsetSpace::Piece mmap_offset_;
 };
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "driver/gem/buffer_store.h"
 
-#include <sys/stat.h>
-
 #include <map>
 #include <new>
 #include <utility>
@@ -38,7 +36,6 @@ struct BufferStore::State {
   mutable Mutex mutex;
   OffsetSpace offsets PANTRY_GUARDED_BY(mutex);
   std::map<std::uint64_t, Buffer*> by_offset PANTRY_GUARDED_BY(mutex);
-  std::map<FileIdentity, Buffer*> by_identity PANTRY_GUARDED_BY(mutex);
   Totals totals PANTRY_GUARDED_BY(mutex);
 };
 
@@ -70,15 +67,9 @@ Result<> BufferStore::number(Buffer& buffer) {
 
 Result<> BufferStore::publish(Buffer& buffer) {
   if (state_->frames.faults().should_fail()) return Error(Errno::kNoMem);
-  if (buffer.memfd_) {
-    struct stat status;
-    PANTRY_CHECK(fstat(buffer.memfd_.get(), &status) == 0);
-    buffer.identity_ = {status.st_dev, status.st_ino};
-  }
   MutexLock lock(state_->mutex);
   try {
     state_->by_offset.emplace(buffer.mmap_offset(), &buffer);
-    if (buffer.memfd_) state_->by_identity.emplace(buffer.identity_, &buffer);
   } catch (const std::bad_alloc&) {
     return Error(Errno::kNoMem);
   }
@@ -153,13 +144,6 @@ Ref<Buffer> BufferStore::find_by_mmap_offset(std::uint64_t offset) {
   return Ref<Buffer>::adopt(found->second);
 }
 
-Ref<Buffer> BufferStore::find_by_inode(dev_t device, ino_t inode) {
-  MutexLock lock(state_->mutex);
-  const auto found = state_->by_identity.find({device, inode});
-  if (found == state_->by_identity.end() || !found->second->try_acquire()) return nullptr;
-  return Ref<Buffer>::adopt(found->second);
-}
-
 BufferStore::Totals BufferStore::totals() const {
   MutexLock lock(state_->mutex);
   return state_->totals;
@@ -174,9 +158,6 @@ void BufferStore::destroy(Buffer& buffer) noexcept {
     const auto at_offset = state_->by_offset.find(buffer.mmap_offset());
     if (at_offset != state_->by_offset.end() && at_offset->second == &buffer)
       state_->by_offset.erase(at_offset);
-    const auto identified = state_->by_identity.find(buffer.identity_);
-    if (identified != state_->by_identity.end() && identified->second == &buffer)
-      state_->by_identity.erase(identified);
     if (buffer.mmap_offset_.size() != 0) state_->offsets.give_back(std::move(buffer.mmap_offset_));
     --state_->totals.buffers;
     state_->totals.bytes -= buffer.size();

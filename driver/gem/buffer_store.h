@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Creates buffers and finds them again: by mmap offset and by the inode of their memfd (a dma-buf
-// that comes back). One per device. Look-ups take a reference under the store's lock, which is
-// never held across an allocation of frames and never taken inside a SignallingSection.
+// Creates buffers and finds them again by mmap offset. One per device. Look-ups take a reference
+// under the store's lock, which is never held across an allocation of frames and never taken inside
+// a SignallingSection.
 #pragma once
 
 #include <memory>
@@ -31,8 +31,6 @@ class BufferStore {
 
   // The live buffer whose mmap offset is exactly `offset`, or null.
   Ref<Buffer> find_by_mmap_offset(std::uint64_t offset);
-  // The live buffer behind a memfd, or null.
-  Ref<Buffer> find_by_inode(dev_t device, ino_t inode);
 
   // For leak checks and reports.
   struct Totals {

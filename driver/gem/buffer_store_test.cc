@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <cstring>
@@ -244,19 +243,6 @@ TYPED_TEST(BufferStoreTest, LookUpsRaceWithTheLastReference) {
 }
 
 class WindowStoreTest : public testing::Test, protected Window {};
-
-TEST_F(WindowStoreTest, IsFoundByInode) {
-  Ref<Buffer> buffer = *store.create(kPageSize, 0, nullptr);
-  Ref<Buffer> other = *store.create(kPageSize, 0, nullptr);
-  const auto find = [&](const Buffer& wanted) {
-    struct stat status {};
-    EXPECT_EQ(fstat(wanted.memfd(), &status), 0);
-    return store.find_by_inode(status.st_dev, status.st_ino);
-  };
-  EXPECT_EQ(find(*buffer), buffer);
-  EXPECT_EQ(find(*other), other);
-  EXPECT_FALSE(store.find_by_inode(0, 0));
-}
 
 TEST_F(WindowStoreTest, PiecesAreLargeWhereTheSizeAllows) {
   // Fragment memory: every second 4 KiB buffer stays.
