@@ -44,12 +44,21 @@ std::vector<char*> pointers_to(std::vector<std::string>& strings) {
   return pointers;
 }
 
-// The program that gets the signals that ask this process to end.
+// The program that gets the signals that ask this process to end, and the last such signal that it has not got yet: it may
+// come, on any thread, before the program's number is known.
 std::atomic<pid_t> terminated_with_us{0};
+std::atomic<int> to_pass_on{0};
+
+void pass_on_what_came() {
+  const pid_t pid = terminated_with_us;
+  if (pid <= 0) return;
+  if (const int signal = to_pass_on.exchange(0); signal != 0) ::kill(pid, signal);
+}
 
 void pass_on(int signal) {
   const int saved = errno;
-  if (const pid_t pid = terminated_with_us; pid > 0) ::kill(pid, signal);
+  to_pass_on = signal;
+  pass_on_what_came();
   errno = saved;
 }
 
@@ -109,10 +118,12 @@ Result<int> run_client(const ClientProgram& program) {
   const EndingSignals signals;
   PANTRY_TRY_ASSIGN(const pid_t pid, start_client(program));
   terminated_with_us = pid;
+  pass_on_what_came();
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
   terminated_with_us = 0;
+  to_pass_on = 0;
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
