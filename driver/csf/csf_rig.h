@@ -48,6 +48,12 @@ inline constexpr std::array<std::uint8_t, 44> kFakeImage = {
     0x6e, 0x3a, 0xf1, 0xc3, 3, 0,    0, 0, 0, 0,    0, 0,    0, 0, 0, 0, 0x2c, 0, 0, 0, 0, 0x18,
     0,    0,    0x13, 0,    0, 0xc0, 0, 0, 0, 0x04, 0, 0x40, 1, 4, 0, 0, 0,    0, 0, 0, 0, 0};
 
+inline constexpr auto kMedium = GroupPriority::kMedium;
+// Addresses of streams; what happens there is scripted.
+inline constexpr std::uint64_t kDone = 0x10'0000;
+inline constexpr std::uint64_t kHang = 0x20'0000;
+inline constexpr std::uint64_t kOther = 0x30'0000;
+
 class CsfRig final : private ResetRequest, private CacheFlusher, private VmFaultListener {
  public:
   static constexpr std::uint64_t kDramBytes = 64 * kMiB;

@@ -16,12 +16,6 @@ namespace {
 using ::testing::ElementsAre;
 using Kind = FakeFirmware::Script::Kind;
 
-constexpr auto kMedium = GroupPriority::kMedium;
-// Addresses of streams; what happens there is scripted.
-constexpr std::uint64_t kDone = 0x10'0000;
-constexpr std::uint64_t kHang = 0x20'0000;
-constexpr std::uint64_t kOther = 0x30'0000;
-
 TEST(Scheduler, UnrecoverableStreamAsksForAReset) {
   for_each_rig([](CsfRig& rig) {
     rig.script(kOther, {.kind = Kind::kFatal, .exception = 0x41});

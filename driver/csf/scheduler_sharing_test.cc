@@ -15,12 +15,6 @@ namespace {
 
 using Kind = FakeFirmware::Script::Kind;
 
-constexpr auto kMedium = GroupPriority::kMedium;
-// Addresses of streams; what happens there is scripted.
-constexpr std::uint64_t kDone = 0x10'0000;
-constexpr std::uint64_t kHang = 0x20'0000;
-constexpr std::uint64_t kOther = 0x30'0000;
-
 // The time that a group spends without a slot is not counted against its jobs.
 TEST(Scheduler, FourHangingGroupsOnThreeSlotsEachGetTheirTime) {
   for_each_simulated_rig(Seeds::kFew, [](CsfRig& rig) {

@@ -17,12 +17,6 @@ namespace {
 using ::testing::ElementsAre;
 using Kind = FakeFirmware::Script::Kind;
 
-constexpr auto kMedium = GroupPriority::kMedium;
-// Addresses of streams; what happens there is scripted.
-constexpr std::uint64_t kDone = 0x10'0000;
-constexpr std::uint64_t kHang = 0x20'0000;
-constexpr std::uint64_t kOther = 0x30'0000;
-
 // errata B.1: the words of a first start, two queues, on the lowest slot.
 TEST(Scheduler, WordsOfASlotStart) {
   for_each_rig([](CsfRig& rig) {
