@@ -11,6 +11,7 @@
 
 #include "base/mutex.h"
 #include "driver/csf/fake_firmware.h"
+#include "driver/kernel/allocation_trap.h"
 #include "gpu_emu/datasheet/address_space.h"
 #include "gpu_emu/datasheet/doorbell.h"
 #include "gpu_emu/datasheet/gpu_control.h"
@@ -38,6 +39,7 @@ class FakeGpu final : public emu::Mmio {
   // What the test wants to do to the firmware, with nothing else going on.
   template <class Body>
   auto with_firmware(Body body) {
+    const AllocationTrapPause pause;  // hardware has no lock that the driver could wait for
     MutexLock lock(mutex_);
     struct Finally {
       FakeGpu& gpu;

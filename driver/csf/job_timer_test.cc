@@ -5,6 +5,7 @@
 
 #include <optional>
 
+#include "base/mutex.h"
 #include "driver/kernel/each_executor.h"
 
 namespace pantry::driver {
@@ -12,26 +13,31 @@ namespace {
 
 // Virtual time, so that 5 s cost nothing.
 class JobTimerTest : public ::testing::Test, private JobTimer::Listener {
+  void on_job_timeout() noexcept override {
+    MutexLock lock(mutex_);
+    fired_at_ = executor.clock().now();
+    ++calls_;
+  }
+  Mutex mutex_;
+  std::optional<TimePoint> fired_at_ PANTRY_GUARDED_BY(mutex_);
+  std::uint32_t calls_ PANTRY_GUARDED_BY(mutex_) = 0;
+
  protected:
   void advance(Duration time) { executor.clock().sleep(time); }
   TimePoint now() { return executor.clock().now(); }
   // When the timer called, in ms since `start`.
-  std::optional<std::int64_t> fired_after(TimePoint start) const {
+  std::optional<std::int64_t> fired_after(TimePoint start) {
+    MutexLock lock(mutex_);
     if (!fired_at_) return std::nullopt;
     return (*fired_at_ - start).ns / 1'000'000;
   }
-  std::uint32_t calls() const { return calls_; }
+  std::uint32_t calls() {
+    MutexLock lock(mutex_);
+    return calls_;
+  }
 
   SimExecutor executor{1, 1};
   JobTimer timer{executor, *this};
-
- private:
-  void on_job_timeout() noexcept override {
-    fired_at_ = executor.clock().now();
-    ++calls_;
-  }
-  std::optional<TimePoint> fired_at_;
-  std::uint32_t calls_ = 0;
 };
 
 TEST_F(JobTimerTest, CallsOnceAfterFiveSeconds) {

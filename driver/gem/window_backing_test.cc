@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/sanitizer.h"
 
 namespace pantry::driver {
 namespace {
@@ -119,7 +120,7 @@ class FewMappings {
 // A placement that meets the limit half-way leaves nothing behind, and one that just about reached
 // it can be withdrawn.
 TEST_F(WindowBackingTest, TheLimitOfMappingsIsNoMem) {
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#if PANTRY_THREAD_SANITIZER || PANTRY_ADDRESS_SANITIZER
   GTEST_SKIP() << "a sanitizer's runtime cannot go on without mappings";
 #endif
   set_log_level(LogLevel::kOff);

@@ -11,13 +11,7 @@
 #include <atomic>
 #include <cstdint>
 
-#if defined(__SANITIZE_THREAD__)
-#define PANTRY_ATOMIC_RUNS_ 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define PANTRY_ATOMIC_RUNS_ 1
-#endif
-#endif
+#include "base/sanitizer.h"
 
 namespace pantry::driver {
 
@@ -29,7 +23,7 @@ inline void store_entry(std::uint64_t* slot, std::uint64_t entry) noexcept {
 // the size of one, for clearing both are 0.
 inline void store_run(std::uint64_t* slots, std::uint32_t count, std::uint64_t entry,
                       std::uint64_t step) noexcept {
-#if defined(PANTRY_ATOMIC_RUNS_)
+#if PANTRY_THREAD_SANITIZER
   for (std::uint32_t i = 0; i < count; ++i, entry += step) store_entry(slots + i, entry);
 #else
   // Volatile keeps the compiler from turning the loop into a memset, which promises nothing about

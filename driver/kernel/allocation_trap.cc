@@ -9,16 +9,9 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "base/sanitizer.h"
 #include "driver/kernel/lock_order.h"
 #include "driver/kernel/signalling.h"
-
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define PANTRY_SANITIZER_HOOKS 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-#define PANTRY_SANITIZER_HOOKS 1
-#endif
-#endif
 
 namespace pantry::driver {
 namespace {
@@ -56,7 +49,7 @@ bool allocation_trap_armed() noexcept { return true; }
 
 }  // namespace pantry::driver
 
-#if defined(PANTRY_SANITIZER_HOOKS)
+#if PANTRY_THREAD_SANITIZER || PANTRY_ADDRESS_SANITIZER
 
 // GCC 12 does not ship sanitizer/allocator_interface.h.
 extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*malloc_hook)(const volatile void*, std::size_t),

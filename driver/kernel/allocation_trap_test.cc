@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/mutex.h"
+#include "base/sanitizer.h"
 #include "driver/kernel/each_executor.h"
 #include "driver/kernel/signalling.h"
 
@@ -46,7 +47,7 @@ TEST_F(AllocationTrapDeathTest, NewAndDelete) {
 TEST_F(AllocationTrapDeathTest, MallocFamily) {
   EXPECT_TRAP(sink = std::malloc(10));
   EXPECT_TRAP(sink = std::calloc(2, 10));
-#if !defined(__SANITIZE_THREAD__)  // its hooks leave these two out
+#if !PANTRY_THREAD_SANITIZER  // its hooks leave these two out
   EXPECT_TRAP(sink = std::aligned_alloc(64, 128));
   EXPECT_TRAP(void* p = nullptr; if (posix_memalign(&p, 64, 64) == 0) sink = p);
 #endif

@@ -26,6 +26,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "base/sanitizer.h"
 #include "driver/kernel/sim_executor.h"
 #include "driver/kernel/thread_executor.h"
 
@@ -34,7 +35,7 @@ namespace pantry::driver {
 // How many seeds a test of this process runs.
 inline std::uint64_t sim_seeds() {
   if (const char* text = std::getenv("PANTRY_SIM_SEEDS")) return std::strtoull(text, nullptr, 0);
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#if PANTRY_THREAD_SANITIZER || PANTRY_ADDRESS_SANITIZER
   return 20;
 #else
   return 200;

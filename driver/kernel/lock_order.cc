@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "driver/kernel/lock_order.h"
 
-#if defined(PANTRY_LOCK_ORDER)
+#if PANTRY_THREAD_SANITIZER
 #include <sanitizer/tsan_interface.h>
 
 namespace pantry::driver::lock_order {

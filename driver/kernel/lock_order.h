@@ -8,17 +8,11 @@
 // It is only ever taken for reading, so that it orders nothing and hides no race. Empty in other builds.
 #pragma once
 
+#include "base/sanitizer.h"
+
 namespace pantry::driver::lock_order {
 
-#if defined(__SANITIZE_THREAD__)
-#define PANTRY_LOCK_ORDER 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define PANTRY_LOCK_ORDER 1
-#endif
-#endif
-
-#if defined(PANTRY_LOCK_ORDER)
+#if PANTRY_THREAD_SANITIZER
 // Called when a thread enters its outermost section, and when it leaves it.
 void section_begins() noexcept;
 void section_ends() noexcept;

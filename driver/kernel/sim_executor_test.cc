@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/sanitizer.h"
 #include "driver/kernel/each_executor.h"
 
 namespace pantry::driver {
@@ -252,7 +253,7 @@ void deadlock_of_two_locks() {
 
 TEST(SimExecutorDeathTest, ADeadlockIsFoundAndItsLogPrinted) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
-#if defined(__SANITIZE_THREAD__)
+#if PANTRY_THREAD_SANITIZER
   GTEST_SKIP() << "ThreadSanitizer reports the lock order first";
 #endif
   EXPECT_DEATH(deadlock_of_two_locks(), "about to lock in both orders.*\n(.*\n)*.*simulated deadlock");

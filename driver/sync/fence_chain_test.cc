@@ -6,13 +6,14 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/sanitizer.h"
 #include "driver/kernel/each_executor.h"
 #include "driver/sync/test_fence.h"
 
 namespace pantry::driver {
 namespace {
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#if PANTRY_THREAD_SANITIZER || PANTRY_ADDRESS_SANITIZER
 constexpr std::uint64_t kMany = 100'000;
 #else
 constexpr std::uint64_t kMany = 1'000'000;

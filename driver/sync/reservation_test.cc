@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <vector>
 
+#include "base/sanitizer.h"
 #include "driver/kernel/each_executor.h"
 #include "driver/sync/test_fence.h"
 
@@ -49,7 +50,7 @@ TEST(Reservation, AddingWithoutRoomIsABug) {
   EXPECT_DEATH(reservation->unreserve(1), "reserved_");
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if !PANTRY_ADDRESS_SANITIZER && !PANTRY_THREAD_SANITIZER
 TEST(Reservation, WithoutMemoryNothingChanges) {
   EXPECT_EXIT(
       {

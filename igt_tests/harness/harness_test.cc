@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/sanitizer.h"
 #include "igt_tests/harness/igt.h"
 
 namespace igt {
@@ -365,11 +366,7 @@ TEST(Crashing, GoesOnWithTheNext) {
   }
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitizer = true;
-#else
-constexpr bool kSanitizer = false;
-#endif
+constexpr bool kSanitizer = PANTRY_ADDRESS_SANITIZER || PANTRY_THREAD_SANITIZER;
 
 int eat_stack(int depth) {
   volatile char page[4096];
