@@ -48,5 +48,16 @@ TEST(JobStream, RegistersScoreboardsAndFlushIdAreTheArguments) {
   EXPECT_EQ(stream.words()[8], 0x0300'0000'000f'0000u);  // WAIT 0..3
 }
 
+// The uAPI asks for an alignment only, so a client can name any address.
+TEST(JobStream, AnAddressBeyond48BitsIsNoConcernOfTheDriver) {
+  const JobStream stream({.stream = {0xff01'0000'0000'0040},
+                          .bytes = 8,
+                          .flush_id = 0,
+                          .sync_object = {0x2000},
+                          .registers = 96,
+                          .scoreboards = 8});
+  EXPECT_EQ(stream.words()[2], 0xff5d'0000'0000'0040u);
+}
+
 }  // namespace
 }  // namespace pantry::driver

@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <mutex>
@@ -14,8 +16,9 @@
 namespace pantry::emu {
 namespace {
 
-// What the signal handler may look at: lock-free, and a slot is filled in before `bytes` makes it
-// visible.
+// What the signal handler may look at. It does so relaxed: a thread that faults in a window has come
+// by that window after the slot was filled in. And ThreadSanitizer's run time, in whose release store
+// the fault may have come up, would wait for itself in anything stronger.
 struct Slot {
   std::atomic<bool> taken{false};
   std::atomic<std::uint8_t*> start{nullptr};
@@ -29,7 +32,7 @@ struct sigaction previous;
 
 Slot* slot_of(const std::uint8_t* address) {
   for (Slot& slot : slots) {
-    const std::uint64_t bytes = slot.bytes.load(std::memory_order_acquire);
+    const std::uint64_t bytes = slot.bytes.load(std::memory_order_relaxed);
     const std::uint8_t* const start = slot.start.load(std::memory_order_relaxed);
     if (bytes != 0 && address >= start && static_cast<std::uint64_t>(address - start) < bytes)
       return &slot;
@@ -42,9 +45,10 @@ void on_bus_error(int number, siginfo_t* info, void* context) {
   auto* const address = static_cast<std::uint8_t*>(info->si_addr);
   if (Slot* const slot = slot_of(address)) {
     void* const page = address - (reinterpret_cast<std::uintptr_t>(address) & (kPageSize - 1));
-    if (::mmap(page, kPageSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
-               0) != MAP_FAILED) {
-      slot->lost.store(true, std::memory_order_release);
+    // Not the library's mmap, which a sanitizer replaces by one that takes its locks.
+    if (::syscall(SYS_mmap, page, kPageSize, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != -1) {
+      slot->lost.store(true, std::memory_order_relaxed);
       errno = saved;
       return;
     }
@@ -85,7 +89,7 @@ Result<SharedWindow> SharedWindow::map(int fd, std::uint64_t offset, std::uint64
     }
     slot.lost = false;
     slot.start = static_cast<std::uint8_t*>(start);
-    slot.bytes.store(bytes, std::memory_order_release);
+    slot.bytes = bytes;
     return SharedWindow(i);
   }
   return Error(static_cast<Errno>(ENFILE));
@@ -107,6 +111,6 @@ std::uint8_t* SharedWindow::data() const {
 std::uint64_t SharedWindow::bytes() const {
   return slots[slot_].bytes.load(std::memory_order_relaxed);
 }
-bool SharedWindow::lost() const { return slots[slot_].lost.load(std::memory_order_acquire); }
+bool SharedWindow::lost() const { return slots[slot_].lost.load(std::memory_order_relaxed); }
 
 }  // namespace pantry::emu
