@@ -82,9 +82,8 @@ void PendingIoctl::finish() {
 
 PendingIoctls::~PendingIoctls() {
   MutexLock lock(mutex_);
-  for (auto& [ioctl, owned] : ioctls_)
-    if (owned) owned->cancel();
-  while (!ioctls_.empty()) changed_.wait(mutex_);
+  for (auto& [ioctl, owned] : ioctls_) owned->cancel();
+  while (!ioctls_.empty() || dying_ != 0) changed_.wait(mutex_);
 }
 
 void PendingIoctls::start(std::unique_ptr<PendingIoctl> owned) {
@@ -101,20 +100,24 @@ void PendingIoctls::start(std::unique_ptr<PendingIoctl> owned) {
 void PendingIoctls::cancel(std::uint64_t token) {
   MutexLock lock(mutex_);
   for (auto& [ioctl, owned] : ioctls_)
-    if (owned && owned->token() == token && owned->has_caller()) owned->cancel();
+    if (owned->token() == token && owned->has_caller()) owned->cancel();
 }
 
 void PendingIoctls::destroy(PendingIoctl& ioctl) {
   std::unique_ptr<PendingIoctl> dead;
   {
     MutexLock lock(mutex_);
-    dead = std::move(ioctls_.find(&ioctl)->second);
+    const auto entry = ioctls_.find(&ioctl);
+    dead = std::move(entry->second);
+    // Before the memory is free: the next ioctl may get the same address.
+    ioctls_.erase(entry);
+    ++dying_;
   }
   // From its own work item the lane's cancel only undoes a re-queue, of which there is none.
   dead.reset();
-  // The entry goes last, under the lock: from then on this object may be gone.
+  // The count goes last, under the lock: from then on this object may be gone.
   MutexLock lock(mutex_);
-  ioctls_.erase(&ioctl);
+  --dying_;
   changed_.notify_all();
 }
 

@@ -67,8 +67,9 @@ class PendingIoctls {
   driver::Executor& executor_;
   Mutex mutex_;
   CondVar changed_;
-  // A null value: that one is being destroyed.
   std::unordered_map<PendingIoctl*, std::unique_ptr<PendingIoctl>> ioctls_ PANTRY_GUARDED_BY(mutex_);
+  // So many are no longer in the map, and not yet gone.
+  std::uint32_t dying_ PANTRY_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace pantry::uapi

@@ -6,9 +6,9 @@
 
 #include <cerrno>
 #include <cstdlib>
-#include <random>
 #include <thread>
 
+#include "campaigns/clients/dice.h"
 #include "igt_tests/harness/igt.h"
 #include "igt_tests/lib/bench.h"
 #include "igt_tests/lib/pulse.h"
@@ -24,17 +24,6 @@ constexpr uint64_t kBigBytes = 2 * kBlock;
 constexpr uint64_t kPulseVa = 0x0800'0000;
 // So many batches may wait in the bind queue.
 constexpr uint64_t kInFlight = 24;
-
-class Dice {
- public:
-  explicit Dice(uint64_t seed) : engine_(static_cast<uint32_t>(seed ^ seed >> 32)) {}
-  // 0 .. sides - 1
-  uint64_t roll(uint64_t sides) { return engine_() % sides; }
-  bool one_in(uint64_t sides) { return roll(sides) == 0; }
-
- private:
-  std::mt19937 engine_;
-};
 
 bool time_is_up() {
   static const int64_t end = now_ns() + kLifetime;
