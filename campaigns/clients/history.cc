@@ -2,8 +2,6 @@
 #include "campaigns/clients/history.h"
 
 #include <fcntl.h>
-#include <linux/sync_file.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -49,12 +47,6 @@ uint64_t hash_of(const uint8_t* memory, uint64_t size) {
       hash = (hash ^ word) * 0x100'0000'01b3;
     }
   return hash;
-}
-
-// The state of a fence: 1, 0 while it is pending, or a negative errno.
-int fence_status(int fd) {
-  sync_file_info info{};
-  return ioctl(fd, SYNC_IOC_FILE_INFO, &info) == 0 ? info.status : -errno;
 }
 
 }  // namespace
@@ -215,6 +207,12 @@ drm_panthor_vm_bind_op History::random_op(Dice& dice) {
   return op;
 }
 
+std::vector<drm_panthor_vm_bind_op> History::random_ops(Dice& dice) {
+  std::vector<drm_panthor_vm_bind_op> ops;
+  for (auto more = 1 + dice.roll(3); more != 0; --more) ops.push_back(random_op(dice));
+  return ops;
+}
+
 // Waits for what may be there or not, and signals.
 drm_panthor_sync_op History::random_sync(Dice& dice, uint32_t number) {
   drm_panthor_sync_op sync{};
@@ -234,29 +232,31 @@ drm_panthor_sync_op History::random_sync(Dice& dice, uint32_t number) {
   return sync;
 }
 
+// A syncobj that the step waits for and destroys.
+drm_panthor_sync_op History::signal_of_its_own() {
+  drm_syncobj_create create{};
+  drmIoctl(device_.fd(), DRM_IOCTL_SYNCOBJ_CREATE, &create);
+  return {static_cast<uint32_t>(DRM_PANTHOR_SYNC_OP_SIGNAL), create.handle, 0};
+}
+
 void History::bind_sync_step(Dice& dice, uint32_t number) {
-  std::vector<drm_panthor_vm_bind_op> ops;
-  for (auto more = 1 + dice.roll(3); more != 0; --more) ops.push_back(random_op(dice));
+  std::vector<drm_panthor_vm_bind_op> ops = random_ops(dice);
   std::vector<drm_panthor_sync_op> syncs;
   if (dice.one_in(20)) {
     syncs.push_back(random_sync(dice, number));
     ops[0].syncs = array_of(syncs);
   }
   drm_panthor_vm_bind request{space_id(dice), dice.one_in(40) ? 2u : 0u, array_of(ops)};
-  for (const auto& op : ops)
-    tell("[%#x bo=%u+%#llx va=%#llx size=%#llx]", op.flags, op.bo_handle, static_cast<unsigned long long>(op.bo_offset),
-         static_cast<unsigned long long>(op.va), static_cast<unsigned long long>(op.size));
+  tell_ops(ops);
   tell("vm=%u flags=%u", request.vm_id, request.flags);
   call("VM_BIND", DRM_IOCTL_PANTHOR_VM_BIND, &request);
   tell("count=%u", request.ops.count);
 }
 
 void History::bind_async_step(Dice& dice, uint32_t number) {
-  std::vector<drm_panthor_vm_bind_op> ops;
-  for (auto more = 1 + dice.roll(3); more != 0; --more) ops.push_back(random_op(dice));
-  drm_syncobj_create done{};
-  drmIoctl(device_.fd(), DRM_IOCTL_SYNCOBJ_CREATE, &done);
-  std::vector<drm_panthor_sync_op> last{{static_cast<uint32_t>(DRM_PANTHOR_SYNC_OP_SIGNAL), done.handle, 0}};
+  std::vector<drm_panthor_vm_bind_op> ops = random_ops(dice);
+  const drm_panthor_sync_op done = signal_of_its_own();
+  std::vector<drm_panthor_sync_op> last{done};
   if (dice.one_in(3)) last.push_back(random_sync(dice, number));
   ops.back().syncs = array_of(last);
   std::vector<drm_panthor_sync_op> first;
@@ -265,12 +265,9 @@ void History::bind_async_step(Dice& dice, uint32_t number) {
     ops.front().syncs = array_of(first);
   }
   drm_panthor_vm_bind request{space_id(dice), DRM_PANTHOR_VM_BIND_ASYNC, array_of(ops)};
-  for (const auto& op : ops)
-    tell("[%#x bo=%u+%#llx va=%#llx size=%#llx]", op.flags, op.bo_handle, static_cast<unsigned long long>(op.bo_offset),
-         static_cast<unsigned long long>(op.va), static_cast<unsigned long long>(op.size));
-  for (const auto* syncs : {&first, &last})
-    for (const auto& sync : *syncs)
-      tell("(%#x %u %llu)", sync.flags, sync.handle, static_cast<unsigned long long>(sync.timeline_value));
+  tell_ops(ops);
+  tell_syncs(first);
+  tell_syncs(last);
   tell("vm=%u", request.vm_id);
   if (call("VM_BIND async", DRM_IOCTL_PANTHOR_VM_BIND, &request) == 0) wait_and_tell(done.handle);
   tell("count=%u", request.ops.count);
@@ -367,17 +364,14 @@ void History::submit_step(Dice& dice, uint32_t number) {
     if (dice.one_in(15)) job.stream_size = job.stream_size == 0 ? 4 : dice.pick({0u, 4u, job.stream_size + 8});
     if (dice.one_in(25)) job.stream_addr = dice.pick({uint64_t{0}, kCodeVa + 4, kWindowVa, uint64_t{1} << 48});
     if (dice.one_in(40)) job.pad = 1;
-    drm_syncobj_create create{};
-    drmIoctl(device_.fd(), DRM_IOCTL_SYNCOBJ_CREATE, &create);
-    done.push_back(create.handle);
-    syncs[i].push_back({static_cast<uint32_t>(DRM_PANTHOR_SYNC_OP_SIGNAL), create.handle, 0});
+    syncs[i].push_back(signal_of_its_own());
+    done.push_back(syncs[i].back().handle);
     if (dice.one_in(3)) syncs[i].push_back(random_sync(dice, number));
     job.syncs = array_of(syncs[i]);
     jobs.push_back(job);
     tell("{queue=%u stream=%#llx+%u pad=%u", job.queue_index, static_cast<unsigned long long>(job.stream_addr), job.stream_size,
          job.pad);
-    for (const auto& sync : syncs[i])
-      tell("(%#x %u %llu)", sync.flags, sync.handle, static_cast<unsigned long long>(sync.timeline_value));
+    tell_syncs(syncs[i]);
     for (const uint64_t word : stream.words()) tell("%016llx", static_cast<unsigned long long>(word));
     tell("}");
   }
@@ -395,7 +389,7 @@ void History::wait_and_tell(uint32_t syncobj) {
   if (drmSyncobjWait(device_.fd(), &handle, 1, now_ns() + kLimit, 0, nullptr) != 0) return tell("wait=%d", errno);
   int fd = -1;
   if (drmSyncobjExportSyncFile(device_.fd(), syncobj, &fd) != 0) return tell("export=%d", errno);
-  tell("fence=%d", fence_status(fd));
+  tell("fence=%d", sync_file_status(fd));
   close(fd);
 }
 
@@ -494,6 +488,17 @@ void History::prime_step(Dice& dice, uint32_t) {
   const UniqueFd dma_buf(request.fd);
   request.handle = 0;
   if (call("PRIME_FD_TO_HANDLE", DRM_IOCTL_PRIME_FD_TO_HANDLE, &request) == 0) tell("handle=%u", request.handle);
+}
+
+void History::tell_ops(const std::vector<drm_panthor_vm_bind_op>& ops) {
+  for (const auto& op : ops)
+    tell("[%#x bo=%u+%#llx va=%#llx size=%#llx]", op.flags, op.bo_handle, static_cast<unsigned long long>(op.bo_offset),
+         static_cast<unsigned long long>(op.va), static_cast<unsigned long long>(op.size));
+}
+
+void History::tell_syncs(const std::vector<drm_panthor_sync_op>& syncs) {
+  for (const auto& sync : syncs)
+    tell("(%#x %u %llu)", sync.flags, sync.handle, static_cast<unsigned long long>(sync.timeline_value));
 }
 
 void History::tell_state() {

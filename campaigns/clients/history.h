@@ -12,6 +12,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "campaigns/clients/dice.h"
 #include "igt_tests/lib/assembler.h"
@@ -61,9 +62,13 @@ class History {
   void create_group(Dice& dice, uint32_t& group);
   uint8_t* map(uint32_t handle, uint64_t size);
   drm_panthor_vm_bind_op random_op(Dice& dice);
+  std::vector<drm_panthor_vm_bind_op> random_ops(Dice& dice);
+  drm_panthor_sync_op signal_of_its_own();
   drm_panthor_sync_op random_sync(Dice& dice, uint32_t number);
   gpu::Assembler random_stream(Dice& dice);
   void wait_and_tell(uint32_t syncobj);
+  void tell_ops(const std::vector<drm_panthor_vm_bind_op>& ops);
+  void tell_syncs(const std::vector<drm_panthor_sync_op>& syncs);
   void tell_state();
 
   // The objects of the picked place, or now and then a number that is nobody's.

@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Random histories (campaigns/clients/history) on two drivers, compared step by step, and a difference made small."""
 import collections
-import os
 import re
-import selectors
-import signal
-import subprocess
 import tempfile
+
+import program
 
 STEPS = 24
 PER_BOOT = 250
@@ -15,37 +13,26 @@ SHRUNK = 8  # differences; the others are only counted
 
 LINE = re.compile(r"(\d+) (\d+) (.*)")
 
-Difference = collections.namedtuple("Difference", "seed steps ours linux")
+Difference = collections.namedtuple("Difference", "steps ours linux")
 
 
 class Histories:
-    """`ours` and `linux` are the commands that run a program on each driver; `alive` collects the process groups they start."""
+    """`ours` and `linux` are the commands that run a program, which is `client`, on each driver."""
 
-    def __init__(self, program, ours, linux, alive):
-        self.program, self.ours, self.linux, self.alive = program, ours, linux, alive
+    def __init__(self, client, ours, linux):
+        self.client, self.ours, self.linux = client, ours, linux
         self.kernel_log = []
 
     def run(self, command, first, count, steps=None):
         """(seed, step) -> what happened. Less than asked for where the driver crashed or fell silent."""
         chosen = [",".join(map(str, steps))] if steps is not None else []
         lines = {}
-        with subprocess.Popen([*command, "--", self.program, str(first), str(count), str(STEPS), *chosen], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True) as process, \
-                selectors.DefaultSelector() as selector:
-            self.alive.add(process.pid)
-            selector.register(process.stdout, selectors.EVENT_READ)
-            rest = b""
-            while selector.select(SILENT_SECONDS):
-                chunk = os.read(process.stdout.fileno(), 65536)
-                if not chunk:
-                    break
-                *whole, rest = (rest + chunk).split(b"\n")
-                for line in whole:
-                    if match := LINE.fullmatch(line.decode(errors="replace")):
-                        lines[int(match[1]), int(match[2])] = match[3]
-            else:
-                os.killpg(process.pid, signal.SIGKILL)
-            self.alive.discard(process.pid)
+
+        def take(line):
+            if match := LINE.fullmatch(line):
+                lines[int(match[1]), int(match[2])] = match[3]
+
+        program.run([*command, "--", self.client, str(first), str(count), str(STEPS), *chosen], SILENT_SECONDS, take)
         return lines
 
     def both(self, first, count, steps=None):
@@ -77,7 +64,7 @@ class Histories:
         steps = list(range(last + 1))
         ours, linux = self.both(seed, 1, steps)
         if self.first_difference(seed, ours, linux, steps) is None:
-            return Difference(seed, [], "only seen once", "only seen once")
+            return Difference([], "only seen once", "only seen once")
         for step in reversed(range(last)):
             fewer = [other for other in steps if other != step]
             new_ours, new_linux = self.both(seed, 1, fewer)
@@ -85,4 +72,4 @@ class Histories:
                 steps, ours, linux = fewer, new_ours, new_linux
         at = self.first_difference(seed, ours, linux, steps)
         told = [f"{step}: {ours.get((seed, step), 'nothing')}" for step in steps if step < at]
-        return Difference(seed, told, f"{at}: {ours.get((seed, at), 'nothing')}", f"{at}: {linux.get((seed, at), 'nothing')}")
+        return Difference(told, f"{at}: {ours.get((seed, at), 'nothing')}", f"{at}: {linux.get((seed, at), 'nothing')}")
