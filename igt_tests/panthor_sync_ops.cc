@@ -255,6 +255,15 @@ void bad_sync_ops(const Device& device) {
   ops.expect(EINVAL, drm_panthor_sync_op{kTimeline, handle, 1});
   ops.expect(ENOENT, drm_panthor_sync_op{0, 4711, 0});
   ops.expect(ENOENT, drm_panthor_sync_op{0, 0, 0});
+  // Every signal is looked at before the first wait, the waits one after the other.
+  const auto expect_pair = [&](int number, drm_panthor_sync_op first, drm_panthor_sync_op second) {
+    const drm_panthor_sync_op pair[] = {first, second};
+    ops.expect(number, drm_panthor_obj_array{sizeof(first), 2, reinterpret_cast<uint64_t>(pair)});
+  };
+  const drm_panthor_sync_op unknown{0, 4711, 0};
+  expect_pair(EINVAL, unknown, {kSignal | 2, handle, 0});
+  expect_pair(ENOENT, unknown, {2, handle, 0});
+  expect_pair(EINVAL, {2, handle, 0}, unknown);
   // None of them has touched anything.
   igt_assert_eq(empty.wait(0), EINVAL);
   igt_assert(ready.is_signalled());

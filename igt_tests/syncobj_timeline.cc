@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <xf86drm.h>
 
 #include <cerrno>
 #include <deque>
@@ -276,6 +277,29 @@ void transfer_waits_for_submit(const Device& device) {
   igt_assert_eq(to.query(), 60);
 }
 
+// While a transfer waits, both handles go and others take their numbers: it stays with the objects.
+void transfer_keeps_its_objects(const Device& device) {
+  const Syncobj from = Syncobj::create(device);
+  const Syncobj to = Syncobj::create(device);
+  uint32_t again[2] = {};
+  const UniqueFd exported[2] = {from.export_syncobj(), to.export_syncobj()};
+  for (int i : {0, 1})
+    igt_assert_eq(drmSyncobjFDToHandle(device.fd(), exported[i].get(), &again[i]), 0);
+  drm_syncobj_transfer request{again[0], again[1], 6, 60, kForSubmit, 0};
+  std::deque<Syncobj> others;
+  const std::jthread later([&] {
+    sleep_ns(kGlance);
+    for (const uint32_t handle : again) drmSyncobjDestroy(device.fd(), handle);
+    for (int i : {0, 1}) {
+      others.push_back(Syncobj::create(device));
+      igt_assert_eq(others.back().handle(), again[i]);
+    }
+    from.signal_point(6);
+  });
+  do_ioctl(device.fd(), DRM_IOCTL_SYNCOBJ_TRANSFER, &request);
+  igt_assert_eq(to.query(), 60);
+}
+
 // The points of jobs in several groups. Behind each of them is its result, and those before it.
 void points_of_jobs(const Device& device) {
   constexpr uint32_t kJobs = 64;
@@ -360,6 +384,8 @@ constexpr Case kCases[] = {
     {"transfer-bad-arguments", "What TRANSFER refuses, and what first.", transfer_bad_arguments},
     {"transfer-waits-for-submit", "A transfer of what is signalled later.",
      transfer_waits_for_submit},
+    {"transfer-keeps-its-objects", "Its handles are destroyed while it waits.",
+     transfer_keeps_its_objects},
     {"points-of-jobs", "Behind each point is the result of its job.", points_of_jobs},
     {"across-files", "One timeline in two files.", across_files},
     {"eventfd-of-a-point", "Events for points present and to come.", eventfd_of_a_point},

@@ -86,7 +86,7 @@ std::string Report::text() {
   std::string text = "pantry report\n\nSteps (ms since the start, us taken, waits included)\n";
   auto out = std::back_inserter(text);
   for (const Ioctl& ioctl : ioctls_) {
-    const uapi::IoctlEntry* const entry = uapi::find_ioctl(ioctl.command, machine_.features());
+    const uapi::IoctlEntry* const entry = uapi::find_ioctl(ioctl.command);
     fmt::format_to(out, "  {:>10.3f}  {:>9.1f}  {}{}{}\n", milliseconds_of(ioctl.start - start_),
                    microseconds_of(ioctl.end - ioctl.start), entry ? entry->name : descriptor_ioctl(ioctl.command),
                    ioctl.result == 0 ? "" : " -> ", ioctl.result == 0 ? "" : name_of(static_cast<Errno>(-ioctl.result)));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// What each minor of the panthor uAPI has, in one table: whatever differs between versions asks here and nowhere else.
-// VERSION reports the highest minor that is complete; `--uapi 1.0` means exactly the rules of Linux 6.12
-// (panthor-uapi.md §0 and §K).
+// What each minor of the panthor uAPI has, in one table: whatever differs between versions asks
+// here and nowhere else. VERSION reports the highest minor that is complete; `--uapi 1.0` means
+// exactly the rules of Linux 6.12 (panthor-uapi.md §0 and §K).
 #pragma once
 
 #include <cstdint>
@@ -14,20 +14,14 @@ namespace pantry::uapi {
 
 struct Features {
   std::uint32_t minor = 0;
-  bool timestamp_query = false;         // 1.1
-  bool group_priorities_query = false;  // 1.2
-  bool realtime_priority = false;       // 1.2
-  bool group_innocent = false;          // 1.3
-  bool bo_set_label = false;            // 1.4
-  bool user_mmio_offset = false;        // 1.5
-  bool gpu_features_field = false;      // between 1.5 and 1.7
-  bool wb_mmap = false;                 // 1.7, with BO_SYNC, BO_QUERY_INFO and selected_coherency
-  bool timestamp_flags = false;         // 1.8
-  bool mmu_query = false;               // 1.9
-  bool sparse = false;                  // 1.9
-  bool no_mmap_refused_early = false;   // BO_MMAP_OFFSET of a NO_MMAP buffer is EPERM (about 6.16)
+  bool realtime_priority = false;      // 1.2
+  bool group_innocent = false;         // 1.3
+  bool gpu_features_field = false;     // between 1.5 and 1.7
+  bool wb_mmap = false;                // 1.7, with selected_coherency
+  bool no_mmap_refused_early = false;  // BO_MMAP_OFFSET of a NO_MMAP buffer is EPERM (about 6.16)
   driver::BindRules bind;
-  driver::Scheduler::Config::FaultErrors fault_errors = driver::Scheduler::Config::FaultErrors::kInheritOnly;
+  driver::Scheduler::Config::FaultErrors fault_errors =
+      driver::Scheduler::Config::FaultErrors::kInheritOnly;
 };
 
 // The highest minor whose every ioctl, flag and rule is in place.

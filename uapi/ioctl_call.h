@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// One ioctl while it is being handled: the kernel's copy of the argument struct, the client it comes from, and what the
-// handler leaves behind besides its result: a new descriptor, or a wait.
+// One ioctl while it is being handled: the kernel's copy of the argument struct, the client it
+// comes from, and what the handler leaves behind besides its result: a new descriptor, or a wait.
 //
-// A handler that has to wait sets `wait` and returns success; the session runs the wait without a thread and calls
-// `finish`, whose result is the ioctl's. The argument is copied back to the client afterwards, also on failure.
+// A handler that has to wait sets `wait` and returns success; the session runs the wait without a
+// thread and calls `finish`, whose result is the ioctl's. The argument is copied back to the client
+// afterwards, also on failure.
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <span>
 
@@ -19,16 +21,17 @@ namespace pantry::uapi {
 
 // What belongs to the open file but is not the driver's: choices made by ioctls of this file.
 struct FileSettings {
-  std::uint64_t user_mmio_offset = 0;  // SET_USER_MMIO_OFFSET; the default is that of a 64-bit process
+  std::uint64_t user_mmio_offset =
+      0;  // SET_USER_MMIO_OFFSET; the default is that of a 64-bit process
 };
 
 struct Call;
 
 struct PendingWait {
   driver::SyncobjWaitArgs args;
-  Result<> (*finish)(Call& call, Result<std::uint32_t> result) = nullptr;
-  // kCaller: the ioctl completes with the wait. kDetached: the ioctl is done now, `finish` runs when the wait is (an
-  // eventfd), and nobody is told its result.
+  std::function<Result<>(Call& call, Result<std::uint32_t> result)> finish;
+  // kCaller: the ioctl completes with the wait. kDetached: the ioctl is done now, `finish` runs
+  // when the wait is (an eventfd), and nobody is told its result.
   enum class For { kCaller, kDetached } whom = For::kCaller;
 };
 
@@ -37,8 +40,9 @@ struct Call {
   const Features& features;
   FileSettings& settings;
   UserMemory& memory;
-  UserAddr user_argument;           // where the argument struct lies in the client
-  std::span<std::byte> argument;    // the kernel's copy: at least as large as the handler's struct, 8-byte aligned
+  UserAddr user_argument;  // where the argument struct lies in the client
+  std::span<std::byte>
+      argument;  // the kernel's copy: at least as large as the handler's struct, 8-byte aligned
   FdObject fd;
   std::optional<NewFd> new_fd;
   std::optional<PendingWait> wait;

@@ -97,10 +97,12 @@ constexpr IoctlEntry kTable[] = {
     {DRM_IOWR(0xC3, DrmSyncobjWait), kAnyone, syncobj_wait, "SYNCOBJ_WAIT"},
     {DRM_IOCTL_SYNCOBJ_RESET, kAnyone, syncobj_reset, "SYNCOBJ_RESET"},
     {DRM_IOCTL_SYNCOBJ_SIGNAL, kAnyone, syncobj_signal, "SYNCOBJ_SIGNAL"},
-    {DRM_IOWR(0xCA, DrmSyncobjTimelineWait), kAnyone, syncobj_timeline_wait, "SYNCOBJ_TIMELINE_WAIT"},
+    {DRM_IOWR(0xCA, DrmSyncobjTimelineWait), kAnyone, syncobj_timeline_wait,
+     "SYNCOBJ_TIMELINE_WAIT"},
     {DRM_IOCTL_SYNCOBJ_QUERY, kAnyone, syncobj_query, "SYNCOBJ_QUERY"},
     {DRM_IOCTL_SYNCOBJ_TRANSFER, kAnyone, syncobj_transfer, "SYNCOBJ_TRANSFER"},
-    {DRM_IOCTL_SYNCOBJ_TIMELINE_SIGNAL, kAnyone, syncobj_timeline_signal, "SYNCOBJ_TIMELINE_SIGNAL"},
+    {DRM_IOCTL_SYNCOBJ_TIMELINE_SIGNAL, kAnyone, syncobj_timeline_signal,
+     "SYNCOBJ_TIMELINE_SIGNAL"},
     {DRM_IOWR(0xCF, DrmSyncobjEventfd), kAnyone, syncobj_eventfd, "SYNCOBJ_EVENTFD"},
 };
 
@@ -115,7 +117,7 @@ constexpr std::array<std::uint8_t, 256> kIndex = index_by_number();
 
 }  // namespace
 
-const IoctlEntry* find_ioctl(std::uint32_t command, const Features&) {
+const IoctlEntry* find_ioctl(std::uint32_t command) {
   const std::uint8_t index = kIndex[number_of(command)];
   return index == 0 ? nullptr : &kTable[index - 1];
 }

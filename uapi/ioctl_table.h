@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Which handler an ioctl number has, how large its argument is for the kernel, and who may call it. The number alone
-// selects the handler; size and direction bits of the request only say how much is copied (panthor-uapi.md A.0).
+// Which handler an ioctl number has, how large its argument is for the kernel, and who may call it.
+// The number alone selects the handler; size and direction bits of the request only say how much is
+// copied (panthor-uapi.md A.0).
 #pragma once
 
 #include "uapi/ioctl_call.h"
@@ -9,10 +10,10 @@
 namespace pantry::uapi {
 
 enum class IoctlAccess {
-  kAnyone,      // render node too
-  kPrimary,     // primary node only
-  kKnown,       // primary node, authenticated files only
-  kMaster,      // primary node, current master only
+  kAnyone,   // render node too
+  kPrimary,  // primary node only
+  kKnown,    // primary node, authenticated files only
+  kMaster,   // primary node, current master only
 };
 
 struct IoctlEntry {
@@ -22,7 +23,7 @@ struct IoctlEntry {
   const char* name = nullptr;
 };
 
-// The entry for `command` at the uAPI level of `features`, or nullptr: EINVAL.
-const IoctlEntry* find_ioctl(std::uint32_t command, const Features& features);
+// The entry for `command`, or nullptr: EINVAL.
+const IoctlEntry* find_ioctl(std::uint32_t command);
 
 }  // namespace pantry::uapi

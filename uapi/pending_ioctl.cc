@@ -20,22 +20,16 @@ std::span<std::byte> bytes_of(std::vector<std::uint64_t>& words, std::size_t byt
 
 }  // namespace
 
-PendingIoctl::PendingIoctl(PendingIoctls& owner, std::uint64_t token, Call& call, std::size_t user_bytes,
-                           IoctlCompletion* completion)
+PendingIoctl::PendingIoctl(PendingIoctls& owner, std::uint64_t token, Call& call,
+                           std::size_t user_bytes, IoctlCompletion* completion)
     : owner_(owner),
       token_(token),
       argument_(copy_of(call.argument)),
-      call_{call.file,
-            call.features,
-            call.settings,
-            call.memory,
-            call.user_argument,
-            bytes_of(argument_, call.argument.size()),
-            std::move(call.fd),
-            std::nullopt,
-            std::nullopt},
+      call_{call.file,          call.features,      call.settings,
+            call.memory,        call.user_argument, bytes_of(argument_, call.argument.size()),
+            std::move(call.fd), std::nullopt,       std::nullopt},
       whom_(call.wait->whom),
-      finish_(call.wait->finish),
+      finish_(std::move(call.wait->finish)),
       user_bytes_(user_bytes),
       completion_(completion),
       wait_(owner.executor(), std::move(call.wait->args), *this) {}
@@ -75,7 +69,8 @@ void PendingIoctl::finish() {
   const Result<> result = finish_(call_, waited);
   if (whom_ == PendingWait::For::kDetached) return;
   IoctlReply reply{result ? 0 : negated(result.error()), std::nullopt};
-  if (Result<> copied = call_.memory.write(call_.user_argument, call_.argument.data(), user_bytes_); !copied)
+  if (Result<> copied = call_.memory.write(call_.user_argument, call_.argument.data(), user_bytes_);
+      !copied)
     reply.result = negated(copied.error());
   completion_->on_ioctl_done(std::move(reply));
 }

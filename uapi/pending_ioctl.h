@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// An ioctl that waits, without a thread: it keeps its argument and its wait until the wait completes, then finishes on the
-// clean-up lane (a fence may complete it on a thread that may neither allocate nor touch a client). Owned by the session
-// through PendingIoctls, which forgets and destroys it when it is done.
+// An ioctl that waits, without a thread: it keeps its argument and its wait until the wait
+// completes, then finishes on the clean-up lane (a fence may complete it on a thread that may
+// neither allocate nor touch a client). Owned by the session through PendingIoctls, which forgets
+// and destroys it when it is done.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -17,14 +19,17 @@ class PendingIoctls;
 
 class PendingIoctl final : private driver::SyncobjWait::Completion, private driver::Work {
  public:
-  // `call.argument` is copied. `completion` is null for a detached wait. `user_bytes` of the argument go back to the client.
-  PendingIoctl(PendingIoctls& owner, std::uint64_t token, Call& call, std::size_t user_bytes, IoctlCompletion* completion);
+  // `call.argument` is copied. `completion` is null for a detached wait. `user_bytes` of the
+  // argument go back to the client.
+  PendingIoctl(PendingIoctls& owner, std::uint64_t token, Call& call, std::size_t user_bytes,
+               IoctlCompletion* completion);
   ~PendingIoctl();
 
   std::uint64_t token() const { return token_; }
   // Not so for a detached wait, which outlives its call and so no signal to the caller can end.
   bool has_caller() const { return completion_ != nullptr; }
-  // True when the wait was over at once: finish() is the caller's, and nothing else happens by itself.
+  // True when the wait was over at once: finish() is the caller's, and nothing else happens by
+  // itself.
   bool start();
   void cancel() { wait_.cancel(); }
   // Finishes the call: the handler's second half, the copy back, the reply.
@@ -40,7 +45,7 @@ class PendingIoctl final : private driver::SyncobjWait::Completion, private driv
   std::vector<std::uint64_t> argument_;
   Call call_;
   const PendingWait::For whom_;
-  Result<> (*const finish_)(Call& call, Result<std::uint32_t> result);
+  const std::function<Result<>(Call& call, Result<std::uint32_t> result)> finish_;
   const std::size_t user_bytes_;
   IoctlCompletion* const completion_;
   Mutex mutex_;
@@ -67,7 +72,8 @@ class PendingIoctls {
   driver::Executor& executor_;
   Mutex mutex_;
   CondVar changed_;
-  std::unordered_map<PendingIoctl*, std::unique_ptr<PendingIoctl>> ioctls_ PANTRY_GUARDED_BY(mutex_);
+  std::unordered_map<PendingIoctl*, std::unique_ptr<PendingIoctl>> ioctls_
+      PANTRY_GUARDED_BY(mutex_);
   // So many are no longer in the map, and not yet gone.
   std::uint32_t dying_ PANTRY_GUARDED_BY(mutex_) = 0;
 };

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstring>
+#include <new>
 
 #include "uapi/drm_abi.h"
 #include "uapi/ioctl_table.h"
@@ -16,11 +17,12 @@
 namespace pantry::uapi {
 namespace {
 
-constexpr std::uint32_t kIn = _IOC_WRITE;   // the client writes it, the kernel reads it
+constexpr std::uint32_t kIn = _IOC_WRITE;  // the client writes it, the kernel reads it
 constexpr std::uint32_t kOut = _IOC_READ;
 
-// How many bytes of the client's argument are copied which way. Sizes are the caller's; the kernel's own struct may be
-// smaller (the rest is carried along untouched) or larger (the rest reads as zero).
+// How many bytes of the client's argument are copied which way. Sizes are the caller's; the
+// kernel's own struct may be smaller (the rest is carried along untouched) or larger (the rest
+// reads as zero).
 struct ArgumentSizes {
   std::size_t in = 0;
   std::size_t out = 0;
@@ -40,16 +42,18 @@ ArgumentSizes sizes_of(std::uint32_t request, const IoctlEntry& entry) {
 class ArgumentBuffer {
  public:
   explicit ArgumentBuffer(std::size_t bytes) : bytes_(bytes) {
-    if (bytes > sizeof(small_)) large_.resize((bytes + 7) / 8);
+    if (bytes > sizeof(small_)) large_.reset(new (std::nothrow) std::uint64_t[(bytes + 7) / 8]());
   }
+  // False: out of memory.
+  explicit operator bool() const { return bytes_ <= sizeof(small_) || large_; }
   std::span<std::byte> bytes() {
-    return std::as_writable_bytes(large_.empty() ? std::span<std::uint64_t>(small_) : std::span(large_)).first(bytes_);
+    return {reinterpret_cast<std::byte*>(large_ ? large_.get() : small_.data()), bytes_};
   }
 
  private:
   std::size_t bytes_;
   std::array<std::uint64_t, 16> small_{};
-  std::vector<std::uint64_t> large_;
+  std::unique_ptr<std::uint64_t[]> large_;
 };
 
 Result<> permit(const IoctlEntry& entry, const driver::File& file) {
@@ -103,32 +107,40 @@ Session::~Session() = default;
 
 driver::File& Session::file() { return state_->file; }
 
-void Session::ioctl(std::uint64_t token, IoctlRequest request, UserMemory& memory, IoctlCompletion& completion) {
+void Session::ioctl(std::uint64_t token, IoctlRequest request, UserMemory& memory,
+                    IoctlCompletion& completion) {
   auto fail = [&](Errno error) { completion.on_ioctl_done({negated(error), std::nullopt}); };
   if (state_->device.unplugged()) return fail(Errno::kNoDev);
   if (_IOC_TYPE(request.command) != DRM_IOCTL_BASE) return fail(Errno::kNoTty);
-  const IoctlEntry* entry = find_ioctl(request.command, state_->features);
+  const IoctlEntry* entry = find_ioctl(request.command);
   if (!entry) {
     log_client("uapi", "ioctl {:#x}: unknown number", request.command);
     return fail(Errno::kInval);
   }
   const ArgumentSizes sizes = sizes_of(request.command, *entry);
   ArgumentBuffer argument(sizes.kernel);
+  if (!argument) return fail(Errno::kNoMem);
   if (!memory.read(request.argument, argument.bytes().data(), sizes.in)) {
-    log_client("uapi", "{}: the argument at {:#x} cannot be read", entry->name, request.argument.value);
+    log_client("uapi", "{}: the argument at {:#x} cannot be read", entry->name,
+               request.argument.value);
     return fail(Errno::kFault);
   }
 
-  Call call{state_->file,      state_->features,        state_->settings, memory, request.argument,
-            argument.bytes(),  std::move(request.fd),   std::nullopt,     std::nullopt};
+  Call call{state_->file,     state_->features, state_->settings,      memory,
+            request.argument, argument.bytes(), std::move(request.fd), std::nullopt,
+            std::nullopt};
   Result<> result = permit(*entry, state_->file);
-  if (result) result = entry->handler(call);
-
-  if (result && call.wait) {
-    const bool detached = call.wait->whom == PendingWait::For::kDetached;
-    state_->pending.start(std::make_unique<PendingIoctl>(state_->pending, token, call, sizes.out,
-                                                         detached ? nullptr : &completion));
-    if (!detached) return;
+  try {
+    if (result) result = entry->handler(call);
+    if (result && call.wait) {
+      const bool detached = call.wait->whom == PendingWait::For::kDetached;
+      state_->pending.start(std::make_unique<PendingIoctl>(state_->pending, token, call, sizes.out,
+                                                           detached ? nullptr : &completion));
+      if (!detached) return;
+    }
+  } catch (const std::bad_alloc&) {
+    result = Error(Errno::kNoMem);
+    call.new_fd.reset();
   }
   IoctlReply reply{result ? 0 : negated(result.error()), std::move(call.new_fd)};
   // Also on failure, as the DRM core does.
@@ -141,12 +153,14 @@ void Session::ioctl(std::uint64_t token, IoctlRequest request, UserMemory& memor
 
 void Session::cancel(std::uint64_t token) { state_->pending.cancel(token); }
 
-Result<MmapTarget> Session::mmap(std::uint64_t offset, std::uint64_t length, int protection, MapType type) {
+Result<MmapTarget> Session::mmap(std::uint64_t offset, std::uint64_t length, int protection,
+                                 MapType type) {
   if (state_->device.unplugged()) return Error(Errno::kNoDev);
   const std::uint64_t pages = align_up(length, kPageSize);
   if (offset >= state_->settings.user_mmio_offset) {
     if (offset != state_->settings.user_mmio_offset || pages != kPageSize)
-      return reject(Errno::kInval, "mmap: {:#x} bytes at MMIO offset {:#x}; only the flush id page exists", length,
+      return reject(Errno::kInval,
+                    "mmap: {:#x} bytes at MMIO offset {:#x}; only the flush id page exists", length,
                     offset - state_->settings.user_mmio_offset);
     if (type == MapType::kPrivate || (protection & (PROT_WRITE | PROT_EXEC)) != 0)
       return reject(Errno::kInval, "mmap: the flush id page is shared and read-only");
@@ -156,7 +170,8 @@ Result<MmapTarget> Session::mmap(std::uint64_t offset, std::uint64_t length, int
   if (!buffer) return reject(Errno::kInval, "mmap: no buffer has offset {:#x}", offset);
   if (pages > buffer->size())
     return reject(Errno::kInval, "mmap: {:#x} bytes of a buffer of {:#x}", length, buffer->size());
-  if (!state_->file.owns(*buffer)) return reject(Errno::kAcces, "mmap: offset {:#x} is another client's", offset);
+  if (!state_->file.owns(*buffer))
+    return reject(Errno::kAcces, "mmap: offset {:#x} is another client's", offset);
   if ((buffer->create_flags() & DRM_PANTHOR_BO_NO_MMAP) != 0)
     return reject(Errno::kInval, "mmap: the buffer was created NO_MMAP");
   if (type == MapType::kPrivate) return reject(Errno::kInval, "mmap: MAP_PRIVATE of a buffer");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The SYNCOBJ ioctls that do not wait: panthor-uapi.md B.4, errata B.5, B.6. Those that do: syncobj_wait_ioctls.cc.
+// The SYNCOBJ ioctls that do not wait: panthor-uapi.md B.4, errata B.5, B.6. Those that do:
+// syncobj_wait_ioctls.cc.
 #include <drm/panthor_drm.h>
 
 #include <cstddef>
@@ -27,13 +28,14 @@ Result<> transfer_now(Call& call, driver::Syncobj& from, driver::Syncobj& to) {
   const auto& args = call.arg<drm_syncobj_transfer>();
   auto fence = from.find(args.src_point);
   if (!fence)
-    return reject(Errno::kInval, "SYNCOBJ_TRANSFER: syncobj {} has no fence for point {}", args.src_handle,
-                  args.src_point);
+    return reject(Errno::kInval, "SYNCOBJ_TRANSFER: syncobj {} has no fence for point {}",
+                  args.src_handle, args.src_point);
   if (args.dst_point == 0) {
     to.replace(*std::move(fence));
     return {};
   }
-  // A timeline takes what is pending inside the fence, so what has failed by now leaves no trace (errata B.5).
+  // A timeline takes what is pending inside the fence, so what has failed by now leaves no trace
+  // (errata B.5).
   const Ref<driver::Fence> source[] = {*std::move(fence)};
   PANTRY_TRY_ASSIGN(Ref<driver::Fence> flat, driver::merge(source));
   to.add_point(driver::FenceChain::create(), std::move(flat), args.dst_point);
@@ -67,14 +69,17 @@ Result<> syncobj_handle_to_fd(Call& call) {
   Ref<driver::Syncobj> syncobj = call.file.syncobj(args.handle);
   const UserAddr number_at = call.user_argument + offsetof(drm_syncobj_handle, fd);
   if (args.flags == 0) {
-    if (!syncobj) return reject(Errno::kInval, "SYNCOBJ_HANDLE_TO_FD: syncobj {} is unknown", args.handle);
+    if (!syncobj)
+      return reject(Errno::kInval, "SYNCOBJ_HANDLE_TO_FD: syncobj {} is unknown", args.handle);
     args.fd = -1;
     call.new_fd = NewFd{std::move(syncobj), number_at, NewFd::OnExec::kClose};
     return {};
   }
-  if (!syncobj) return reject(Errno::kNoEnt, "SYNCOBJ_HANDLE_TO_FD: syncobj {} is unknown", args.handle);
+  if (!syncobj)
+    return reject(Errno::kNoEnt, "SYNCOBJ_HANDLE_TO_FD: syncobj {} is unknown", args.handle);
   auto fence = syncobj->find(0);
-  if (!fence) return reject(Errno::kInval, "SYNCOBJ_HANDLE_TO_FD: syncobj {} holds no fence", args.handle);
+  if (!fence)
+    return reject(Errno::kInval, "SYNCOBJ_HANDLE_TO_FD: syncobj {} holds no fence", args.handle);
   PANTRY_TRY_ASSIGN(Ref<driver::SyncFile> file, driver::SyncFile::create(*std::move(fence)));
   args.fd = -1;
   call.new_fd = NewFd{std::move(file), number_at, NewFd::OnExec::kClose};
@@ -89,14 +94,17 @@ Result<> syncobj_fd_to_handle(Call& call) {
     return reject(Errno::kInval, "SYNCOBJ_FD_TO_HANDLE: flags {:#x} are unknown", args.flags);
   if (args.flags == 0) {
     const auto* syncobj = std::get_if<Ref<driver::Syncobj>>(&call.fd);
-    if (!syncobj) return reject(Errno::kInval, "SYNCOBJ_FD_TO_HANDLE: descriptor {} is not a syncobj", args.fd);
+    if (!syncobj)
+      return reject(Errno::kInval, "SYNCOBJ_FD_TO_HANDLE: descriptor {} is not a syncobj", args.fd);
     PANTRY_TRY_ASSIGN(args.handle, call.file.add_syncobj(*syncobj));
     return {};
   }
   const auto* file = std::get_if<Ref<driver::SyncFile>>(&call.fd);
-  if (!file) return reject(Errno::kInval, "SYNCOBJ_FD_TO_HANDLE: descriptor {} is not a sync_file", args.fd);
+  if (!file)
+    return reject(Errno::kInval, "SYNCOBJ_FD_TO_HANDLE: descriptor {} is not a sync_file", args.fd);
   const Ref<driver::Syncobj> syncobj = call.file.syncobj(args.handle);
-  if (!syncobj) return reject(Errno::kNoEnt, "SYNCOBJ_FD_TO_HANDLE: syncobj {} is unknown", args.handle);
+  if (!syncobj)
+    return reject(Errno::kNoEnt, "SYNCOBJ_FD_TO_HANDLE: syncobj {} is unknown", args.handle);
   syncobj->replace((*file)->fence());
   return {};
 }
@@ -115,12 +123,17 @@ Result<> syncobj_signal(Call& call) {
 
 Result<> syncobj_timeline_signal(Call& call) {
   const auto& args = call.arg<drm_syncobj_timeline_array>();
-  if (args.flags != 0) return reject(Errno::kInval, "SYNCOBJ_TIMELINE_SIGNAL: flags are {:#x}", args.flags);
+  if (args.flags != 0)
+    return reject(Errno::kInval, "SYNCOBJ_TIMELINE_SIGNAL: flags are {:#x}", args.flags);
   if (args.count_handles == 0) return reject(Errno::kInval, "SYNCOBJ_TIMELINE_SIGNAL: no handles");
   PANTRY_TRY_ASSIGN(const auto syncobjs, find_syncobjs(call, {args.handles}, args.count_handles));
-  PANTRY_TRY_ASSIGN(const auto points, read_points(call, {args.points}, args.count_handles, NullPoints::kAreZero));
+  PANTRY_TRY_ASSIGN(const auto points,
+                    read_points(call, {args.points}, args.count_handles, NullPoints::kAreZero));
+  // All that can fail comes before the first effect.
+  std::vector<Ref<driver::FenceChain>> nodes(syncobjs.size());
+  for (Ref<driver::FenceChain>& node : nodes) node = driver::FenceChain::create();
   for (std::size_t i = 0; i < syncobjs.size(); ++i)
-    syncobjs[i]->add_point(driver::FenceChain::create(), driver::stub_fence(), points[i]);
+    syncobjs[i]->add_point(std::move(nodes[i]), driver::stub_fence(), points[i]);
   return {};
 }
 
@@ -130,9 +143,11 @@ Result<> syncobj_query(Call& call) {
     return reject(Errno::kInval, "SYNCOBJ_QUERY: flags {:#x} are unknown", args.flags);
   if (args.count_handles == 0) return reject(Errno::kInval, "SYNCOBJ_QUERY: no handles");
   PANTRY_TRY_ASSIGN(const auto syncobjs, find_syncobjs(call, {args.handles}, args.count_handles));
-  const auto which = args.flags != 0 ? driver::Syncobj::Query::kLastSubmitted : driver::Syncobj::Query::kLastSignalled;
+  const auto which = args.flags != 0 ? driver::Syncobj::Query::kLastSubmitted
+                                     : driver::Syncobj::Query::kLastSignalled;
   for (std::size_t i = 0; i < syncobjs.size(); ++i)
-    PANTRY_TRY(call.memory.put(UserAddr{args.points} + i * sizeof(std::uint64_t), syncobjs[i]->query(which)));
+    PANTRY_TRY(call.memory.put(UserAddr{args.points} + i * sizeof(std::uint64_t),
+                               syncobjs[i]->query(which)));
   return {};
 }
 
@@ -141,25 +156,25 @@ Result<> syncobj_transfer(Call& call) {
   constexpr std::uint32_t kForSubmit = DRM_SYNCOBJ_WAIT_FLAGS_WAIT_FOR_SUBMIT;
   if (args.pad != 0) return reject(Errno::kInval, "SYNCOBJ_TRANSFER: pad is {:#x}", args.pad);
   const Ref<driver::Syncobj> to = call.file.syncobj(args.dst_handle);
-  if (!to) return reject(Errno::kNoEnt, "SYNCOBJ_TRANSFER: destination {} is unknown", args.dst_handle);
+  if (!to)
+    return reject(Errno::kNoEnt, "SYNCOBJ_TRANSFER: destination {} is unknown", args.dst_handle);
   const Ref<driver::Syncobj> from = call.file.syncobj(args.src_handle);
-  if (!from) return reject(Errno::kNoEnt, "SYNCOBJ_TRANSFER: source {} is unknown", args.src_handle);
+  if (!from)
+    return reject(Errno::kNoEnt, "SYNCOBJ_TRANSFER: source {} is unknown", args.src_handle);
   if ((args.flags & ~kForSubmit) != 0)
     return reject(Errno::kInval, "SYNCOBJ_TRANSFER: flags {:#x} are unknown", args.flags);
-  if ((args.flags & kForSubmit) == 0 || from->find(args.src_point)) return transfer_now(call, *from, *to);
+  if ((args.flags & kForSubmit) == 0 || from->find(args.src_point))
+    return transfer_now(call, *from, *to);
 
   PendingWait wait;
   wait.args.syncobjs = {from};
   wait.args.points = {args.src_point};
   wait.args.deadline = call.file.device().executor().clock().now() + kTransferWaitsForSubmit;
   wait.args.unsubmitted = driver::SyncobjWaitArgs::Unsubmitted::kEnough;
-  wait.finish = [](Call& done, Result<std::uint32_t> result) -> Result<> {
+  // Both as they were at the call: the handles may name others by then.
+  wait.finish = [from, to](Call& done, Result<std::uint32_t> result) -> Result<> {
     if (!result) return Error(result.error());
-    const auto& transfer = done.arg<drm_syncobj_transfer>();
-    const Ref<driver::Syncobj> source = done.file.syncobj(transfer.src_handle);
-    const Ref<driver::Syncobj> destination = done.file.syncobj(transfer.dst_handle);
-    if (!source || !destination) return Error(Errno::kNoEnt);
-    return transfer_now(done, *source, *destination);
+    return transfer_now(done, *from, *to);
   };
   call.wait = std::move(wait);
   return {};

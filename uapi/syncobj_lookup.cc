@@ -4,10 +4,24 @@
 #include "uapi/reject.h"
 
 namespace pantry::uapi {
+namespace {
 
-Result<std::vector<Ref<driver::Syncobj>>> find_syncobjs(Call& call, UserAddr handles, std::uint32_t count) {
+// What kmalloc gives: past that, an array of handles or of points is ENOMEM in the DRM core.
+constexpr std::uint64_t kLargestArray = 4ull << 20;
+
+Result<> check_count(std::uint32_t count) {
+  if (std::uint64_t{count} * sizeof(std::uint64_t) <= kLargestArray) return {};
+  return reject(Errno::kNoMem, "{} syncobjs in one call", count);
+}
+
+}  // namespace
+
+Result<std::vector<Ref<driver::Syncobj>>> find_syncobjs(Call& call, UserAddr handles,
+                                                        std::uint32_t count) {
+  PANTRY_TRY(check_count(count));
   PANTRY_TRY_ASSIGN(const std::vector<std::uint32_t> numbers,
-                    read_array<std::uint32_t>(call.memory, {sizeof(std::uint32_t), count, handles}, sizeof(std::uint32_t)));
+                    read_array<std::uint32_t>(call.memory, {sizeof(std::uint32_t), count, handles},
+                                              sizeof(std::uint32_t)));
   try {
     std::vector<Ref<driver::Syncobj>> syncobjs;
     syncobjs.reserve(numbers.size());
@@ -22,7 +36,9 @@ Result<std::vector<Ref<driver::Syncobj>>> find_syncobjs(Call& call, UserAddr han
   }
 }
 
-Result<std::vector<std::uint64_t>> read_points(Call& call, UserAddr points, std::uint32_t count, NullPoints null) {
+Result<std::vector<std::uint64_t>> read_points(Call& call, UserAddr points, std::uint32_t count,
+                                               NullPoints null) {
+  PANTRY_TRY(check_count(count));
   if (!points && null == NullPoints::kAreZero) {
     try {
       return std::vector<std::uint64_t>(count, 0);
@@ -30,7 +46,8 @@ Result<std::vector<std::uint64_t>> read_points(Call& call, UserAddr points, std:
       return Error(Errno::kNoMem);
     }
   }
-  return read_array<std::uint64_t>(call.memory, {sizeof(std::uint64_t), count, points}, sizeof(std::uint64_t));
+  return read_array<std::uint64_t>(call.memory, {sizeof(std::uint64_t), count, points},
+                                   sizeof(std::uint64_t));
 }
 
 }  // namespace pantry::uapi

@@ -12,47 +12,63 @@ namespace {
 
 // The kernel's kvmalloc_array refuses an array past INT_MAX bytes with ENOMEM.
 constexpr std::uint64_t kLargestArray = INT32_MAX;
-constexpr std::size_t kZeroes = 4096;
+constexpr std::size_t kZeroes = 64 << 10;
 
-// E2BIG unless [from, from + bytes) of the client is all zero.
-Result<> check_zero(UserMemory& memory, UserAddr from, std::size_t bytes) {
-  std::array<std::byte, 256> chunk;
+// E2BIG unless [from, from + bytes) of the client is all zero. Of the `allowed` bytes, those are
+// taken off.
+Result<> check_zero(UserMemory& memory, UserAddr from, std::uint64_t bytes,
+                    std::uint64_t& allowed) {
+  std::array<std::byte, 16 << 10> chunk;
   while (bytes != 0) {
-    const std::size_t now = std::min(bytes, chunk.size());
+    if (allowed == 0) {
+      log_gap("uapi", "array elements with more than {} MiB past the sizes that this driver knows",
+              kLargestSurplus >> 20);
+      return Error(Errno::kTooBig);
+    }
+    const std::size_t now = std::min<std::uint64_t>({bytes, allowed, chunk.size()});
     PANTRY_TRY(memory.read(from, chunk.data(), now));
-    if (std::any_of(chunk.begin(), chunk.begin() + now, [](std::byte b) { return b != std::byte{0}; }))
-      return reject(Errno::kTooBig, "array element has a non-zero byte past the size that this driver knows");
+    if (std::any_of(chunk.begin(), chunk.begin() + now,
+                    [](std::byte b) { return b != std::byte{0}; }))
+      return reject(Errno::kTooBig,
+                    "array element has a non-zero byte past the size that this driver knows");
     from = from + now;
     bytes -= now;
+    allowed -= now;
   }
   return {};
 }
 
 }  // namespace
 
-Result<std::vector<std::byte>> read_array_bytes(UserMemory& memory, const UserArray& array, std::size_t element,
-                                                std::size_t minimum) {
+Result<std::vector<std::byte>> read_array_bytes(UserMemory& memory, const UserArray& array,
+                                                std::size_t element, std::size_t minimum) {
   std::vector<std::byte> bytes;
   if (array.count == 0) return bytes;
   if (array.stride < minimum)
-    return reject(Errno::kInval, "array stride {} is below the minimum of {}", array.stride, minimum);
+    return reject(Errno::kInval, "array stride {} is below the minimum of {}", array.stride,
+                  minimum);
   if (std::uint64_t{array.count} * element > kLargestArray)
-    return reject(Errno::kNoMem, "array of {} elements is larger than any client can mean", array.count);
+    return reject(Errno::kNoMem, "array of {} elements is larger than any client can mean",
+                  array.count);
 
-  // Grown while reading, so that a count that the client's memory does not back costs no more than what it has.
+  // Grown while reading, so that a count that the client's memory does not back costs no more than
+  // what it has.
   const std::size_t known = std::min<std::size_t>(array.stride, element);
   const std::size_t per_round = std::max<std::size_t>(1, (std::size_t{1} << 20) / element);
+  std::uint64_t surplus = kLargestSurplus;
   try {
     for (std::size_t done = 0; done < array.count;) {
       const std::size_t now = std::min<std::size_t>(array.count - done, per_round);
       bytes.resize((done + now) * element);
       if (array.stride == element) {
-        PANTRY_TRY(memory.read(array.address + done * element, bytes.data() + done * element, now * element));
+        PANTRY_TRY(memory.read(array.address + done * element, bytes.data() + done * element,
+                               now * element));
       } else {
         for (std::size_t i = done; i < done + now; ++i) {
           const UserAddr from = array.address + std::uint64_t{i} * array.stride;
           PANTRY_TRY(memory.read(from, bytes.data() + i * element, known));
-          if (array.stride > element) PANTRY_TRY(check_zero(memory, from + element, array.stride - element));
+          if (array.stride > element)
+            PANTRY_TRY(check_zero(memory, from + element, array.stride - element, surplus));
         }
       }
       done += now;
@@ -63,10 +79,11 @@ Result<std::vector<std::byte>> read_array_bytes(UserMemory& memory, const UserAr
   return bytes;
 }
 
-Result<> write_query(UserMemory& memory, UserAddr to, std::uint32_t user_size, const void* value, std::size_t size,
-                     std::size_t minimum) {
+Result<> write_query(UserMemory& memory, UserAddr to, std::uint32_t user_size, const void* value,
+                     std::size_t size, std::size_t minimum) {
   if (user_size < minimum)
-    return reject(Errno::kInval, "query buffer of {} bytes is below the minimum of {}", user_size, minimum);
+    return reject(Errno::kInval, "query buffer of {} bytes is below the minimum of {}", user_size,
+                  minimum);
   PANTRY_TRY(memory.write(to, value, std::min<std::size_t>(user_size, size)));
   static constexpr std::array<std::byte, kZeroes> zeroes{};
   for (std::uint64_t done = size; done < user_size;) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// The only way to a client's pointers. A bad pointer is EFAULT, never a crash; a client may change its memory at any
-// moment, so every field is read once. How bytes move is the transport's business: process_vm_readv for a client in
-// another process, a checked copy for one in the same process.
+// The only way to a client's pointers. A bad pointer is EFAULT, never a crash; a client may change
+// its memory at any moment, so every field is read once. How bytes move is the transport's
+// business: process_vm_readv for a client in another process, a checked copy for one in the same
+// process.
 #pragma once
 
 #include <cstddef>
@@ -31,15 +32,13 @@ class UserMemory {
   virtual Result<> write(UserAddr to, const void* from, std::size_t bytes) = 0;
 
   template <class T>
-    requires std::is_trivially_copyable_v<T>
-  Result<T> get(UserAddr from) {
+  requires std::is_trivially_copyable_v<T> Result<T> get(UserAddr from) {
     T value;
     PANTRY_TRY(read(from, &value, sizeof value));
     return value;
   }
   template <class T>
-    requires std::is_trivially_copyable_v<T>
-  Result<> put(UserAddr to, const T& value) {
+  requires std::is_trivially_copyable_v<T> Result<> put(UserAddr to, const T& value) {
     return write(to, &value, sizeof value);
   }
 };
@@ -51,14 +50,21 @@ struct UserArray {
   UserAddr address;
 };
 
-// Reads `array` into elements of T by the rules of panthor-uapi.md A.1. `minimum` bytes per element. EINVAL, E2BIG, EFAULT,
-// ENOMEM (also past 2 GiB, as in Linux).
-Result<std::vector<std::byte>> read_array_bytes(UserMemory& memory, const UserArray& array, std::size_t element,
-                                                std::size_t minimum);
+// So many bytes past the sizes that this driver knows are checked to be zero in one array. Linux
+// knows no limit: there a client that maps terabytes of zeros keeps only itself busy.
+inline constexpr std::uint64_t kLargestSurplus = 64 << 20;
+
+// Reads `array` into elements of T by the rules of panthor-uapi.md A.1. `minimum` bytes per
+// element. EINVAL, E2BIG (also past kLargestSurplus), EFAULT, ENOMEM (also past 2 GiB, as in
+// Linux).
+Result<std::vector<std::byte>> read_array_bytes(UserMemory& memory, const UserArray& array,
+                                                std::size_t element, std::size_t minimum);
 template <class T>
-  requires std::is_trivially_copyable_v<T>
-Result<std::vector<T>> read_array(UserMemory& memory, const UserArray& array, std::size_t minimum) {
-  PANTRY_TRY_ASSIGN(const std::vector<std::byte> bytes, read_array_bytes(memory, array, sizeof(T), minimum));
+requires std::is_trivially_copyable_v<T> Result<std::vector<T>> read_array(UserMemory& memory,
+                                                                           const UserArray& array,
+                                                                           std::size_t minimum) {
+  PANTRY_TRY_ASSIGN(const std::vector<std::byte> bytes,
+                    read_array_bytes(memory, array, sizeof(T), minimum));
   try {
     std::vector<T> elements(bytes.size() / sizeof(T));
     if (!bytes.empty()) std::memcpy(elements.data(), bytes.data(), bytes.size());
@@ -68,8 +74,9 @@ Result<std::vector<T>> read_array(UserMemory& memory, const UserArray& array, st
   }
 }
 
-// Writes a query struct by the rules of A.1: EINVAL below `minimum`, truncated to `user_size`, the client's surplus zeroed.
-Result<> write_query(UserMemory& memory, UserAddr to, std::uint32_t user_size, const void* value, std::size_t size,
-                     std::size_t minimum);
+// Writes a query struct by the rules of A.1: EINVAL below `minimum`, truncated to `user_size`, the
+// client's surplus zeroed.
+Result<> write_query(UserMemory& memory, UserAddr to, std::uint32_t user_size, const void* value,
+                     std::size_t size, std::size_t minimum);
 
 }  // namespace pantry::uapi

@@ -25,7 +25,8 @@ class BlockMemory final : public UserMemory {
     return {};
   }
   bool inside(UserAddr at, std::size_t count) const {
-    return count == 0 || (at.value >= kStart && at.value - kStart <= bytes.size() && count <= bytes.size() - (at.value - kStart));
+    return count == 0 || (at.value >= kStart && at.value - kStart <= bytes.size() &&
+                          count <= bytes.size() - (at.value - kStart));
   }
   std::vector<std::byte> bytes;
 };
@@ -47,6 +48,40 @@ TEST(ReadArray, EmptyLooksAtNothing) {
 TEST(ReadArray, SmallStrideIsInvalid) {
   BlockMemory memory(64);
   EXPECT_EQ(read_array<Element>(memory, {8, 1, kAt}, sizeof(Element)).error(), Errno::kInval);
+}
+
+// Zeros without end, as a client can map them.
+class ZeroMemory final : public UserMemory {
+ public:
+  Result<> read(UserAddr, void* to, std::size_t count) override {
+    std::memset(to, 0, count);
+    bytes_read += count;
+    return {};
+  }
+  Result<> write(UserAddr, const void*, std::size_t) override { return Error(Errno::kFault); }
+  std::uint64_t bytes_read = 0;
+};
+
+TEST(ReadArray, EndlessSurplusKeepsNobodyBusy) {
+  ZeroMemory memory;
+  EXPECT_EQ(read_array<Element>(memory, {UINT32_MAX, 1000, kAt}, sizeof(Element)).error(),
+            Errno::kTooBig);
+  EXPECT_LE(memory.bytes_read, kLargestSurplus + 1000 * sizeof(Element));
+}
+
+TEST(ReadArray, LargestSurplusIsRead) {
+  ZeroMemory memory;
+  constexpr std::uint32_t kStride = (kLargestSurplus / 4) + sizeof(Element);
+  EXPECT_TRUE(read_array<Element>(memory, {kStride, 4, kAt}, sizeof(Element)).has_value());
+  EXPECT_EQ(read_array<Element>(memory, {kStride, 5, kAt}, sizeof(Element)).error(),
+            Errno::kTooBig);
+}
+
+// A bad address is found where it is, however large the rest is said to be.
+TEST(ReadArray, FaultComesBeforeTheLimit) {
+  BlockMemory memory(64);
+  EXPECT_EQ(read_array<Element>(memory, {UINT32_MAX, 1000, kAt}, sizeof(Element)).error(),
+            Errno::kFault);
 }
 
 TEST(ReadArray, ShortElementsReadAsZeroBehind) {
@@ -73,8 +108,10 @@ TEST(ReadArray, BadPointerIsAFault) {
 
 TEST(ReadArray, HugeCountsCostNothing) {
   BlockMemory memory(4096);
-  EXPECT_EQ(read_array<Element>(memory, {16, UINT32_MAX, kAt}, sizeof(Element)).error(), Errno::kNoMem);
-  EXPECT_EQ(read_array<Element>(memory, {16, 100'000'000, kAt}, sizeof(Element)).error(), Errno::kFault);
+  EXPECT_EQ(read_array<Element>(memory, {16, UINT32_MAX, kAt}, sizeof(Element)).error(),
+            Errno::kNoMem);
+  EXPECT_EQ(read_array<Element>(memory, {16, 100'000'000, kAt}, sizeof(Element)).error(),
+            Errno::kFault);
 }
 
 // Against the rules of the reference, spelled out per byte.

@@ -26,6 +26,11 @@ void JobTimer::stop() noexcept {
   started_ = false;
 }
 
+bool JobTimer::expired() const noexcept {
+  MutexLock lock(mutex_);
+  return !started_;
+}
+
 void JobTimer::set_count(Count count) noexcept {
   MutexLock lock(mutex_);
   if (count == count_) return;

@@ -33,6 +33,8 @@ class JobTimer final : private Work {
   void start() noexcept;
   // No job is left.
   void stop() noexcept;
+  // For the listener: no job has started since the time ran out.
+  bool expired() const noexcept;
   // While kPaused, what is left of the time stays.
   enum class Count { kRunning, kPaused };
   void set_count(Count count) noexcept;
@@ -44,7 +46,7 @@ class JobTimer final : private Work {
   Clock& clock_;
   WorkLane& lane_;
   Listener& listener_;
-  Mutex mutex_;
+  mutable Mutex mutex_;
   bool started_ PANTRY_GUARDED_BY(mutex_) = false;
   Count count_ PANTRY_GUARDED_BY(mutex_) = Count::kPaused;
   TimePoint deadline_ PANTRY_GUARDED_BY(mutex_);  // started and running

@@ -63,6 +63,17 @@ TEST_F(JobTimerTest, EachJobGetsItsOwnTime) {
   EXPECT_EQ(fired_after(start), 17'000);
 }
 
+TEST_F(JobTimerTest, ExpiredUntilTheNextJob) {
+  timer.set_count(JobTimer::Count::kRunning);
+  timer.start();
+  EXPECT_FALSE(timer.expired());
+  advance(milliseconds(5000));
+  EXPECT_EQ(calls(), 1u);
+  EXPECT_TRUE(timer.expired());
+  timer.start();
+  EXPECT_FALSE(timer.expired());
+}
+
 TEST_F(JobTimerTest, NobodyToTimeNoCall) {
   timer.set_count(JobTimer::Count::kRunning);
   timer.start();
