@@ -89,7 +89,10 @@ Result<Ref<Group>> Scheduler::State::adopt(std::unique_ptr<Group::State> state) 
   all.push_back(parts);
   ++group_count;
   // Too late for a device that is gone; the group ends like those that were there before.
-  if (failed) parts.terminated = true;
+  if (failed)
+    parts.terminated = true;
+  else
+    put_waiting(parts);
   return group;
 }
 

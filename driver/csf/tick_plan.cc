@@ -16,13 +16,13 @@ constexpr std::array kFromHighest = {GroupPriority::kRealtime, GroupPriority::kH
 WaitingGroups::List& WaitingGroups::list_of(const Schedulable& group,
                                             Schedulable::Activity activity) {
   if (activity == Schedulable::Activity::kBlocked) return blocked_;
-  return busy_[static_cast<std::size_t>(group.priority)];
+  auto& lists = activity == Schedulable::Activity::kBusy ? busy_ : idle_;
+  return lists[static_cast<std::size_t>(group.priority)];
 }
 
 void WaitingGroups::put(Schedulable& group) {
   if (group.run_link.in_list() && group.listed_as == group.activity) return;
   remove(group);
-  if (group.activity == Schedulable::Activity::kIdle) return;
   group.listed_as = group.activity;
   list_of(group, group.activity).push_back(group);
 }
@@ -92,6 +92,12 @@ void TickPlan::admit_idle() {
   for (Schedulable* group = waiting_.blocked().first(); group;
        group = waiting_.blocked().next(*group))
     admit(*group, Rank::kIdle);
+  for (const GroupPriority priority : kFromHighest) {
+    const WaitingGroups::List& idle = waiting_.idle(priority);
+    for (Schedulable* group = idle.first(); group && count_ < limits_.slots;
+         group = idle.next(*group))
+      admit(*group, Rank::kIdle);
+  }
 }
 
 // By priority, and within one: residents in the order they had, then the new ones, then the one

@@ -11,8 +11,9 @@
 //     waits longest comes before all residents of its priority, a space is never kept by residents
 //     alone while somebody waits for one.
 //   - A tick between full ones takes no slot away, but for realtime groups.
-//   - Room that is left goes to idle groups: those that are resident stay, those that wait for a
-//     sync object get a slot so that the firmware watches it.
+//   - Room that is left goes to groups that have nothing to run: those that are resident stay, then
+//     those that wait for a sync object, so that the firmware watches it, then idle ones, which so
+//     share in the faults of their VM.
 //
 // Allocates nothing, changes nothing.
 #pragma once
@@ -40,7 +41,7 @@ struct Schedulable {
   Activity listed_as = Activity::kIdle;
 };
 
-// The groups that have no slot and something to do, in the order in which they began to wait.
+// The groups that can run and have no slot, in the order in which they began to wait.
 class WaitingGroups {
  public:
   using List = LinkedList<Schedulable, &Schedulable::run_link>;
@@ -50,9 +51,12 @@ class WaitingGroups {
   }
   // All priorities together.
   const List& blocked() const { return blocked_; }
+  const List& idle(GroupPriority priority) const {
+    return idle_[static_cast<std::size_t>(priority)];
+  }
 
   // Where `group`, which can run and has no slot, belongs by its activity; if that is where it is
-  // already, it keeps its place. Idle groups are nowhere.
+  // already, it keeps its place.
   void put(Schedulable& group);
   // Harmless when it is nowhere.
   void remove(Schedulable& group);
@@ -62,6 +66,7 @@ class WaitingGroups {
 
   std::array<List, kGroupPriorities> busy_;
   List blocked_;
+  std::array<List, kGroupPriorities> idle_;
 };
 
 class TickPlan {

@@ -131,7 +131,22 @@ TEST(TickPlan, IdleGroupsKeepSparesAndBlockedOnesGetThem) {
   EXPECT_FALSE(world.is_resident(blocked)) << "residents need no new programming";
 }
 
-TEST(TickPlan, AGroupThatIsNewlyIdleIsNowhere) {
+// A group that never ran among them: where there is room, it sits beside the others of its VM.
+TEST(TickPlan, IdleGroupsGetTheSparesThatNobodyWants) {
+  World world(3, 2);
+  Schedulable& low = world.add(GroupPriority::kLow, 1, Activity::kIdle);
+  Schedulable& stranger = world.add(GroupPriority::kHigh, 2, Activity::kIdle);
+  Schedulable& busy = world.add(GroupPriority::kMedium, 0, Activity::kBusy);
+  EXPECT_THAT(world.tick(Tick::kFull), ElementsAre(&stranger, &busy)) << "two spaces, the higher";
+  EXPECT_FALSE(world.must_tick_again());
+  Schedulable& blocked = world.add(GroupPriority::kLow, 0, Activity::kBlocked);
+  EXPECT_THAT(world.tick(Tick::kFull), ElementsAre(&stranger, &busy, &blocked));
+  world.set_activity(low, Activity::kBusy);
+  EXPECT_THAT(world.tick(Tick::kFull), UnorderedElementsAre(&busy, &low, &blocked));
+  EXPECT_FALSE(world.must_tick_again());
+}
+
+TEST(TickPlan, ANewlyIdleGroupGivesWay) {
   World world(1, 1);
   Schedulable& first = world.add(GroupPriority::kMedium, 0, Activity::kBusy);
   world.tick(Tick::kFull);

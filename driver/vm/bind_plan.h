@@ -18,12 +18,23 @@
 
 namespace pantry::driver {
 
+// Of table pages and time.
 struct BindStatistics {
   std::uint64_t pages_reserved = 0;
   std::uint64_t pages_used = 0;
-  std::uint64_t pages_returned = 0;
+  std::uint64_t pages_returned = 0;  // reserved and not used
+  std::uint64_t pages_emptied = 0;   // of tables that were there before
   Duration prepare;
   Duration run;
+
+  void add(const BindStatistics& other) noexcept {
+    pages_reserved += other.pages_reserved;
+    pages_used += other.pages_used;
+    pages_returned += other.pages_returned;
+    pages_emptied += other.pages_emptied;
+    prepare = prepare + other.prepare;
+    run = run + other.run;
+  }
 };
 
 struct BindPlan {

@@ -13,9 +13,10 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "driver/sched/job_queue.h"
-#include "driver/vm/bind_plan.h"
+#include "driver/vm/bind_history.h"
 #include "driver/vm/fence_rooms.h"
 #include "driver/vm/kernel_mapping.h"
 #include "driver/vm/va_split.h"
@@ -91,13 +92,17 @@ class Vm final : public RefCounted, private AsOwner {
   // In address order; no lock is held during a visit, so what changes meanwhile may be seen before
   // or after.
   void for_each_mapping(MappingVisitor& visitor) const;
-  // Table pages in use by level (0 is the root's), and the sum of all BindStatistics.
+  // Table pages in use by level (0 is the root's), and the sums of what binds took and gave: of the
+  // client's, and of the driver's own.
   struct TableView {
     std::array<std::uint32_t, 4> tables_by_level{};
-    std::uint64_t binds = 0;
-    BindStatistics total;
+    std::uint64_t binds = 0;  // the client's
+    BindStatistics total;     // of these
+    BindStatistics kernel;
   };
   TableView tables() const;
+  // The client's latest binds that have run, oldest first: at most BindHistory::kKept.
+  std::vector<BindRecord> latest_binds() const PANTRY_MAY_ALLOCATE;
   // GPU VA -> frame as the page table has it now; nothing when unmapped. For tests and reports.
   struct Translation {
     PhysAddr frame;

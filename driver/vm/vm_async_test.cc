@@ -2,11 +2,14 @@
 //
 // Asynchronous binds: order, failure, and the promise that a bind which was accepted cannot fail.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <cstdlib>
 #include <optional>
 #include <random>
 #include <vector>
 
+#include "driver/kernel/allocation_trap.h"
 #include "driver/kernel/each_executor.h"
 #include "driver/vm/vm.h"
 #include "driver/vm/vm_rig.h"
@@ -231,6 +234,29 @@ TEST(VmAsync, AcceptedBindsNeedNoMemory) {
       EXPECT_EQ(rig.pages.statistics().lent, VmRig::table_pages(*vm));
     }
   });
+}
+
+// Queued binds that take tables, split a block, and empty tables again.
+bool bind_and_unbind() {
+  ThreadExecutor executor(1);
+  VmRig rig(executor, Placement::kCompact);
+  const Ref<Vm> vm = rig.new_vm();
+  const Ref<Buffer> buffer = rig.new_buffer(4 * kMiB);
+  const GpuVa hole = kVa + 2 * kMiB + kPageSize;
+  const auto all = push(*vm, VmRig::map(kVa, 4 * kMiB, buffer, 0, Prot::kNone), nullptr);
+  const auto split = push(*vm, VmRig::unmap(hole, kPageSize), nullptr);
+  const auto filled = push(*vm, VmRig::map(hole, kPageSize, buffer, 0, Prot::kReadOnly), nullptr);
+  const auto none = push(*vm, VmRig::unmap(kVa, 4 * kMiB), nullptr);
+  rig.settle();
+  return all->status() == 1 && split->status() == 1 && filled->status() == 1 && none->status() == 1;
+}
+
+// In a process of its own, which the trap ends: here it is an assertion that fails.
+TEST(VmAsyncDeathTest, ARunningBindDoesNotUseTheHeap) {
+  if (!allocation_trap_armed()) GTEST_SKIP() << "this build has no traps";
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(_exit(bind_and_unbind() ? EXIT_SUCCESS : EXIT_FAILURE),
+              testing::ExitedWithCode(EXIT_SUCCESS), "");
 }
 
 }  // namespace

@@ -104,7 +104,7 @@ Result<> Vm::run(BindPlan& plan, BindMode mode) noexcept {
     MutexLock lock(s.operation);
     result = s.apply(plan, *this);
     if (!result && mode == BindMode::kAsync) s.unusable = true;
-    s.account(plan, s.clock().now() - start);
+    s.account(plan, mode, result, s.clock().now() - start);
   }
   // apply has flushed, or touched nothing.
   plan.tables.release_after_flush();
@@ -136,18 +136,16 @@ Result<> Vm::State::apply(BindPlan& plan, AsOwner& owner) {
   return {};
 }
 
-void Vm::State::account(BindPlan& plan, Duration run) {
+void Vm::State::account(BindPlan& plan, BindMode mode, const Result<>& result, Duration run) {
   const ReserveStatistics& pages = plan.tables.statistics();
   plan.statistics.pages_reserved = pages.reserved;
   plan.statistics.pages_used = pages.used;
   plan.statistics.pages_returned = pages.reserved - pages.used;
+  plan.statistics.pages_emptied = pages.retired;
   plan.statistics.run = run;
-  ++binds;
-  total.pages_reserved += plan.statistics.pages_reserved;
-  total.pages_used += plan.statistics.pages_used;
-  total.pages_returned += plan.statistics.pages_returned;
-  total.prepare = total.prepare + plan.statistics.prepare;
-  total.run = total.run + run;
+  if (plan.owner == MappingOwner::kKernel) return kernel_binds.add(plan.statistics);
+  binds.add({plan.op.type, mode, plan.op.range,
+             result ? std::nullopt : std::optional(result.error()), plan.statistics});
 }
 
 Result<> Vm::bind_now(BindOp op) {
@@ -172,6 +170,7 @@ void Vm::unmap_whole(GpuRange range) noexcept {
   BindPlan plan;
   plan.op.type = BindType::kUnmap;
   plan.op.range = range;
+  plan.owner = MappingOwner::kKernel;
   plan.tables = TableReserve(state_->device.pages);
   const Result<> unmapped = run(plan, BindMode::kSync);
   PANTRY_CHECK(unmapped.has_value());

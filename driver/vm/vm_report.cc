@@ -40,9 +40,21 @@ Vm::TableView Vm::tables() const {
   const auto by_level = state_->table->tables_by_level();
   for (std::size_t level = 0; level < view.tables_by_level.size(); ++level)
     view.tables_by_level[level] = by_level[level];
-  view.binds = state_->binds;
-  view.total = state_->total;
+  view.binds = state_->binds.count();
+  view.total = state_->binds.total();
+  view.kernel = state_->kernel_binds;
   return view;
+}
+
+std::vector<BindRecord> Vm::latest_binds() const {
+  std::vector<BindRecord> records(BindHistory::kKept);
+  std::size_t count = 0;
+  {
+    MutexLock lock(state_->operation);
+    count = state_->binds.latest(std::span<BindRecord, BindHistory::kKept>(records));
+  }
+  records.resize(count);
+  return records;
 }
 
 std::optional<Vm::Translation> Vm::translate(GpuVa va) const {

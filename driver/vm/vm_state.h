@@ -32,7 +32,8 @@ struct Vm::State {
   // Performs a bind on tree and table. Fails for what the plan or the VM's state says, never for
   // memory.
   Result<> apply(BindPlan& plan, AsOwner& owner) PANTRY_REQUIRES(operation, signalling);
-  void account(BindPlan& plan, Duration run) PANTRY_REQUIRES(operation);
+  void account(BindPlan& plan, BindMode mode, const Result<>& result, Duration run)
+      PANTRY_REQUIRES(operation);
 
   VmDevice& device;
   const Kind kind;
@@ -53,8 +54,8 @@ struct Vm::State {
   mutable Mutex operation;
   VaSpace space PANTRY_GUARDED_BY(operation);
   std::optional<ArmLpaeS1Table> table PANTRY_GUARDED_BY(operation);
-  std::uint64_t binds PANTRY_GUARDED_BY(operation) = 0;
-  BindStatistics total PANTRY_GUARDED_BY(operation);
+  BindHistory binds PANTRY_GUARDED_BY(operation);          // the client's
+  BindStatistics kernel_binds PANTRY_GUARDED_BY(operation);  // the sum of the driver's own
 };
 
 }  // namespace pantry::driver

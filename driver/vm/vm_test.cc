@@ -125,6 +125,46 @@ TEST_EACH_EXECUTOR(VmTest, TablePagesComeBack) {
   EXPECT_EQ(rig.pages.statistics().lent, 1u);
 }
 
+TEST_EACH_EXECUTOR(VmTest, ItsLatestBindsAreKnownApartFromTheKernels) {
+  const Ref<Vm> vm = rig.new_vm();
+  const Ref<Buffer> buffer = rig.new_buffer(4 * kMiB);
+  {
+    const KernelMapping own = vm->map_kernel(0x2000, Prot::kNone).value();
+    EXPECT_EQ(vm->tables().kernel.pages_used, 3u);
+  }
+  EXPECT_EQ(vm->tables().kernel.pages_emptied, 3u);
+  EXPECT_EQ(vm->tables().binds, 0u);
+  EXPECT_TRUE(vm->latest_binds().empty());
+
+  const GpuRange block = GpuRange::of_size({0x40000000}, 2 * kMiB);
+  ASSERT_TRUE(vm->bind_now(VmRig::map(block.first, 2 * kMiB, buffer, 0, Prot::kNone)));
+  BindOp failing = VmRig::map({0x1000}, 0x1000, buffer, 0, Prot::kNone);
+  failing.fails_with = Errno::kInval;
+  EXPECT_FALSE(vm->bind_now(failing));
+  ASSERT_TRUE(vm->bind_now(VmRig::unmap(block.first, 2 * kMiB)));
+  std::vector<BindRecord> binds = vm->latest_binds();
+  ASSERT_EQ(binds.size(), 3u);
+  EXPECT_EQ(binds[0].type, BindType::kMap);
+  EXPECT_EQ(binds[0].range, block);
+  EXPECT_EQ(binds[0].error, std::nullopt);
+  EXPECT_EQ(binds[0].statistics.pages_reserved, 3u);
+  EXPECT_EQ(binds[0].statistics.pages_used, 2u);
+  EXPECT_EQ(binds[0].statistics.pages_returned, 1u);
+  EXPECT_EQ(binds[0].statistics.pages_emptied, 0u);
+  EXPECT_EQ(binds[1].error, Errno::kInval);
+  EXPECT_EQ(binds[2].type, BindType::kUnmap);
+  EXPECT_EQ(binds[2].statistics.pages_used, 0u);
+  EXPECT_EQ(binds[2].statistics.pages_emptied, 2u);
+
+  for (std::uint64_t i = 0; i < BindHistory::kKept; ++i)
+    ASSERT_TRUE(vm->bind_now(VmRig::unmap({i * kPageSize}, kPageSize)));
+  binds = vm->latest_binds();
+  ASSERT_EQ(binds.size(), BindHistory::kKept);
+  EXPECT_EQ(binds.front().range->first, GpuVa{0});
+  EXPECT_EQ(binds.back().range->first, GpuVa{(BindHistory::kKept - 1) * kPageSize});
+  EXPECT_EQ(vm->tables().binds, BindHistory::kKept + 3);
+}
+
 // What the device looks up once the region is unlocked is what the bind has left, also right away.
 TEST_EACH_EXECUTOR(VmTest, EntriesAreWrittenBeforeTheFlush) {
   const Ref<Vm> vm = rig.new_vm();

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+//
+// What a VM remembers of its client's binds, for reports: the latest ones, and the sum of all.
+// Adding is part of running a bind, so it allocates nothing.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "driver/vm/bind_plan.h"
+
+namespace pantry::driver {
+
+struct BindRecord {
+  BindType type = BindType::kSyncOnly;
+  BindMode mode = BindMode::kSync;
+  std::optional<GpuRange> range;
+  std::optional<Errno> error;
+  BindStatistics statistics;
+};
+
+class BindHistory {
+ public:
+  static constexpr std::size_t kKept = 64;
+
+  void add(const BindRecord& record) noexcept {
+    ring_[count_++ % kKept] = record;
+    total_.add(record.statistics);
+  }
+  std::uint64_t count() const { return count_; }
+  const BindStatistics& total() const { return total_; }
+  // Copies the latest, oldest first; returns how many.
+  std::size_t latest(std::span<BindRecord, kKept> to) const noexcept {
+    const std::size_t kept = std::min<std::uint64_t>(count_, kKept);
+    for (std::size_t i = 0; i < kept; ++i) to[i] = ring_[(count_ - kept + i) % kKept];
+    return kept;
+  }
+
+ private:
+  std::array<BindRecord, kKept> ring_;
+  std::uint64_t count_ = 0;
+  BindStatistics total_;
+};
+
+}  // namespace pantry::driver
