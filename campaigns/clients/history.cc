@@ -269,24 +269,24 @@ void History::bind_async_step(Dice& dice, uint32_t number) {
   tell_syncs(first);
   tell_syncs(last);
   tell("vm=%u", request.vm_id);
-  if (call("VM_BIND async", DRM_IOCTL_PANTHOR_VM_BIND, &request) == 0) wait_and_tell(done.handle);
+  if (call("VM_BIND async", DRM_IOCTL_PANTHOR_VM_BIND, &request) == 0) tell("fence=%d", finish(done.handle));
   tell("count=%u", request.ops.count);
   drmSyncobjDestroy(device_.fd(), done.handle);
 }
 
 void History::group_step(Dice& dice, uint32_t number) {
-  uint32_t& group = number < 4 ? groups_[0] : groups_[dice.roll(groups_.size())];
-  if (group == 0) return create_group(dice, group);
+  Group& group = number < 4 ? groups_[0] : groups_[dice.roll(groups_.size())];
+  if (group.handle == 0) return create_group(dice, group);
   drm_panthor_group_destroy request{};
-  request.group_handle = dice.one_in(6) ? static_cast<uint32_t>(dice.roll(6)) : group;
+  request.group_handle = dice.one_in(6) ? static_cast<uint32_t>(dice.roll(6)) : group.handle;
   request.pad = dice.one_in(12) ? 1 : 0;
   tell("group=%u pad=%u", request.group_handle, request.pad);
   if (call("GROUP_DESTROY", DRM_IOCTL_PANTHOR_GROUP_DESTROY, &request) != 0) return;
-  for (uint32_t& other : groups_)
-    if (other == request.group_handle) other = 0;
+  for (Group& other : groups_)
+    if (other.handle == request.group_handle) other = {};
 }
 
-void History::create_group(Dice& dice, uint32_t& group) {
+void History::create_group(Dice& dice, Group& group) {
   const uint32_t rings[] = {4096, 4096, 4096, 65536, 8192};
   const uint32_t odd_rings[] = {0, 2048, 4097, 131072};
   std::vector<drm_panthor_queue_create> queues(1 + dice.roll(3));
@@ -314,7 +314,7 @@ void History::create_group(Dice& dice, uint32_t& group) {
        static_cast<unsigned long long>(request.tiler_core_mask), request.pad);
   if (call("GROUP_CREATE", DRM_IOCTL_PANTHOR_GROUP_CREATE, &request) != 0) return;
   tell("group=%u", request.group_handle);
-  group = request.group_handle;
+  group = {request.group_handle, request.vm_id};
 }
 
 Assembler History::random_stream(Dice& dice) {
@@ -353,19 +353,26 @@ void History::submit_step(Dice& dice, uint32_t number) {
   std::vector<std::vector<drm_panthor_sync_op>> syncs(1 + dice.roll(2));
   std::vector<uint32_t> done;
   const uint32_t group = group_handle(dice);
+  // Of two jobs, one waits for the other, or the first cannot fail: else it is up to the time that the first takes to fail
+  // whether the second is in the ring by then, and so ends with the same error, or not, and is cancelled.
+  const bool in_turn = dice.one_in(2);
   for (std::size_t i = 0; i < syncs.size(); ++i) {
-    const Assembler stream = random_stream(dice);
+    const bool harmless = !in_turn && i + 1 < syncs.size();
+    const Assembler stream = harmless ? Assembler().nop().publish() : random_stream(dice);
     drm_panthor_queue_submit job{};
     job.queue_index = static_cast<uint32_t>(dice.one_in(15) ? dice.roll(33) : 0);
     job.stream_size = stream.size_bytes();
     job.stream_addr = kCodeVa + (number * 2 + i) * kStreamBytes % kCodeBytes;
     for (const Space& space : spaces_)
       if (space.code != nullptr) memcpy(space.code + (job.stream_addr - kCodeVa), stream.words().data(), job.stream_size);
-    if (dice.one_in(15)) job.stream_size = job.stream_size == 0 ? 4 : dice.pick({0u, 4u, job.stream_size + 8});
-    if (dice.one_in(25)) job.stream_addr = dice.pick({uint64_t{0}, kCodeVa + 4, kWindowVa, uint64_t{1} << 48});
+    if (!harmless && dice.one_in(15)) job.stream_size = job.stream_size == 0 ? 4 : dice.pick({0u, 4u, job.stream_size + 8});
+    if (!harmless && dice.one_in(25)) job.stream_addr = dice.pick({uint64_t{0}, kCodeVa + 4, kWindowVa, uint64_t{1} << 48});
     if (dice.one_in(40)) job.pad = 1;
     syncs[i].push_back(signal_of_its_own());
     done.push_back(syncs[i].back().handle);
+    if (in_turn && i != 0) syncs[i].push_back({0, done[i - 1], 0});
+    // Two queues at once would write as they please.
+    if (i != 0) syncs[i].push_back({0, done[i - 1], 0});
     if (dice.one_in(3)) syncs[i].push_back(random_sync(dice, number));
     job.syncs = array_of(syncs[i]);
     jobs.push_back(job);
@@ -378,19 +385,47 @@ void History::submit_step(Dice& dice, uint32_t number) {
   drm_panthor_group_submit request{group, dice.one_in(40) ? 1u : 0u, array_of(jobs)};
   tell("group=%u pad=%u", request.group_handle, request.pad);
   const bool is_in = call("GROUP_SUBMIT", DRM_IOCTL_PANTHOR_GROUP_SUBMIT, &request) == 0;
+  bool has_failed = false;
   for (const uint32_t syncobj : done) {
-    if (is_in) wait_and_tell(syncobj);
+    if (is_in) {
+      const int status = finish(syncobj);
+      // A job behind one that failed was in the ring by then, and shares its error, or was not, and is cancelled.
+      if (has_failed && status < 0)
+        tell("fence=failed");
+      else
+        tell("fence=%d", status);
+      has_failed |= status < 0;
+    }
     drmSyncobjDestroy(device_.fd(), syncobj);
   }
+  if (has_failed) destroy_neighbours(group);
 }
 
-void History::wait_and_tell(uint32_t syncobj) {
+int History::finish(uint32_t syncobj) {
   uint32_t handle = syncobj;
-  if (drmSyncobjWait(device_.fd(), &handle, 1, now_ns() + kLimit, 0, nullptr) != 0) return tell("wait=%d", errno);
   int fd = -1;
-  if (drmSyncobjExportSyncFile(device_.fd(), syncobj, &fd) != 0) return tell("export=%d", errno);
-  tell("fence=%d", sync_file_status(fd));
-  close(fd);
+  if (drmSyncobjWait(device_.fd(), &handle, 1, now_ns() + kLimit, 0, nullptr) != 0) {
+    tell("wait=%d", errno);
+  } else if (drmSyncobjExportSyncFile(device_.fd(), syncobj, &fd) != 0) {
+    tell("export=%d", errno);
+  } else {
+    const int status = sync_file_status(fd);
+    close(fd);
+    return status;
+  }
+  return 0;
+}
+
+// A fault of a space is also that of the groups which sit on a slot just then, busy or not.
+void History::destroy_neighbours(uint32_t faulty) {
+  const auto one = std::find_if(groups_.begin(), groups_.end(), [&](const Group& group) { return group.handle == faulty; });
+  if (one == groups_.end()) return;
+  for (Group& other : groups_) {
+    if (other.handle == 0 || other.handle == faulty || other.space != one->space) continue;
+    drm_panthor_group_destroy request{other.handle, 0};
+    call("GROUP_DESTROY", DRM_IOCTL_PANTHOR_GROUP_DESTROY, &request);
+    other = {};
+  }
 }
 
 void History::syncobj_step(Dice& dice, uint32_t number) {
@@ -506,12 +541,12 @@ void History::tell_state() {
   for (const Buffer& buffer : buffers_)
     if (buffer.memory != nullptr)
       tell("bo%u=%016llx", buffer.handle, static_cast<unsigned long long>(hash_of(buffer.memory, buffer.size)));
-  for (const uint32_t group : groups_) {
-    if (group == 0) continue;
+  for (const Group& group : groups_) {
+    if (group.handle == 0) continue;
     drm_panthor_group_get_state request{};
-    request.group_handle = group;
+    request.group_handle = group.handle;
     const int error = drmIoctl(device_.fd(), DRM_IOCTL_PANTHOR_GROUP_GET_STATE, &request) == 0 ? 0 : errno;
-    tell("group%u=%d:%#x:%#x", group, error, request.state, request.fatal_queues);
+    tell("group%u=%d:%#x:%#x", group.handle, error, request.state, request.fatal_queues);
   }
   for (const Space& space : spaces_) {
     if (space.id == 0) continue;
@@ -535,8 +570,8 @@ uint32_t History::buffer_handle(Dice& dice) {
 
 uint32_t History::group_handle(Dice& dice) {
   if (dice.one_in(15)) return static_cast<uint32_t>(dice.roll(6));
-  const uint32_t picked = groups_[dice.roll(groups_.size())];
-  return picked != 0 ? picked : groups_[0];
+  const Group& picked = groups_[dice.roll(groups_.size())];
+  return picked.handle != 0 ? picked.handle : groups_[0].handle;
 }
 
 uint32_t History::syncobj_handle(Dice& dice) {

@@ -39,6 +39,11 @@ class History {
     uint8_t* memory = nullptr;  // nullptr: cannot be mapped
   };
 
+  struct Group {
+    uint32_t handle = 0;
+    uint32_t space = 0;  // its VM's id at creation
+  };
+
   using Step = void (History::*)(Dice& dice, uint32_t number);
   struct Kind {
     unsigned weight;
@@ -59,14 +64,16 @@ class History {
 
   void create_space(Dice& dice, Space& space);
   void create_buffer(Dice& dice, Buffer& buffer);
-  void create_group(Dice& dice, uint32_t& group);
+  void create_group(Dice& dice, Group& group);
   uint8_t* map(uint32_t handle, uint64_t size);
   drm_panthor_vm_bind_op random_op(Dice& dice);
   std::vector<drm_panthor_vm_bind_op> random_ops(Dice& dice);
   drm_panthor_sync_op signal_of_its_own();
   drm_panthor_sync_op random_sync(Dice& dice, uint32_t number);
   gpu::Assembler random_stream(Dice& dice);
-  void wait_and_tell(uint32_t syncobj);
+  // The status of its fence when it has one: 1 or a negative errno; else 0.
+  int finish(uint32_t syncobj);
+  void destroy_neighbours(uint32_t faulty);
   void tell_ops(const std::vector<drm_panthor_vm_bind_op>& ops);
   void tell_syncs(const std::vector<drm_panthor_sync_op>& syncs);
   void tell_state();
@@ -85,7 +92,7 @@ class History {
   gpu::Device device_;
   std::array<Space, 2> spaces_{};
   std::array<Buffer, 4> buffers_{};
-  std::array<uint32_t, 3> groups_{};
+  std::array<Group, 3> groups_{};
   std::array<uint32_t, 3> syncobjs_{};
   std::string line_;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "driver/sched/job_queue.h"
 
+#include <atomic>
 #include <new>
 
 #include "base/check.h"
@@ -27,6 +28,8 @@ class Job::DoneFence final : public DerivedFence {
   const char* driver_name() const noexcept override { return "drm_sched"; }
   const char* timeline_name() const noexcept override { return timeline_name_; }
   void finish(TimePoint now, int error) noexcept { signal_in_turn(now, error); }
+  // Null until its job is pushed. Only to compare: the queue may be gone.
+  std::atomic<const JobQueueState*> queue{nullptr};
 
  private:
   void after_signal() noexcept override { job_.queue_->job_finished(job_); }
@@ -97,6 +100,7 @@ void JobQueueState::push(Ref<Job> job) noexcept {
   MutexLock lock(mutex_);
   PANTRY_CHECK(!job->queue_);
   job->queue_ = this;
+  static_cast<Job::DoneFence&>(*job->done_).queue.store(this, std::memory_order_relaxed);
   waiting_.append(*job.detach());
   lane_.queue(*this);
 }
@@ -188,10 +192,18 @@ JobQueueState::Next JobQueueState::take_next() noexcept {
   return {&job, killed_};
 }
 
+// A job before it in the same queue need not be waited for: it has started, and the hardware takes
+// them in turn.
+bool JobQueueState::is_own(const Fence& fence) const noexcept {
+  const auto* const done = dynamic_cast<const Job::DoneFence*>(&fence);
+  return done && done->queue.load(std::memory_order_relaxed) == this;
+}
+
 bool JobQueueState::head_has_its_dependencies() noexcept {
   Job& job = *waiting_.first();
   for (; job.next_dependency_ < job.dependencies_.size(); ++job.next_dependency_) {
-    if (job.dependencies_[job.next_dependency_]->add_callback(job)) {
+    Fence& dependency = *job.dependencies_[job.next_dependency_];
+    if (!is_own(dependency) && dependency.add_callback(job)) {
       // It may have been called already, and then waits for our lock.
       head_ = Head::kWaitsForDependency;
       return false;

@@ -51,6 +51,8 @@ class JobQueueState final : private Work {
   // The next job that may start, or, once killed, be finished; it is in started_ then. Null: none
   // for now.
   Next take_next() noexcept;
+  // The fence of a job that this queue has, or had.
+  bool is_own(const Fence& fence) const noexcept;
   bool head_has_its_dependencies() noexcept PANTRY_REQUIRES(mutex_);
   bool head_may_go() const noexcept PANTRY_REQUIRES(mutex_);
   void launch(const Next& next) noexcept PANTRY_SIGNALLING;

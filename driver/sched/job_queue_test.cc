@@ -111,6 +111,30 @@ TEST(JobQueue, AJobWaitsForItsDependenciesAndNotForTheirSuccess) {
   });
 }
 
+// So both are in the ring at once. A job of another queue is waited for.
+TEST(JobQueue, AJobDoesNotWaitForOneOfItsOwnQueue) {
+  for_each_executor(1, [](Executor& executor) {
+    Rig rig(executor, JobQueue::kUnlimited);
+    Rig other(executor, JobQueue::kUnlimited);
+    const auto hardware = make_ref<TestFence>();
+    Ref<Job> first = test_job(0, [&]() -> Job::Started { return {hardware}; });
+    Ref<Job> second = test_job(0, [] { return kDone; });
+    Ref<Job> elsewhere = test_job(0, [] { return kDone; });
+    ASSERT_TRUE(second->add_dependency(first->done()));
+    ASSERT_TRUE(elsewhere->add_dependency(first->done()));
+    const Ref<Fence> second_done = second->done();
+    const Ref<Fence> elsewhere_done = elsewhere->done();
+    rig.queue.push(std::move(first));
+    rig.queue.push(std::move(second));
+    other.queue.push(std::move(elsewhere));
+    EXPECT_TRUE(wait_for(*second_done, TimePoint::never()));
+    executor.clock().sleep(microseconds(10));
+    EXPECT_FALSE(elsewhere_done->signalled());
+    hardware->signal(rig.now(), 0);
+    EXPECT_TRUE(wait_for(*elsewhere_done, TimePoint::never()));
+  });
+}
+
 TEST(JobQueue, HardwareFinishesAJobWithItsError) {
   for_each_executor(1, [](Executor& executor) {
     Rig rig(executor, JobQueue::kUnlimited);
