@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A program on one of the two drivers, with everything that it starts."""
+"""A program under its host, with everything that it starts."""
 import os
 import selectors
 import signal

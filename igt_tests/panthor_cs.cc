@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 
+#include <sys/mman.h>
+
 #include <cerrno>
 #include <cstdlib>
 
 #include "igt_tests/harness/igt.h"
 #include "igt_tests/lib/bench.h"
 #include "igt_tests/lib/cases.h"
+#include "igt_tests/lib/pulse.h"
 
 IGT_TEST_DESCRIPTION("What command streams do, instruction by instruction.");
 
@@ -236,27 +239,70 @@ void sync_wait_satisfied(const Device& device) {
 
 void timestamps(const Device& device) {
   Bench bench(device);
-  for (uint32_t i = 0; i < 8; ++i) bench.set_result(i, 0);
+  constexpr uint64_t kUntouched = 0xDEAD'BEEF'DEAD'BEEF;
+  for (uint32_t i = 0; i < 8; ++i) bench.set_result(i, 0xDEADBEEF);
   Assembler stream;
   stream.move48(kAddr, bench.result_va(0)).store_state(State::kTimestamp, kAddr, 0);
   stream.store_state(State::kCycleCount, kAddr, 8);
   stream.move32(kA, 2000);
   const size_t top = stream.here();
   stream.add32(kA, kA, -1).branch_back(Condition::kNotEqual, kA, top);
-  stream.store_state(State::kTimestamp, kAddr, 16).publish();
+  stream.store_state(State::kTimestamp, kAddr, 16);
+  stream.store_state(State::kCycleCount, kAddr, 24).publish();
   bench.run_ok(stream);
-  const uint64_t first = uint64_t{bench.result(1)} << 32 | bench.result(0);
-  const uint64_t last = uint64_t{bench.result(5)} << 32 | bench.result(4);
-  igt_assert_neq(first, 0);
-  igt_assert_lte(first, last);
+  const auto stored = [&](uint32_t place) {
+    return uint64_t{bench.result(2 * place + 1)} << 32 | bench.result(2 * place);
+  };
+  for (uint32_t place = 0; place < 4; ++place) igt_assert_neq(stored(place), kUntouched);
+  igt_assert_neq(stored(0), 0);
+  igt_assert_lt(stored(0), stored(2));
+  // The cycles stand still unless the driver has switched their counter on, which it need not do.
+  igt_assert_lte(stored(1), stored(3));
 }
 
-// The second one finds nothing left to clean.
-void flush_counts(const Device& device) {
+// The register that counts flushes, as every client may read it.
+class FlushId {
+ public:
+  explicit FlushId(const Device& device)
+      : page_(mmap(nullptr, kPage, PROT_READ, MAP_SHARED, device.fd(),
+                   static_cast<off_t>(DRM_PANTHOR_USER_FLUSH_ID_MMIO_OFFSET))) {
+    igt_assert(page_ != MAP_FAILED);
+  }
+  ~FlushId() { munmap(page_, kPage); }
+  FlushId(const FlushId&) = delete;
+  FlushId& operator=(const FlushId&) = delete;
+
+  uint32_t read() const { return *static_cast<volatile uint32_t*>(page_); }
+  uint32_t flushes_since(uint32_t id) const { return (read() - id) & 0x00FF'FFFF; }
+
+ private:
+  void* page_;
+};
+
+// The second one finds nothing left to clean, and counts all the same.
+void flush_twice(const Device& device) {
   Bench bench(device);
   bench.store32(bench.result_va(0), 1);
-  bench.run_ok(Assembler().publish().publish());
   igt_assert_eq(bench.result(0), 1);
+  // The id cannot be read while the GPU sleeps, so something runs all the time.
+  Bench awake(device);
+  Pulse pulse(device, kPlay);
+  pulse.map_into(awake.vm());
+  awake.group().submit(0, pulse.stream(), {});
+  pulse.expect_start();
+  const FlushId id(device);
+  const uint32_t old = id.read();
+  bench.run_ok(Assembler().publish());
+  igt_assert_lt(0, id.flushes_since(old));
+  // A job that says when its data was last flushed is spared the driver's own flush.
+  const uint32_t before = id.read();
+  const Syncobj done = Syncobj::create(device);
+  Jobs jobs;
+  jobs.add(0, bench.place(Assembler().publish().publish()), Syncs().signal(done));
+  jobs.submits().back().latest_flush = old;
+  igt_assert_eq(bench.group().try_submit(jobs), 0);
+  igt_assert_eq(done.finish(kPatience), 1);
+  igt_assert_lte(2, id.flushes_since(before));
 }
 
 void error_barrier(const Device& device) {
@@ -299,8 +345,8 @@ constexpr Case kCases[] = {
     {"sync-objects-32", "SYNC_SET32 and SYNC_ADD32.", sync_objects_32},
     {"sync-objects-64", "SYNC_SET64 and SYNC_ADD64.", sync_objects_64},
     {"sync-wait-satisfied", "A wait whose condition holds goes on.", sync_wait_satisfied},
-    {"timestamps", "Time does not run backwards.", timestamps},
-    {"flush-twice", "A flush behind a flush.", flush_counts},
+    {"timestamps", "Time goes on, and cycles do not run backwards.", timestamps},
+    {"flush-twice", "Each flush moves the flush id, even with nothing to clean.", flush_twice},
     {"error-barrier", "A barrier without an error.", error_barrier},
     {"copy-a-page", "1024 words through 16 registers.", copy_a_page},
 };

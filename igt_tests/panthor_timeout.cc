@@ -12,7 +12,8 @@ using namespace gpu;
 
 namespace {
 
-constexpr int64_t kLeast = 4 * kSecond;  // a job has 5 s; clocks may differ
+constexpr int64_t kLimit = 5 * kSecond;  // what a job has
+constexpr int64_t kLeast = 4 * kSecond;  // clocks may differ
 
 void expect_timed_out(Bench& bench, const Syncobj& done, int64_t start) {
   igt_assert_eq(done.finish(kPatience), -ETIMEDOUT);
@@ -74,18 +75,26 @@ void endless_wait(const Device& device) {
   igt_assert_eq(bench.result(8), 0);
 }
 
-// Waiting for a fence is no running: however long it takes, nothing times out.
+// Waiting for a fence is no running: though both gates together are closed for longer than a job
+// may run, nothing times out, neither the job behind them nor the second gate's own.
 void waiting_for_a_fence_is_free(const Device& device) {
+  // A gate itself must be opened before its own job's time is up.
+  constexpr int64_t kClosed = 3 * kSecond;
   Bench bench(device);
-  const Syncobj timeline = Syncobj::create(device);
-  Gate gate(device);
+  Gate first(device);
+  Gate second(device, Syncs().wait(first.fence()));
   const Syncobj done = Syncobj::create(device);
+  bench.set_result(0, 0);
+  const int64_t start = now_ns();
   bench.group().submit(0, bench.place(Assembler().store_value(bench.result_va(0), 7).publish()),
-                       Syncs().wait(gate.fence()).signal(done));
-  // The gate itself must be opened before its own job's time is up.
-  sleep_ns(4 * kSecond);
+                       Syncs().wait(second.fence()).signal(done));
+  sleep_ns(kClosed);
   igt_assert_eq(done.wait(0), ETIME);
-  gate.open_and_finish();
+  first.open_and_finish();
+  sleep_ns(kClosed);
+  igt_assert_eq(done.wait(0), ETIME);
+  igt_assert_lt(kLimit, now_ns() - start);
+  second.open_and_finish();
   igt_assert_eq(done.finish(kPatience), 1);
   igt_assert_eq(bench.result(0), 7);
   igt_assert_eq(bench.group().state().state, 0);

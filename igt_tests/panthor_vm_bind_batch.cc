@@ -14,6 +14,15 @@ namespace {
 
 void bind_async(Bench& bench, Binds& binds) { igt_assert_eq(bench.vm().bind_async(binds), 0); }
 
+// Whatever was queued before has run.
+void flush_bind_queue(Bench& bench) {
+  const Syncobj done = Syncobj::create(bench.device());
+  Binds binds;
+  binds.sync_only(Syncs().signal(done));
+  bind_async(bench, binds);
+  igt_assert_eq(done.finish(kPatience), 1);
+}
+
 void batch_in_order(const Device& device) {
   Bench bench(device);
   Bo a = Bo::create(device, 8 * kPage);
@@ -82,8 +91,9 @@ void batch_wait_on_later_signal(const Device& device) {
   binds.map(bo, 0, kPlay, kPage, 0, Syncs().wait(link))
       .map(bo, kPage, kPlay + kPage, kPage, 0, Syncs().signal(link));
   igt_assert_eq(bench.vm().bind_async(binds), EINVAL);
-  // Nothing of it has happened.
   igt_assert_eq(link.wait(0), EINVAL);
+  flush_bind_queue(bench);
+  bench.expect_load_fault(kPlay);
   bench.expect_load_fault(kPlay + kPage);
 }
 
@@ -100,8 +110,10 @@ void failing_batch_queues_nothing(const Device& device) {
   binds.map(bo, 0, kPlay, kPage, 0, Syncs().signal(done)).raw(bad);
   igt_assert_eq(bench.vm().bind_async(binds), EINVAL);
   igt_assert_eq(done.wait(0), EINVAL);
+  flush_bind_queue(bench);
   igt_assert_eq(bench.vm().state(), DRM_PANTHOR_VM_STATE_USABLE);
   bench.expect_load_fault(kPlay);
+  bench.expect_load_fault(kPlay + kPage);
 }
 
 void sync_only(const Device& device) {
@@ -191,11 +203,7 @@ void no_syncs(const Device& device) {
   Binds binds;
   binds.map(bo, 0, kPlay, kPage, 0, {});
   bind_async(bench, binds);
-  const Syncobj done = Syncobj::create(device);
-  Binds fence;
-  fence.sync_only(Syncs().signal(done));
-  bind_async(bench, fence);
-  igt_assert_eq(done.finish(kPatience), 1);
+  flush_bind_queue(bench);
   igt_assert_eq(bench.load32(kPlay), 12);
 }
 

@@ -115,6 +115,11 @@ constexpr Variant kVariants[] = {
     {"split-async", "blocks that are cut, asynchronous", 512, 3, Mode::kAsync},
 };
 
+constexpr Variant kPages = kVariants[0];
+constexpr Variant kCutBlocks = kVariants[3];
+
+enum class Request { kUnmap, kReplace };
+
 constexpr uint32_t kUnits = 9;
 
 // The request in pages, its edges moved where they are its own.
@@ -161,6 +166,59 @@ void run_unmap_case(const Device& device, const UnmapCase& each, const Variant& 
   model.check_mapped();
   model.unmap(variant.mode, request.first, request.end - request.first);
   model.check();
+}
+
+struct RightsCase {
+  const char* name;
+  const char* purpose;
+  uint32_t old_flags;
+  uint32_t new_flags;  // of what replaces the middle
+};
+
+// NOEXEC is not among them: only shaders execute, streams are read.
+constexpr RightsCase kRightsCases[] = {
+    {"readonly", "read-only", kReadOnly, 0},
+    {"writable", "writable", 0, kReadOnly},
+};
+
+// That the GPU reads `tag` there, and writes if it may.
+void check_rights(Bench& bench, uint64_t va, uint32_t flags, uint32_t tag) {
+  igt_assert_eq(bench.load32(va), tag);
+  if ((flags & kReadOnly) != 0) {
+    bench.expect_store_fault(va);
+    igt_assert_eq(bench.load32(va), tag);
+  } else {
+    bench.store32(va, ~tag);
+    igt_assert_eq(bench.load32(va), ~tag);
+    bench.store32(va, tag);
+  }
+}
+
+// What is left on both sides of a hole, or of another mapping, keeps the rights of the whole.
+void run_rights_case(const Device& device, const RightsCase& each, const Variant& variant,
+                     Request request) {
+  Bench bench(device);
+  const Span old{2 * variant.unit, 6 * variant.unit};
+  const Span middle = in_pages(variant, {2, 6}, {3, 5});
+  Bo bo = Bo::create(device, (old.end - old.first) * kPage);
+  Bo other = Bo::create(device, (middle.end - middle.first) * kPage);
+  bo.tag_pages(0x5000);
+  other.tag_pages(0x7000);
+  const uint64_t middle_va = kPlay + middle.first * kPage;
+  bench.vm().map_part(bo, 0, kPlay + old.first * kPage, bo.size(), each.old_flags);
+  if (request == Request::kUnmap)
+    bench.vm().unmap(middle_va, other.size());
+  else
+    bench.vm().map_part(other, 0, middle_va, other.size(), each.new_flags);
+  for (const uint32_t page : {old.first, middle.first - 1, middle.end, old.end - 1})
+    check_rights(bench, kPlay + page * kPage, each.old_flags, 0x5000 + page - old.first);
+  for (const uint32_t page : {middle.first, middle.end - 1}) {
+    const uint64_t va = kPlay + page * kPage;
+    if (request == Request::kUnmap)
+      bench.expect_load_fault(va);
+    else
+      check_rights(bench, va, each.new_flags, 0x7000 + page - middle.first);
+  }
 }
 
 void several_old_mappings(const Device& device, Mode mode) {
@@ -246,6 +304,21 @@ igt_main {
       igt_describe_f("Unmap %s (%s).", each.purpose, variant.purpose);
       igt_subtest_f("unmap-%s-%s", each.name, variant.name) {
         run_unmap_case(*device, each, variant);
+      };
+    }
+  }
+
+  for (const Variant& variant : {kPages, kCutBlocks}) {
+    for (const RightsCase& each : kRightsCases) {
+      igt_describe_f("What an unmap leaves of a %s mapping is %s (%s).", each.purpose, each.purpose,
+                     variant.purpose);
+      igt_subtest_f("unmap-keeps-rights-%s-%s", each.name, variant.name) {
+        run_rights_case(*device, each, variant, Request::kUnmap);
+      };
+      igt_describe_f("What a map leaves of a %s mapping is %s (%s).", each.purpose, each.purpose,
+                     variant.purpose);
+      igt_subtest_f("map-keeps-rights-%s-%s", each.name, variant.name) {
+        run_rights_case(*device, each, variant, Request::kReplace);
       };
     }
   }

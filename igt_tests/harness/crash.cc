@@ -39,8 +39,6 @@ constexpr int kMaxFrames = 64;
 // Where a fault goes. Only the main thread of the program (or of a child) sets it.
 sigjmp_buf* crash_target = nullptr;
 
-bool on_main_thread() { return syscall(SYS_gettid) == getpid(); }
-
 // write(2) whose result nobody can do anything about.
 void put(const char* text) {
   ssize_t ignored = write(STDERR_FILENO, text, strlen(text));
@@ -91,6 +89,8 @@ Outcome run_catching(BodyRef body) {
 }
 
 }  // namespace
+
+bool on_main_thread() { return syscall(SYS_gettid) == getpid(); }
 
 void install_crash_handlers() {
   void* stack =

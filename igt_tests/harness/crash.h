@@ -30,6 +30,9 @@ class BodyRef {
   void (*call_)(void*);
 };
 
+// Of this process: a child of igt_fork has its own. Callable from a signal handler.
+bool on_main_thread();
+
 void install_crash_handlers();
 
 // Runs the body; an Outcome thrown, a foreign exception (a failure) and a crash become the return

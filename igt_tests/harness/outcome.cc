@@ -3,7 +3,6 @@
 #include "igt_tests/harness/outcome.h"
 
 #include <pthread.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -19,8 +18,6 @@ namespace igt {
 namespace {
 
 std::atomic<bool> thread_failed{false};
-
-bool on_main_thread() { return syscall(SYS_gettid) == getpid(); }
 
 void log_errno(int number) {
   if (number != 0) igt_critical("Last errno: %d, %s\n", number, strerror(number));

@@ -21,8 +21,8 @@
 namespace igt {
 namespace {
 
-// Where in the program the main thread is. Blocks nest in one way only, and Program::enter() checks
-// it.
+// Where in the program the main thread is. Blocks nest in one way only, which
+// Program::require_inside() checks.
 enum class Inside { kNothing, kFixture, kSubtest, kContainer, kDynamic, kSimpleTest };
 
 // Everything a test program knows of itself. One per process, main thread only.
@@ -43,7 +43,6 @@ struct Program {
 
   bool matched = false;  // --run-subtest has chosen something
   int passed = 0;
-  int skipped = 0;
   int failed = 0;
   int first_failure = kExitSuccess;  // exit code
 
@@ -56,7 +55,6 @@ struct Program {
         ++passed;
         return;
       case Result::kSkip:
-        ++skipped;
         return;
       case Result::kFail:
       case Result::kCrash:

@@ -16,6 +16,7 @@ constexpr uint32_t kPoison = 0xBADC0DE5;
 
 // The gate's own space.
 constexpr uint64_t kGateCodeVa = 0x10000;
+constexpr uint64_t kOpenerOffset = kPage / 2;  // of the stream that opens it, from there
 constexpr uint64_t kGateWordVa = 0x20000;
 
 // Registers of the streams here, clear of those that the assembler's shorthands use.
@@ -144,10 +145,10 @@ void Bench::expect_store_fault(uint64_t va) {
 
 void Bench::expect_fetch_fault(uint64_t va) { expect_fatal_at({va, kStreamAlignment}); }
 
-Gate::Gate(const Device& device)
+Gate::Gate(const Device& device, Syncs before)
     : vm_(Vm::create(device)),
       memory_(Bo::create(device, 2 * kPage)),
-      group_(Group::create_simple(vm_)),
+      group_(Group::create(vm_, {.queues = 2})),
       fence_(Syncobj::create(device)) {
   vm_.map_part(memory_, 0, kGateCodeVa, kPage, 0);
   vm_.map_part(memory_, kPage, kGateWordVa, kPage, kUncached);
@@ -155,10 +156,15 @@ Gate::Gate(const Device& device)
   stream.move48(kSource, kGateWordVa).move32(kValue, 0);
   stream.sync_wait32(WaitUntil::kGreater, kSource, kValue);
   copy_words(memory_, 0, stream);
-  group_.submit(0, {kGateCodeVa, stream.size_bytes()}, Syncs().signal(fence_));
+  Assembler opener;
+  opener.move48(kSource, kGateWordVa).move32(kValue, 1);
+  opener.sync_set32(kSource, kValue, SyncScope::kSystem);
+  copy_words(memory_, kOpenerOffset, opener);
+  opener_bytes_ = opener.size_bytes();
+  group_.submit(0, {kGateCodeVa, stream.size_bytes()}, before.signal(fence_));
 }
 
-void Gate::open() { memory_.word_at(kPage) = 1; }
+void Gate::open() { group_.submit(1, {kGateCodeVa + kOpenerOffset, opener_bytes_}, {}); }
 
 void Gate::open_and_finish() {
   open();

@@ -20,4 +20,6 @@ void sleep_ns(int64_t duration) {
   }
 }
 
+int64_t deadline_in(int64_t timeout) { return timeout == 0 ? 0 : now_ns() + timeout; }
+
 }  // namespace gpu

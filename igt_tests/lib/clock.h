@@ -19,6 +19,8 @@ inline constexpr int64_t kGlance = 20 * kMillisecond;
 // Nanoseconds on CLOCK_MONOTONIC.
 int64_t now_ns();
 void sleep_ns(int64_t duration);
+// What the calls that wait take: absolute time, in which 0 is a poll.
+int64_t deadline_in(int64_t timeout);
 
 // Polls `condition` until it holds or `limit` has passed; returns whether it held.
 template <typename Predicate>

@@ -13,15 +13,12 @@
 namespace gpu {
 namespace {
 
-// The interface counts in absolute time; 0 is a poll.
-int64_t deadline(int64_t timeout) { return timeout == 0 ? 0 : now_ns() + timeout; }
-
 int wait_with(int fd, uint32_t handle, uint32_t flags, int64_t timeout) {
   drm_syncobj_wait request{};
   request.handles = reinterpret_cast<uint64_t>(&handle);
   request.count_handles = 1;
   request.flags = flags;
-  request.timeout_nsec = deadline(timeout);
+  request.timeout_nsec = deadline_in(timeout);
   return igt::ioctl_errno(fd, DRM_IOCTL_SYNCOBJ_WAIT, &request);
 }
 
@@ -88,7 +85,7 @@ int Syncobj::wait_point(uint64_t point, int64_t timeout) const {
   request.handles = reinterpret_cast<uint64_t>(&handle_);
   request.points = reinterpret_cast<uint64_t>(&point);
   request.count_handles = 1;
-  request.timeout_nsec = deadline(timeout);
+  request.timeout_nsec = deadline_in(timeout);
   return igt::ioctl_errno(fd_, DRM_IOCTL_SYNCOBJ_TIMELINE_WAIT, &request);
 }
 

@@ -5,11 +5,6 @@
 #include "igt_tests/harness/igt.h"
 
 namespace gpu {
-namespace {
-
-int64_t deadline(int64_t timeout) { return timeout == 0 ? 0 : now_ns() + timeout; }
-
-}  // namespace
 
 Waits& Waits::add(const Syncobj& object, uint64_t point) {
   points_.push_back(point);
@@ -35,7 +30,7 @@ int Waits::run_until(uint32_t flags, int64_t absolute) {
   return number;
 }
 
-int Waits::run(uint32_t flags, int64_t timeout) { return run_until(flags, deadline(timeout)); }
+int Waits::run(uint32_t flags, int64_t timeout) { return run_until(flags, deadline_in(timeout)); }
 
 int Waits::run_timeline(uint32_t flags, int64_t timeout) {
   drm_syncobj_timeline_wait request{};
@@ -43,7 +38,7 @@ int Waits::run_timeline(uint32_t flags, int64_t timeout) {
   request.points = reinterpret_cast<uint64_t>(points_.data());
   request.count_handles = static_cast<uint32_t>(handles_.size());
   request.flags = flags;
-  request.timeout_nsec = deadline(timeout);
+  request.timeout_nsec = deadline_in(timeout);
   request.first_signaled = kUntouched;
   const int number = igt::ioctl_errno(fd_, DRM_IOCTL_SYNCOBJ_TIMELINE_WAIT, &request);
   first_ = request.first_signaled;

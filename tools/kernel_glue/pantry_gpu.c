@@ -123,6 +123,26 @@ static const struct logic_iomem_region_ops region_ops = {
 	.map = map_registers,
 };
 
+/* What one register read costs, in ns: /sys/module/pantry_gpu/parameters/read_ns. */
+#define TIMED_READS 1000
+
+static int get_read_ns(char *buffer, const struct kernel_param *param)
+{
+	u64 start = ktime_get_ns();
+	int i;
+
+	if (device_fd < 0)
+		return -ENODEV;
+	for (i = 0; i < TIMED_READS; i++)
+		transfer(PANTRY_READ32, 0, 0);
+	return sysfs_emit(buffer, "%llu\n", div_u64(ktime_get_ns() - start, TIMED_READS));
+}
+
+static const struct kernel_param_ops read_ns_ops = {
+	.get = get_read_ns,
+};
+module_param_cb(read_ns, &read_ns_ops, NULL, 0444);
+
 static irqreturn_t take_edges(int irq, void *data)
 {
 	u8 edges[64];

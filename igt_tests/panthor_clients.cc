@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <fstream>
+#include <string>
+
+#include "igt_tests/harness/igt.h"
+#include "igt_tests/lib/cases.h"
+#include "igt_tests/lib/clock.h"
+
+IGT_TEST_DESCRIPTION("Clients that do what few do: with threads, memory and descriptors.");
+
+using namespace gpu;
+
+namespace {
+
+// Empty messages and nonsense are for nobody: the file goes on.
+void written_to(const Device& opened) {
+  const Device device = opened.open_again();
+  char bytes[64] = {};
+  for (const size_t size : {size_t{0}, size_t{1}, sizeof bytes}) {
+    // Linux refuses it; what matters is what comes after it.
+    if (write(device.fd(), bytes, size) < 0) igt_assert_eq(errno, EINVAL);
+    drm_panthor_vm_create create{};
+    do_ioctl(device.fd(), DRM_IOCTL_PANTHOR_VM_CREATE, &create);
+    drm_panthor_vm_get_state state{create.id, 0};
+    do_ioctl(device.fd(), DRM_IOCTL_PANTHOR_VM_GET_STATE, &state);
+  }
+}
+
+bool is_mapped(const void* page) {
+  unsigned char resident = 0;
+  return mincore(const_cast<void*>(page), 4096, &resident) == 0;
+}
+
+void flush_id_stays_with_its_process(const Device& device) {
+  const void* const page = mmap(nullptr, 4096, PROT_READ, MAP_SHARED, device.fd(),
+                                static_cast<off_t>(DRM_PANTHOR_USER_FLUSH_ID_MMIO_OFFSET));
+  igt_assert(page != MAP_FAILED);
+  igt_assert(is_mapped(page));
+  igt_fork(child, 1) { igt_assert(!is_mapped(page)); };
+  igt_waitchildren();
+  igt_assert_neq(*static_cast<const volatile uint32_t*>(page), 0);
+  munmap(const_cast<void*>(page), 4096);
+}
+
+bool first_thread_has_ended() {
+  std::ifstream stat("/proc/self/stat");
+  std::string number, name, state;
+  stat >> number >> name >> state;
+  return state == "Z";
+}
+
+// Reads and writes its own memory, and passes a descriptor, by ioctl.
+bool works(const Device& device) {
+  drm_panthor_vm_create create{};
+  drm_syncobj_create object{};
+  drm_syncobj_eventfd event{};
+  if (ioctl(device.fd(), DRM_IOCTL_PANTHOR_VM_CREATE, &create) != 0 || create.id == 0) return false;
+  if (ioctl(device.fd(), DRM_IOCTL_SYNCOBJ_CREATE, &object) != 0 || object.handle == 0)
+    return false;
+  event.handle = object.handle;
+  event.fd = eventfd(0, EFD_CLOEXEC);
+  return ioctl(device.fd(), DRM_IOCTL_SYNCOBJ_EVENTFD, &event) == 0;
+}
+
+void* go_on_alone(void* argument) {
+  const int64_t end = now_ns() + kPatience;
+  while (!first_thread_has_ended() && now_ns() < end) sleep_ns(kMillisecond);
+  _exit(first_thread_has_ended() && works(*static_cast<const Device*>(argument)) ? 0 : 1);
+}
+
+void goes_on_without_its_first_thread(const Device& opened) {
+  Device device = opened.open_again();
+  igt_fork(child, 1) {
+    pthread_t thread;
+    igt_assert_eq(pthread_create(&thread, nullptr, go_on_alone, &device), 0);
+    // This thread only.
+    syscall(SYS_exit, 0);
+  };
+  const int status = igt::wait_for_child(IGT_PLACE, igt::newest_child());
+  igt_assert(WIFEXITED(status));
+  igt_assert_eq(WEXITSTATUS(status), 0);
+}
+
+void eventfd_outlives_its_file(const Device& opened) {
+  Device first = opened.open_again();
+  const Device second = opened.open_again();
+  drm_syncobj_create object{};
+  do_ioctl(first.fd(), DRM_IOCTL_SYNCOBJ_CREATE, &object);
+  drm_syncobj_handle passed{};
+  passed.handle = object.handle;
+  do_ioctl(first.fd(), DRM_IOCTL_SYNCOBJ_HANDLE_TO_FD, &passed);
+  const UniqueFd carrier(passed.fd);
+  do_ioctl(second.fd(), DRM_IOCTL_SYNCOBJ_FD_TO_HANDLE, &passed);
+  const UniqueFd event(eventfd(0, EFD_CLOEXEC));
+  drm_syncobj_eventfd request{};
+  request.handle = object.handle;
+  request.fd = event.get();
+  do_ioctl(first.fd(), DRM_IOCTL_SYNCOBJ_EVENTFD, &request);
+  first.close();
+  drm_syncobj_array signal{};
+  signal.handles = reinterpret_cast<uint64_t>(&passed.handle);
+  signal.count_handles = 1;
+  do_ioctl(second.fd(), DRM_IOCTL_SYNCOBJ_SIGNAL, &signal);
+  pollfd entry{event.get(), POLLIN, 0};
+  igt_assert_eq(poll(&entry, 1, static_cast<int>(kPatience / kMillisecond)), 1);
+}
+
+constexpr Case kCases[] = {
+    {"written-to", "A write to the file costs nobody the file.", written_to},
+    {"flush-id-stays-with-its-process", "A child does not inherit the page of the flush id.",
+     flush_id_stays_with_its_process},
+    {"goes-on-without-its-first-thread", "The other threads can still do everything.",
+     goes_on_without_its_first_thread},
+    {"eventfd-outlives-its-file", "An event is registered with the syncobj.",
+     eventfd_outlives_its_file},
+};
+
+}  // namespace
+
+igt_main { gpu::run_cases(kCases); }
