@@ -30,9 +30,6 @@ struct Call;
 struct PendingWait {
   driver::SyncobjWaitArgs args;
   std::function<Result<>(Call& call, Result<std::uint32_t> result)> finish;
-  // kCaller: the ioctl completes with the wait. kDetached: the ioctl is done now, `finish` runs
-  // when the wait is (an eventfd), and nobody is told its result.
-  enum class For { kCaller, kDetached } whom = For::kCaller;
 };
 
 struct Call {

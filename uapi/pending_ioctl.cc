@@ -21,14 +21,13 @@ std::span<std::byte> bytes_of(std::vector<std::uint64_t>& words, std::size_t byt
 }  // namespace
 
 PendingIoctl::PendingIoctl(PendingIoctls& owner, std::uint64_t token, Call& call,
-                           std::size_t user_bytes, IoctlCompletion* completion)
+                           std::size_t user_bytes, IoctlCompletion& completion)
     : owner_(owner),
       token_(token),
       argument_(copy_of(call.argument)),
       call_{call.file,          call.features,      call.settings,
             call.memory,        call.user_argument, bytes_of(argument_, call.argument.size()),
             std::move(call.fd), std::nullopt,       std::nullopt},
-      whom_(call.wait->whom),
       finish_(std::move(call.wait->finish)),
       user_bytes_(user_bytes),
       completion_(completion),
@@ -67,12 +66,11 @@ void PendingIoctl::finish() {
     waited = result_;
   }
   const Result<> result = finish_(call_, waited);
-  if (whom_ == PendingWait::For::kDetached) return;
   IoctlReply reply{result ? 0 : negated(result.error()), std::nullopt};
   if (Result<> copied = call_.memory.write(call_.user_argument, call_.argument.data(), user_bytes_);
       !copied)
     reply.result = negated(copied.error());
-  completion_->on_ioctl_done(std::move(reply));
+  completion_.on_ioctl_done(std::move(reply));
 }
 
 PendingIoctls::~PendingIoctls() {
@@ -95,7 +93,7 @@ void PendingIoctls::start(std::unique_ptr<PendingIoctl> owned) {
 void PendingIoctls::cancel(std::uint64_t token) {
   MutexLock lock(mutex_);
   for (auto& [ioctl, owned] : ioctls_)
-    if (owned->token() == token && owned->has_caller()) owned->cancel();
+    if (owned->token() == token) owned->cancel();
 }
 
 void PendingIoctls::destroy(PendingIoctl& ioctl) {

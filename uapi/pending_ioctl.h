@@ -19,15 +19,12 @@ class PendingIoctls;
 
 class PendingIoctl final : private driver::SyncobjWait::Completion, private driver::Work {
  public:
-  // `call.argument` is copied. `completion` is null for a detached wait. `user_bytes` of the
-  // argument go back to the client.
+  // `call.argument` is copied. `user_bytes` of the argument go back to the client.
   PendingIoctl(PendingIoctls& owner, std::uint64_t token, Call& call, std::size_t user_bytes,
-               IoctlCompletion* completion);
+               IoctlCompletion& completion);
   ~PendingIoctl();
 
   std::uint64_t token() const { return token_; }
-  // Not so for a detached wait, which outlives its call and so no signal to the caller can end.
-  bool has_caller() const { return completion_ != nullptr; }
   // True when the wait was over at once: finish() is the caller's, and nothing else happens by
   // itself.
   bool start();
@@ -44,10 +41,9 @@ class PendingIoctl final : private driver::SyncobjWait::Completion, private driv
   const std::uint64_t token_;
   std::vector<std::uint64_t> argument_;
   Call call_;
-  const PendingWait::For whom_;
   const std::function<Result<>(Call& call, Result<std::uint32_t> result)> finish_;
   const std::size_t user_bytes_;
-  IoctlCompletion* const completion_;
+  IoctlCompletion& completion_;
   Mutex mutex_;
   State state_ PANTRY_GUARDED_BY(mutex_) = State::kStarting;
   Result<std::uint32_t> result_ PANTRY_GUARDED_BY(mutex_) = 0;

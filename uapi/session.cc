@@ -133,10 +133,9 @@ void Session::ioctl(std::uint64_t token, IoctlRequest request, UserMemory& memor
   try {
     if (result) result = entry->handler(call);
     if (result && call.wait) {
-      const bool detached = call.wait->whom == PendingWait::For::kDetached;
-      state_->pending.start(std::make_unique<PendingIoctl>(state_->pending, token, call, sizes.out,
-                                                           detached ? nullptr : &completion));
-      if (!detached) return;
+      state_->pending.start(
+          std::make_unique<PendingIoctl>(state_->pending, token, call, sizes.out, completion));
+      return;
     }
   } catch (const std::bad_alloc&) {
     result = Error(Errno::kNoMem);

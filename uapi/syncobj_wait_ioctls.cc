@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include "driver/sync/syncobj_event.h"
 #include "uapi/drm_abi.h"
 #include "uapi/ioctl_handlers.h"
 #include "uapi/reject.h"
@@ -20,7 +21,8 @@ TimePoint deadline_of(std::int64_t timeout_nsec) { return {timeout_nsec}; }
 
 SyncobjWaitArgs::Unsubmitted unsubmitted_of(std::uint32_t flags) {
   if ((flags & kWaitAvailable) != 0) return SyncobjWaitArgs::Unsubmitted::kEnough;
-  return (flags & kWaitForSubmit) != 0 ? SyncobjWaitArgs::Unsubmitted::kWait : SyncobjWaitArgs::Unsubmitted::kFail;
+  return (flags & kWaitForSubmit) != 0 ? SyncobjWaitArgs::Unsubmitted::kWait
+                                       : SyncobjWaitArgs::Unsubmitted::kFail;
 }
 
 template <class Args>
@@ -31,9 +33,11 @@ Result<> start_wait(Call& call, std::uint32_t known_flags, UserAddr points) {
   if (args.count_handles == 0) return {};
   PendingWait wait;
   PANTRY_TRY_ASSIGN(wait.args.syncobjs, find_syncobjs(call, {args.handles}, args.count_handles));
-  PANTRY_TRY_ASSIGN(wait.args.points, read_points(call, points, args.count_handles, NullPoints::kAreZero));
+  PANTRY_TRY_ASSIGN(wait.args.points,
+                    read_points(call, points, args.count_handles, NullPoints::kAreZero));
   wait.args.deadline = deadline_of(args.timeout_nsec);
-  wait.args.want = (args.flags & kWaitAll) != 0 ? SyncobjWaitArgs::Want::kAll : SyncobjWaitArgs::Want::kAny;
+  wait.args.want =
+      (args.flags & kWaitAll) != 0 ? SyncobjWaitArgs::Want::kAll : SyncobjWaitArgs::Want::kAny;
   wait.args.unsubmitted = unsubmitted_of(args.flags);
   wait.finish = [](Call& done, Result<std::uint32_t> result) -> Result<> {
     // Written only on success: a timeout leaves what the caller passed.
@@ -45,6 +49,29 @@ Result<> start_wait(Call& call, std::uint32_t known_flags, UserAddr points) {
   return {};
 }
 
+// Adds one to the client's eventfd, and lets go of it.
+class EventfdEvent final : public driver::SyncobjEvent {
+ public:
+  EventfdEvent(driver::WorkLane& cleanup, driver::OwnedFd event, const DrmSyncobjEventfd& args)
+      : SyncobjEvent(cleanup, args.point,
+                     (args.flags & kWaitAvailable) != 0 ? When::kAvailable : When::kSignalled),
+        event_(std::move(event)) {}
+
+ private:
+  void fire() noexcept override {
+    const driver::OwnedFd event = std::move(event_);
+    // A counter that is full would block the write, and is readable anyway.
+    pollfd writable{event.get(), POLLOUT, 0};
+    if (::poll(&writable, 1, 0) != 1) return;
+    const std::uint64_t one = 1;
+    if (::write(event.get(), &one, sizeof one) != sizeof one)
+      log_error("uapi", "SYNCOBJ_EVENTFD: writing the eventfd failed: {}",
+                name_of(static_cast<Errno>(errno)));
+  }
+
+  driver::OwnedFd event_;
+};
+
 }  // namespace
 
 Result<> syncobj_wait(Call& call) {
@@ -52,8 +79,9 @@ Result<> syncobj_wait(Call& call) {
 }
 
 Result<> syncobj_timeline_wait(Call& call) {
-  return start_wait<DrmSyncobjTimelineWait>(call, kWaitAll | kWaitForSubmit | kWaitAvailable | kWaitDeadline,
-                                            {call.arg<DrmSyncobjTimelineWait>().points});
+  return start_wait<DrmSyncobjTimelineWait>(
+      call, kWaitAll | kWaitForSubmit | kWaitAvailable | kWaitDeadline,
+      {call.arg<DrmSyncobjTimelineWait>().points});
 }
 
 Result<> syncobj_eventfd(Call& call) {
@@ -61,32 +89,16 @@ Result<> syncobj_eventfd(Call& call) {
   if ((args.flags & ~kWaitAvailable) != 0)
     return reject(Errno::kInval, "SYNCOBJ_EVENTFD: flags {:#x} are unknown", args.flags);
   if (args.pad != 0) return reject(Errno::kInval, "SYNCOBJ_EVENTFD: pad is {:#x}", args.pad);
-  Ref<driver::Syncobj> syncobj = call.file.syncobj(args.handle);
+  const Ref<driver::Syncobj> syncobj = call.file.syncobj(args.handle);
   if (!syncobj) return reject(Errno::kNoEnt, "SYNCOBJ_EVENTFD: syncobj {} is unknown", args.handle);
   if (std::holds_alternative<BadFd>(call.fd))
     return reject(Errno::kBadF, "SYNCOBJ_EVENTFD: descriptor {} is not open", args.fd);
   if (!std::holds_alternative<EventFd>(call.fd))
     return reject(Errno::kInval, "SYNCOBJ_EVENTFD: descriptor {} is not an eventfd", args.fd);
 
-  PendingWait wait;
-  wait.args.syncobjs = {std::move(syncobj)};
-  wait.args.points = {args.point};
-  wait.args.deadline = TimePoint::never();
-  wait.args.unsubmitted = (args.flags & kWaitAvailable) != 0 ? SyncobjWaitArgs::Unsubmitted::kEnough
-                                                              : SyncobjWaitArgs::Unsubmitted::kWait;
-  wait.whom = PendingWait::For::kDetached;
-  wait.finish = [](Call& done, Result<std::uint32_t> result) -> Result<> {
-    if (!result) return Error(result.error());  // cancelled: the file is being closed
-    const std::uint64_t one = 1;
-    const int event = std::get<EventFd>(done.fd).fd.get();
-    // A counter that is full would block the write, and is readable anyway.
-    pollfd writable{event, POLLOUT, 0};
-    if (::poll(&writable, 1, 0) != 1) return {};
-    if (::write(event, &one, sizeof one) != sizeof one)
-      log_error("uapi", "SYNCOBJ_EVENTFD: writing the eventfd failed: {}", name_of(static_cast<Errno>(errno)));
-    return {};
-  };
-  call.wait = std::move(wait);
+  syncobj->add_event(
+      make_ref<EventfdEvent>(call.file.device().executor().lane(driver::Lane::kCleanup),
+                             std::get<EventFd>(std::move(call.fd)).fd, args));
   return {};
 }
 

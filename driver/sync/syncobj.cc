@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/trace_ring.h"
+#include "driver/sync/syncobj_event.h"
 
 namespace pantry::driver {
 namespace {
@@ -24,7 +25,17 @@ Ref<Syncobj> Syncobj::create() {
   return Ref<Syncobj>::adopt(new Syncobj());
 }
 
-Syncobj::~Syncobj() { PANTRY_CHECK(!first_); }
+Syncobj::Syncobj() = default;
+
+Syncobj::~Syncobj() {
+  Ref<SyncobjEvent> events;
+  {
+    MutexLock lock(mutex_);
+    events = take_events(Which::kAll);
+  }
+  forget(std::move(events));
+  PANTRY_CHECK(!first_);
+}
 
 Ref<Fence> Syncobj::fence() const noexcept {
   MutexLock lock(mutex_);
@@ -86,6 +97,40 @@ void Syncobj::unwatch(Watcher& watcher) noexcept {
     watcher.next_ = watcher.previous_ = nullptr;
   }
   while (calling_ == &watcher) changed_.wait(mutex_);
+}
+
+void Syncobj::add_event(const Ref<SyncobjEvent>& event) {
+  Ref<SyncobjEvent> done;
+  {
+    MutexLock lock(mutex_);
+    done = take_events(Which::kWithFence);
+    event->next_ = std::exchange(events_, event);
+  }
+  forget(std::move(done));
+  watch(*event);
+  event->start(*this);
+}
+
+Ref<SyncobjEvent> Syncobj::take_events(Which which) {
+  Ref<SyncobjEvent> taken;
+  for (Ref<SyncobjEvent>* link = &events_; *link;) {
+    if (which == Which::kWithFence && !(*link)->has_fence()) {
+      link = &(*link)->next_;
+      continue;
+    }
+    Ref<SyncobjEvent> event = std::move(*link);
+    *link = std::exchange(event->next_, std::move(taken));
+    taken = std::move(event);
+  }
+  return taken;
+}
+
+void Syncobj::forget(Ref<SyncobjEvent> events) {
+  while (events) {
+    unwatch(*events);
+    Ref<SyncobjEvent> next = std::move(events->next_);
+    events = std::move(next);
+  }
 }
 
 void Syncobj::begin_change() {

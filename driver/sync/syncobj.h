@@ -15,6 +15,8 @@
 
 namespace pantry::driver {
 
+class SyncobjEvent;
+
 class Syncobj final : public RefCounted {
  public:
   // Told whenever the syncobj's fence is replaced or a point is added, on the thread that does it,
@@ -59,11 +61,19 @@ class Syncobj final : public RefCounted {
   // Once this returns, `watcher` neither runs nor will run. Not from a watcher of this syncobj.
   void unwatch(Watcher& watcher) noexcept;
 
+  // From now on `event` waits for its point; it may happen at once. Once only for each. Not inside
+  // a SignallingSection: frees those that need this syncobj no longer.
+  void add_event(const Ref<SyncobjEvent>& event);
+
  private:
-  Syncobj() = default;
+  Syncobj();
   ~Syncobj() override;
   void begin_change() PANTRY_REQUIRES(mutex_);
   void tell_watchers() PANTRY_REQUIRES(mutex_);
+  // Those whose fence is known; for Syncobj's own end: all.
+  enum class Which { kWithFence, kAll };
+  Ref<SyncobjEvent> take_events(Which which) PANTRY_REQUIRES(mutex_);
+  void forget(Ref<SyncobjEvent> events);
 
   enum class Change { kNone, kInProgress };
   // Leaf lock, held for a few instructions; not while watchers are told.
@@ -75,6 +85,8 @@ class Syncobj final : public RefCounted {
   Watcher* last_ PANTRY_GUARDED_BY(mutex_) = nullptr;
   Watcher* calling_ PANTRY_GUARDED_BY(mutex_) = nullptr;
   Watcher* to_call_ PANTRY_GUARDED_BY(mutex_) = nullptr;
+  // Each is a watcher too.
+  Ref<SyncobjEvent> events_ PANTRY_GUARDED_BY(mutex_);
 };
 
 }  // namespace pantry::driver

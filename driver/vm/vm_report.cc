@@ -57,6 +57,14 @@ std::vector<BindRecord> Vm::latest_binds() const {
   return records;
 }
 
+std::optional<AddressSpaces::SlotView> Vm::slot() const {
+  std::optional<AddressSpaces::SlotView> own;
+  state_->device.spaces.for_each_slot([&](const AddressSpaces::SlotView& slot) {
+    if (slot.owner == static_cast<const AsOwner*>(this)) own = slot;
+  });
+  return own;
+}
+
 std::optional<Vm::Translation> Vm::translate(GpuVa va) const {
   MutexLock lock(state_->operation);
   if (!state_->table->space().contains(va)) return std::nullopt;

@@ -54,7 +54,7 @@ struct Vm::State {
   mutable Mutex operation;
   VaSpace space PANTRY_GUARDED_BY(operation);
   std::optional<ArmLpaeS1Table> table PANTRY_GUARDED_BY(operation);
-  BindHistory binds PANTRY_GUARDED_BY(operation);          // the client's
+  BindHistory binds PANTRY_GUARDED_BY(operation);            // the client's
   BindStatistics kernel_binds PANTRY_GUARDED_BY(operation);  // the sum of the driver's own
 };
 

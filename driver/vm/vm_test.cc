@@ -278,6 +278,10 @@ TEST_EACH_EXECUTOR(VmTest, ActivationProgramsItsTable) {
   rig.spaces.handle_interrupt();
   EXPECT_EQ(rig.faults, 1);
   EXPECT_TRUE(vm->faulted());
+  ASSERT_TRUE(vm->slot());
+  EXPECT_EQ(vm->slot()->slot, 1u);
+  EXPECT_TRUE(vm->slot()->faulted);
+  EXPECT_FALSE(rig.new_vm()->slot());
   EXPECT_FALSE(vm->unusable()) << "a fault is not a failed bind";
   vm->deactivate();
   EXPECT_EQ(vm->activate().value(), 1u);

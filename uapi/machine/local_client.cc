@@ -2,28 +2,13 @@
 #include "uapi/machine/local_client.h"
 
 #include <fcntl.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <cstring>
 
+#include "uapi/machine/eventfd.h"
+
 namespace pantry::uapi {
-
-Result<> LocalMemory::read(UserAddr from, void* to, std::size_t bytes) {
-  if (bytes == 0) return {};
-  const iovec local{to, bytes};
-  const iovec remote{reinterpret_cast<void*>(from.value), bytes};
-  if (::process_vm_readv(::getpid(), &local, 1, &remote, 1, 0) != static_cast<ssize_t>(bytes)) return Error(Errno::kFault);
-  return {};
-}
-
-Result<> LocalMemory::write(UserAddr to, const void* from, std::size_t bytes) {
-  if (bytes == 0) return {};
-  const iovec local{const_cast<void*>(from), bytes};
-  const iovec remote{reinterpret_cast<void*>(to.value), bytes};
-  if (::process_vm_writev(::getpid(), &local, 1, &remote, 1, 0) != static_cast<ssize_t>(bytes)) return Error(Errno::kFault);
-  return {};
-}
 
 class LocalClient::Blocking final : public IoctlCompletion {
  public:
@@ -44,8 +29,9 @@ class LocalClient::Blocking final : public IoctlCompletion {
   std::optional<IoctlReply> reply_ PANTRY_GUARDED_BY(mutex_);
 };
 
-LocalClient::LocalClient(Machine& machine, driver::NodeType node, const driver::Credentials& credentials)
-    : session_(machine.open(node, credentials)) {}
+LocalClient::LocalClient(Machine& machine, driver::NodeType node,
+                         const driver::Credentials& credentials)
+    : session_(machine.open(node, credentials)), memory_(::getpid()) {}
 
 int LocalClient::ioctl(std::uint32_t command, void* argument) {
   IoctlRequest request{command, {reinterpret_cast<std::uint64_t>(argument)}, BadFd{}};
@@ -83,11 +69,7 @@ FdObject LocalClient::object(int number) const {
   }
   driver::OwnedFd copy(::fcntl(number, F_DUPFD_CLOEXEC, 0));
   if (!copy) return BadFd{};
-  char name[64] = {};
-  char path[64];
-  std::snprintf(path, sizeof path, "/proc/self/fd/%d", number);
-  if (::readlink(path, name, sizeof name - 1) > 0 && std::strcmp(name, "anon_inode:[eventfd]") == 0)
-    return EventFd{std::move(copy)};
+  if (is_eventfd(copy.get())) return EventFd{std::move(copy)};
   return ForeignFd{};
 }
 

@@ -1,21 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
-// A client in the same process: for unit tests, benchmarks, fuzzers and simulation. Blocks where a real client would block
-// in the kernel. Descriptors that come out of an ioctl are small numbers of a table of its own; eventfds are real.
+// A client in the same process: for unit tests, benchmarks, fuzzers and simulation. Blocks where a
+// real client would block in the kernel. Descriptors that come out of an ioctl are small numbers of
+// a table of its own; eventfds are real.
 #pragma once
 
 #include <map>
 
 #include "uapi/machine/machine.h"
+#include "uapi/machine/process_memory.h"
 
 namespace pantry::uapi {
-
-// Memory of this very process; a bad pointer is EFAULT all the same.
-class LocalMemory final : public UserMemory {
- public:
-  Result<> read(UserAddr from, void* to, std::size_t bytes) override;
-  Result<> write(UserAddr to, const void* from, std::size_t bytes) override;
-};
 
 class LocalClient {
  public:
@@ -37,7 +32,7 @@ class LocalClient {
  private:
   class Blocking;
   std::unique_ptr<Session> session_;
-  LocalMemory memory_;
+  ProcessMemory memory_;
   mutable Mutex mutex_;
   std::uint64_t next_token_ PANTRY_GUARDED_BY(mutex_) = 1;
   int next_fd_ PANTRY_GUARDED_BY(mutex_) = 1000;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The front door without a transport: dispatch, copies and their errnos, mmap look-ups, waits that are cancelled.
+// The front door without a transport: dispatch, copies and their errnos, mmap look-ups, waits that
+// are cancelled.
 #include "uapi/session.h"
 
 #include <gtest/gtest.h>
@@ -12,6 +13,7 @@
 #include <cstring>
 
 #include "driver/kernel/each_executor.h"
+#include "driver/sync/test_fence.h"
 #include "uapi/drm_abi.h"
 #include "uapi/machine/test_client.h"
 
@@ -84,7 +86,8 @@ TEST_EACH_EXECUTOR(SessionTest, MmapRules) {
   TestClient stranger(*machine);
   const TestBuffer buffer = client.create_buffer(2 * kPageSize);
   const std::uint64_t offset = buffer.memory->mmap_offset();
-  auto map = [](TestClient& who, std::uint64_t at, std::uint64_t length, int protection, Session::MapType type) {
+  auto map = [](TestClient& who, std::uint64_t at, std::uint64_t length, int protection,
+                Session::MapType type) {
     const auto target = who.raw().session().mmap(at, length, protection, type);
     return target ? 0 : static_cast<int>(target.error());
   };
@@ -106,7 +109,8 @@ TEST_EACH_EXECUTOR(SessionTest, MmapRules) {
   EXPECT_EQ(map(client, 1ull << 43, kPageSize, PROT_READ, kShared), EINVAL);
 }
 
-// What a driver without a display answers to the master, to another file of the primary node, and on the render node.
+// What a driver without a display answers to the master, to another file of the primary node, and
+// on the render node.
 TEST_EACH_EXECUTOR(SessionTest, CallsOfDisplaysAndOfTheAuthenticated) {
   LocalClient master(*machine, driver::NodeType::kPrimary, {.pid = 1});
   LocalClient other(*machine, driver::NodeType::kPrimary, {.pid = 2});
@@ -114,25 +118,26 @@ TEST_EACH_EXECUTOR(SessionTest, CallsOfDisplaysAndOfTheAuthenticated) {
   const struct {
     std::uint32_t number;
     int of_master, of_other;
-  } calls[] = {{0x0a, ENOENT, EACCES},          // GEM_FLINK
-               {0x0b, ENOENT, EACCES},          // GEM_OPEN
-               {0x3a, EOPNOTSUPP, EOPNOTSUPP},  // WAIT_VBLANK
-               {0x3b, EOPNOTSUPP, EOPNOTSUPP},  // CRTC_GET_SEQUENCE
-               {0x3c, EOPNOTSUPP, EOPNOTSUPP},  // CRTC_QUEUE_SEQUENCE
-               {0xa0, EOPNOTSUPP, EOPNOTSUPP},  // MODE_GETRESOURCES
-               {0xa2, EOPNOTSUPP, EACCES},      // MODE_SETCRTC
-               {0xa8, 0, EACCES},               // MODE_ATTACHMODE
-               {0xa9, 0, EACCES},               // MODE_DETACHMODE
-               {0xb2, ENOSYS, ENOSYS},          // MODE_CREATE_DUMB
-               {0xc6, EOPNOTSUPP, EACCES},      // MODE_CREATE_LEASE
-               {0xc7, EOPNOTSUPP, EACCES},      // MODE_LIST_LESSEES
-               {0xc8, EOPNOTSUPP, EACCES},      // MODE_GET_LEASE
-               {0xc9, EOPNOTSUPP, EACCES},      // MODE_REVOKE_LEASE
-               {0xce, EINVAL, EINVAL},          // MODE_GETFB2
-               {0xd0, EOPNOTSUPP, EOPNOTSUPP}}; // MODE_CLOSEFB
+  } calls[] = {{0x0a, ENOENT, EACCES},           // GEM_FLINK
+               {0x0b, ENOENT, EACCES},           // GEM_OPEN
+               {0x3a, EOPNOTSUPP, EOPNOTSUPP},   // WAIT_VBLANK
+               {0x3b, EOPNOTSUPP, EOPNOTSUPP},   // CRTC_GET_SEQUENCE
+               {0x3c, EOPNOTSUPP, EOPNOTSUPP},   // CRTC_QUEUE_SEQUENCE
+               {0xa0, EOPNOTSUPP, EOPNOTSUPP},   // MODE_GETRESOURCES
+               {0xa2, EOPNOTSUPP, EACCES},       // MODE_SETCRTC
+               {0xa8, 0, EACCES},                // MODE_ATTACHMODE
+               {0xa9, 0, EACCES},                // MODE_DETACHMODE
+               {0xb2, ENOSYS, ENOSYS},           // MODE_CREATE_DUMB
+               {0xc6, EOPNOTSUPP, EACCES},       // MODE_CREATE_LEASE
+               {0xc7, EOPNOTSUPP, EACCES},       // MODE_LIST_LESSEES
+               {0xc8, EOPNOTSUPP, EACCES},       // MODE_GET_LEASE
+               {0xc9, EOPNOTSUPP, EACCES},       // MODE_REVOKE_LEASE
+               {0xce, EINVAL, EINVAL},           // MODE_GETFB2
+               {0xd0, EOPNOTSUPP, EOPNOTSUPP}};  // MODE_CLOSEFB
   for (const auto& call : calls) {
     std::uint64_t argument[16] = {};
-    const std::uint32_t command = _IOC(_IOC_READ | _IOC_WRITE, DRM_IOCTL_BASE, call.number, sizeof argument);
+    const std::uint32_t command =
+        _IOC(_IOC_READ | _IOC_WRITE, DRM_IOCTL_BASE, call.number, sizeof argument);
     EXPECT_EQ(master.ioctl(command, argument), -call.of_master) << std::hex << call.number;
     EXPECT_EQ(other.ioctl(command, argument), -call.of_other) << std::hex << call.number;
     EXPECT_EQ(render.ioctl(command, argument), -EACCES) << std::hex << call.number;
@@ -169,7 +174,7 @@ TEST_EACH_EXECUTOR(SessionTest, SignalThatComesTooLateLeavesAnEventfdRegistered)
   TestClient client(*machine);
   const driver::OwnedFd event = new_eventfd();
   DrmSyncobjEventfd args{client.create_syncobj(), 0, 0, event.get(), 0};
-  LocalMemory memory;
+  ProcessMemory memory(::getpid());
   Answered answered;
   constexpr std::uint64_t kToken = 3'000'000;
   client.raw().session().ioctl(kToken,
@@ -198,15 +203,47 @@ TEST_EACH_EXECUTOR(SessionTest, FullEventfdHoldsNobodyUp) {
   EXPECT_EQ(::read(full.get(), &count, sizeof count), static_cast<ssize_t>(sizeof count));
 }
 
+// The registration is the syncobj's, not the file's.
+TEST_EACH_EXECUTOR(SessionTest, EventfdFiresAfterItsFileIsClosed) {
+  const driver::OwnedFd unsubmitted = new_eventfd();
+  const driver::OwnedFd pending = new_eventfd();
+  const driver::OwnedFd orphan = new_eventfd();
+  Ref<driver::Syncobj> shared;
+  const auto fence = make_ref<driver::TestFence>();
+  {
+    TestClient client(*machine);
+    const auto add = [&](std::uint32_t syncobj, const driver::OwnedFd& event) {
+      DrmSyncobjEventfd args{syncobj, 0, 0, event.get(), 0};
+      EXPECT_EQ(client.raw().call(DRM_IOWR(0xCF, DrmSyncobjEventfd), args), 0);
+    };
+    const std::uint32_t handle = client.create_syncobj();
+    shared = client.raw().session().file().syncobj(handle);
+    add(handle, unsubmitted);
+    const std::uint32_t with_fence = client.create_syncobj();
+    client.raw().session().file().syncobj(with_fence)->replace(fence);
+    add(with_fence, pending);
+    add(client.create_syncobj(), orphan);
+  }
+  shared->replace(driver::stub_fence());
+  EXPECT_TRUE(fires(unsubmitted, executor.clock()));
+  fence->signal(executor.clock().now(), 0);
+  EXPECT_TRUE(fires(pending, executor.clock()));
+  pollfd entry{orphan.get(), POLLIN, 0};
+  EXPECT_EQ(::poll(&entry, 1, 0), 0);
+}
+
 // A wait with a token of its own, so that it can be cancelled.
 class CancellableWait final : public IoctlCompletion {
  public:
-  CancellableWait(Session& session, std::uint64_t token, std::uint32_t syncobj, TimePoint deadline) : syncobj_(syncobj) {
+  CancellableWait(Session& session, std::uint64_t token, std::uint32_t syncobj, TimePoint deadline)
+      : syncobj_(syncobj) {
     args_.handles = reinterpret_cast<std::uint64_t>(&syncobj_);
     args_.count_handles = 1;
     args_.timeout_nsec = deadline.ns;
     args_.flags = DRM_SYNCOBJ_WAIT_FLAGS_WAIT_FOR_SUBMIT;
-    session.ioctl(token, {DRM_IOCTL_SYNCOBJ_WAIT, {reinterpret_cast<std::uint64_t>(&args_)}, BadFd{}}, memory_, *this);
+    session.ioctl(token,
+                  {DRM_IOCTL_SYNCOBJ_WAIT, {reinterpret_cast<std::uint64_t>(&args_)}, BadFd{}},
+                  memory_, *this);
   }
   int result() {
     MutexLock lock(mutex_);
@@ -222,7 +259,7 @@ class CancellableWait final : public IoctlCompletion {
  private:
   std::uint32_t syncobj_;
   drm_syncobj_wait args_{};
-  LocalMemory memory_;
+  ProcessMemory memory_{::getpid()};
   Mutex mutex_;
   CondVar done_;
   std::optional<IoctlReply> reply_ PANTRY_GUARDED_BY(mutex_);
@@ -252,7 +289,8 @@ TEST_EACH_EXECUTOR(SessionTest, ClosingTheFileEndsEveryWait) {
   {
     TestClient client(*machine);
     for (std::uint64_t i = 0; i < 4; ++i)
-      waits.push_back(std::make_unique<CancellableWait>(client.raw().session(), 2'000'000 + i, client.create_syncobj(),
+      waits.push_back(std::make_unique<CancellableWait>(client.raw().session(), 2'000'000 + i,
+                                                        client.create_syncobj(),
                                                         executor.clock().now() + seconds(60)));
   }
   for (const auto& wait : waits) EXPECT_EQ(wait->result(), -EINTR);

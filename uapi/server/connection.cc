@@ -20,14 +20,17 @@ Incoming receive_request(int socket) {
     Incoming incoming;
     Received received = receive(socket, std::as_writable_bytes(std::span(&incoming.request, 1)));
     if (received.kind == Received::Kind::kNothing) return incoming;
-    incoming.kind = received.kind == Received::Kind::kHangUp ? Incoming::Kind::kHangUp : Incoming::Kind::kRequest;
+    incoming.kind = received.kind == Received::Kind::kHangUp ? Incoming::Kind::kHangUp
+                                                             : Incoming::Kind::kRequest;
     if (incoming.kind == Incoming::Kind::kHangUp) return incoming;
-    if (received.bytes == sizeof(wire::Request) && incoming.request.magic == wire::kMagic && received.pid != 0) {
+    if (received.bytes == sizeof(wire::Request) && incoming.request.magic == wire::kMagic &&
+        received.pid != 0) {
       incoming.pid = received.pid;
       incoming.fd = std::move(received.fd);
       return incoming;
     }
-    log_client("uapi/server", "process {}: a message of {} bytes that is no request", received.pid, received.bytes);
+    log_client("uapi/server", "process {}: a message of {} bytes that is no request", received.pid,
+               received.bytes);
   }
 }
 
@@ -36,7 +39,9 @@ namespace {
 // The channel for the reply, or null: then nobody can be answered.
 Ref<Channel> channel_of(Server& server, const Incoming& incoming) {
   Ref<Channel> channel = server.channel(incoming.request.channel, incoming.pid);
-  if (!channel) log_client("uapi/server", "process {}: a request for a channel that is not its own", incoming.pid);
+  if (!channel)
+    log_client("uapi/server", "process {}: a request for a channel that is not its own",
+               incoming.pid);
   return channel;
 }
 
@@ -79,19 +84,25 @@ Connection::Next DeviceConnection::on_readable() {
   }
 }
 
-void DeviceConnection::start_ioctl(const wire::Request& request, Ref<Channel> channel, driver::OwnedFd fd) {
+void DeviceConnection::start_ioctl(const wire::Request& request, Ref<Channel> channel,
+                                   driver::OwnedFd fd) {
   auto* const in_flight = new RequestInFlight(server_, std::move(channel), request);
-  session_->ioctl(request.token,
-                  {request.command, {request.argument}, server_.identify(request.fd_state, std::move(fd))},
-                  in_flight->memory(), *in_flight);
+  IoctlRequest ioctl{
+      request.command, {request.argument}, server_.identify(request.fd_state, std::move(fd))};
+  if (ServerObserver* const observer = server_.observer())
+    observer->on_start(*session_, ioctl, in_flight->memory());
+  session_->ioctl(request.token, std::move(ioctl), in_flight->memory(), *in_flight);
 }
 
 void DeviceConnection::mmap(const wire::Request& request, Channel& channel) {
-  const auto type = (request.flags & MAP_TYPE) == MAP_PRIVATE ? Session::MapType::kPrivate : Session::MapType::kShared;
+  const auto type = (request.flags & MAP_TYPE) == MAP_PRIVATE ? Session::MapType::kPrivate
+                                                              : Session::MapType::kShared;
   const auto target = session_->mmap(request.argument, request.length, request.protection, type);
   wire::Reply reply{request.token, 0, wire::Reply::Fd::kCloseOnExec, 0, 0};
   int fd = -1;
   if (target) fd = target->buffer ? target->buffer->memfd() : server_.machine().user_page_fd();
+  // Device memory, other than a buffer, does not go over to a child (VM_DONTCOPY).
+  if (target && !target->buffer) reply.on_fork = wire::Reply::OnFork::kLeaveOut;
   if (fd < 0) {
     reply.result = target ? -ENODEV : negated(target.error());
     reply.fd = wire::Reply::Fd::kNone;
@@ -99,16 +110,21 @@ void DeviceConnection::mmap(const wire::Request& request, Channel& channel) {
   channel.reply(reply, fd);
 }
 
-SyncFileConnection::SyncFileConnection(Server& server, driver::OwnedFd socket, std::uint64_t client_cookie,
-                                       Ref<driver::SyncFile> file)
-    : server_(server), socket_(std::move(socket)), client_cookie_(client_cookie), file_(std::move(file)) {
+SyncFileConnection::SyncFileConnection(Server& server, driver::OwnedFd socket,
+                                       std::uint64_t client_cookie, Ref<driver::SyncFile> file)
+    : server_(server),
+      socket_(std::move(socket)),
+      client_cookie_(client_cookie),
+      file_(std::move(file)) {
   if (!file_->fence()->add_callback(*this)) ::shutdown(socket_.get(), SHUT_WR);
 }
 
 SyncFileConnection::~SyncFileConnection() { file_->fence()->remove_callback(*this); }
 
 // Ends the stream towards the client, so that its poll() sees POLLIN for good. Does not block.
-void SyncFileConnection::on_signalled(driver::Fence&) noexcept { ::shutdown(socket_.get(), SHUT_WR); }
+void SyncFileConnection::on_signalled(driver::Fence&) noexcept {
+  ::shutdown(socket_.get(), SHUT_WR);
+}
 
 Connection::Next SyncFileConnection::on_readable() {
   for (;;) {
@@ -119,15 +135,17 @@ Connection::Next SyncFileConnection::on_readable() {
     Ref<Channel> channel = channel_of(server_, incoming);
     if (!channel || request.ask != wire::Ask::kIoctl) continue;
     auto* const in_flight = new RequestInFlight(server_, std::move(channel), request);
-    in_flight->on_ioctl_done(sync_file_ioctl(*file_, request.command, {request.argument}, in_flight->memory(),
-                                             server_.identify(request.fd_state, std::move(incoming.fd))));
+    in_flight->on_ioctl_done(
+        sync_file_ioctl(*file_, request.command, {request.argument}, in_flight->memory(),
+                        server_.identify(request.fd_state, std::move(incoming.fd))));
   }
 }
 
 Connection::Next SyncobjConnection::on_readable() { return only_hang_up(socket_.get()); }
 
-DmaBufConnection::DmaBufConnection(Server& server, driver::OwnedFd socket, std::uint64_t client_cookie,
-                                   Ref<driver::Buffer> buffer, NewFd::Access access)
+DmaBufConnection::DmaBufConnection(Server& server, driver::OwnedFd socket,
+                                   std::uint64_t client_cookie, Ref<driver::Buffer> buffer,
+                                   NewFd::Access access)
     : server_(server),
       socket_(std::move(socket)),
       client_cookie_(client_cookie),
@@ -144,14 +162,15 @@ void DmaBufConnection::mmap(const wire::Request& request, Channel& channel) {
   const std::uint64_t length = align_up(request.length, kPageSize);
   if (writes && access_ == NewFd::Access::kReadOnly)
     reply.result = negated(Errno::kAcces);
-  else if (request.argument > buffer_->size() || length > buffer_->size() - request.argument || is_private ||
-           (buffer_->create_flags() & DRM_PANTHOR_BO_NO_MMAP) != 0)
+  else if (request.argument > buffer_->size() || length > buffer_->size() - request.argument ||
+           is_private || (buffer_->create_flags() & DRM_PANTHOR_BO_NO_MMAP) != 0)
     reply.result = negated(Errno::kInval);
   if (reply.result != 0) return channel.reply(reply, -1);
   // A read-only descriptor of its own, so that mprotect cannot add what mmap may not.
-  driver::OwnedFd memory(access_ == NewFd::Access::kReadOnly
-                             ? ::open(fmt::format("/proc/self/fd/{}", buffer_->memfd()).c_str(), O_RDONLY | O_CLOEXEC)
-                             : ::fcntl(buffer_->memfd(), F_DUPFD_CLOEXEC, 0));
+  driver::OwnedFd memory(
+      access_ == NewFd::Access::kReadOnly
+          ? ::open(fmt::format("/proc/self/fd/{}", buffer_->memfd()).c_str(), O_RDONLY | O_CLOEXEC)
+          : ::fcntl(buffer_->memfd(), F_DUPFD_CLOEXEC, 0));
   if (memory)
     reply.fd = wire::Reply::Fd::kCloseOnExec;
   else
@@ -176,7 +195,8 @@ Connection::Next DmaBufConnection::on_readable() {
         break;
       case wire::Ask::kIoctl: {
         auto* const in_flight = new RequestInFlight(server_, std::move(channel), request);
-        in_flight->on_ioctl_done(dma_buf_ioctl(request.command, {request.argument}, in_flight->memory()));
+        in_flight->on_ioctl_done(
+            dma_buf_ioctl(request.command, {request.argument}, in_flight->memory()));
         break;
       }
       case wire::Ask::kCancel:

@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: MIT
 //
-// What a client's shim and the host say to each other. Both are of one build, so there is no version; a message of the
-// wrong size or with the wrong magic is ignored.
+// What a client's shim and the host say to each other. Both are of one build, so there is no
+// version; a message of the wrong size or with the wrong magic is ignored.
 //
-// The host listens on SOCK_SEQPACKET sockets in a private directory, one per kind of descriptor. A descriptor of the
-// client's *is* the client end of a connection: which kind, getpeername tells; when the last copy is closed (dup, fork,
-// exec and SCM_RIGHTS included, and after a kill), the host sees a hang-up.
+// The host listens on SOCK_SEQPACKET sockets in a private directory, one per kind of descriptor. A
+// descriptor of the client's *is* the client end of a connection: which kind, getpeername tells;
+// when the last copy is closed (dup, fork, exec and SCM_RIGHTS included, and after a kill), the
+// host sees a hang-up.
 //
 //   card, render   an open device node; connecting opens it
-//   sync_file      made by the host, handed to the client by SCM_RIGHTS; readable once the fence has signalled
-//   syncobj        the same, opaque
-//   dma_buf        the same; mmap and size are asked for over it
-//   channel        where one thread of a client gets its replies. The host greets it with a Hello that names it
+//   sync_file      made by the host, handed to the client by SCM_RIGHTS; readable once the fence
+//   has signalled syncobj        the same, opaque dma_buf        the same; mmap and size are asked
+//   for over it channel        where one thread of a client gets its replies. The host greets it
+//   with a Hello that names it
 //
-// Requests go over the descriptor they are about, so a client can only ask about what it holds; the kernel stamps each
-// with the sender's pid (SCM_CREDENTIALS), and a channel takes replies for the process that opened it only.
+// Requests go over the descriptor they are about, so a client can only ask about what it holds; the
+// kernel stamps each with the sender's pid (SCM_CREDENTIALS), and a channel takes replies for the
+// process that opened it only.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +28,7 @@ inline constexpr char kDirectoryVariable[] = "PANTRY_DIR";
 enum class Socket : std::uint32_t { kCard, kRender, kSyncFile, kSyncobj, kDmaBuf, kChannel };
 inline constexpr std::uint32_t kSocketCount = 6;
 inline constexpr const char* kSocketNames[kSocketCount] = {"card",    "render",  "sync_file",
-                                                          "syncobj", "dma_buf", "channel"};
+                                                           "syncobj", "dma_buf", "channel"};
 
 inline constexpr std::uint32_t kMagic = 0x59525450;  // "PTRY"
 
@@ -59,12 +61,17 @@ static_assert(sizeof(Request) == 56);
 
 struct Reply {
   std::uint64_t token;
-  std::int32_t result;  // 0 or a negated errno
+  std::int32_t result;                                                    // 0 or a negated errno
   enum class Fd : std::uint32_t { kNone, kCloseOnExec, kKeepOnExec } fd;  // comes with the message
-  std::uint64_t number_at;  // where in the client the number of the descriptor goes; 0: nowhere (mmap)
-  std::uint64_t value;      // kSize: bytes; kMmap: the offset in the memfd
+  std::uint64_t
+      number_at;        // where in the client the number of the descriptor goes; 0: nowhere (mmap)
+  std::uint64_t value;  // kSize: bytes; kMmap: the offset in the memfd
+  enum class OnFork : std::uint64_t {
+    kCopy,
+    kLeaveOut
+  } on_fork = OnFork::kCopy;  // kMmap: what a child gets of it
 };
-static_assert(sizeof(Reply) == 32);
+static_assert(sizeof(Reply) == 40);
 
 struct Hello {
   std::uint64_t channel;

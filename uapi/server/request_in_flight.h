@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// A request of a client from its arrival to its reply. Owns itself: it is destroyed by answering, which happens exactly
-// once, on whatever thread completes the ioctl. Only an ioctl that completes on the server's thread may carry a new
-// descriptor; those that wait carry none.
+// A request of a client from its arrival to its reply. Owns itself: it is destroyed by answering,
+// which happens exactly once, on whatever thread completes the ioctl. Only an ioctl that completes
+// on the server's thread may carry a new descriptor; those that wait carry none.
 #pragma once
 
-#include "uapi/server/remote_memory.h"
+#include "uapi/machine/process_memory.h"
 #include "uapi/server/server.h"
 
 namespace pantry::uapi {
@@ -22,7 +22,7 @@ class RequestInFlight final : public IoctlCompletion {
 
   Server& server_;
   const Ref<Channel> channel_;
-  RemoteMemory memory_;
+  ProcessMemory memory_;
   const std::uint64_t token_;
   ServerObserver::Ioctl observed_;
 };

@@ -9,9 +9,10 @@
 #include <unistd.h>
 
 #include <array>
-#include <cstring>
 
 #include "base/log.h"
+#include "driver/kernel/clock.h"
+#include "uapi/machine/eventfd.h"
 #include "uapi/server/connection.h"
 
 namespace pantry::uapi {
@@ -29,21 +30,19 @@ bool watch(int epoll, int fd, std::uint64_t tag) {
   return ::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
-bool is_eventfd(int fd) {
-  std::array<char, 64> name{};
-  return ::readlink(fmt::format("/proc/self/fd/{}", fd).c_str(), name.data(), name.size() - 1) > 0 &&
-         std::strcmp(name.data(), "anon_inode:[eventfd]") == 0;
-}
+driver::OwnedFd new_spare() { return driver::OwnedFd(::open("/dev/null", O_RDONLY | O_CLOEXEC)); }
 
 }  // namespace
 
 Server::Server(Machine& machine, std::string directory, ServerObserver* observer)
     : machine_(machine), directory_(std::move(directory)), observer_(observer) {
   // Not guessable, so that a client cannot name another's channel even by accident.
-  if (::getrandom(&next_channel_, sizeof next_channel_, 0) != sizeof next_channel_) next_channel_ = 1;
+  if (::getrandom(&next_channel_, sizeof next_channel_, 0) != sizeof next_channel_)
+    next_channel_ = 1;
 }
 
-Result<std::unique_ptr<Server>> Server::create(Machine& machine, const std::string& directory, ServerObserver* observer) {
+Result<std::unique_ptr<Server>> Server::create(Machine& machine, const std::string& directory,
+                                               ServerObserver* observer) {
   std::unique_ptr<Server> server(new Server(machine, directory, observer));
   PANTRY_TRY(server->listen());
   return server;
@@ -60,17 +59,21 @@ std::string Server::path_of(wire::Socket kind) const {
 Result<> Server::listen() {
   epoll_ = driver::OwnedFd(::epoll_create1(EPOLL_CLOEXEC));
   stop_ = driver::OwnedFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!epoll_ || !stop_ || !watch(epoll_.get(), stop_.get(), kStopTag)) return Error(static_cast<Errno>(errno));
+  spare_ = new_spare();
+  if (!epoll_ || !stop_ || !spare_ || !watch(epoll_.get(), stop_.get(), kStopTag))
+    return Error(static_cast<Errno>(errno));
   for (std::uint32_t kind = 0; kind < wire::kSocketCount; ++kind) {
     PANTRY_TRY_ASSIGN(listeners_[kind], listen_at(path_of(static_cast<wire::Socket>(kind))));
-    if (!watch(epoll_.get(), listeners_[kind].get(), kListenerTag + kind)) return Error(static_cast<Errno>(errno));
+    if (!watch(epoll_.get(), listeners_[kind].get(), kListenerTag + kind))
+      return Error(static_cast<Errno>(errno));
   }
   return {};
 }
 
 void Server::stop() {
   const std::uint64_t one = 1;
-  if (::write(stop_.get(), &one, sizeof one) != sizeof one) log_error("uapi/server", "cannot be stopped");
+  if (::write(stop_.get(), &one, sizeof one) != sizeof one)
+    log_error("uapi/server", "cannot be stopped");
 }
 
 void Server::run() {
@@ -95,46 +98,78 @@ void Server::run() {
 }
 
 void Server::accept(wire::Socket kind) {
-  driver::OwnedFd socket = accept_from(listeners_[static_cast<std::uint32_t>(kind)].get());
-  if (!socket) return;
+  Result<driver::OwnedFd> socket = accept_from(listeners_[static_cast<std::uint32_t>(kind)].get());
+  if (!socket) return turn_away(kind);
+  if (*socket) serve(kind, *std::move(socket));
+}
+
+// The client waits in the listener's queue, which would wake us for ever.
+void Server::turn_away(wire::Socket kind) {
+  spare_ = {};
+  {
+    const Result<driver::OwnedFd> socket =
+        accept_from(listeners_[static_cast<std::uint32_t>(kind)].get());
+    if (socket && *socket)
+      log_error("uapi/server", "no descriptor is left: process {} is turned away",
+                peer_of(socket->get()).pid);
+    // Not ours alone then: the whole system has none, until others give some back.
+    if (!socket) machine_.device().executor().clock().sleep(milliseconds(1));
+  }
+  spare_ = new_spare();
+}
+
+void Server::serve(wire::Socket kind, driver::OwnedFd socket) {
   switch (kind) {
     case wire::Socket::kCard:
-      return add(std::make_unique<DeviceConnection>(*this, std::move(socket), driver::NodeType::kPrimary));
-    case wire::Socket::kRender:
-      return add(std::make_unique<DeviceConnection>(*this, std::move(socket), driver::NodeType::kRender));
+    case wire::Socket::kRender: {
+      const auto node =
+          kind == wire::Socket::kCard ? driver::NodeType::kPrimary : driver::NodeType::kRender;
+      static_cast<void>(add(std::make_unique<DeviceConnection>(*this, std::move(socket), node)));
+      return;
+    }
     case wire::Socket::kChannel: {
       const wire::Hello hello{next_channel_++};
       const pid_t pid = peer_of(socket.get()).pid;
       auto channel = make_ref<Channel>(std::move(socket), hello.channel, pid);
       send(channel->socket(), std::as_bytes(std::span(&hello, 1)), -1);
       channels_.emplace(hello.channel, channel);
-      return add(std::make_unique<ChannelConnection>(std::move(channel)));
+      static_cast<void>(add(std::make_unique<ChannelConnection>(std::move(channel))));
+      return;
     }
     case wire::Socket::kSyncFile:
     case wire::Socket::kSyncobj:
     case wire::Socket::kDmaBuf:
-      // Only the host makes these (connect_own), and it takes them off the queue itself.
-      log_client("uapi/server", "process {}: connected to a socket that is not for clients", peer_of(socket.get()).pid);
+      // Only the host makes these (connect_own), and it takes them off the queue itself, unless it
+      // had no descriptor left.
+      if (const pid_t pid = peer_of(socket.get()).pid; pid != ::getpid())
+        log_client("uapi/server", "process {}: connected to a socket that is not for clients", pid);
       return;
   }
 }
 
-void Server::add(std::unique_ptr<Connection> connection) {
+Result<> Server::add(std::unique_ptr<Connection> connection) {
   Connection& added = *connection;
   if (!watch(epoll_.get(), added.socket(), reinterpret_cast<std::uint64_t>(&added))) {
-    log_error("uapi/server", "a connection cannot be watched: {}", name_of(static_cast<Errno>(errno)));
-    return;
+    const Errno error = static_cast<Errno>(errno);
+    log_error("uapi/server", "a connection cannot be watched: {}", name_of(error));
+    forget(added);
+    return Error(error);
   }
   connections_.emplace(&added, std::move(connection));
   connection_count_.fetch_add(1, std::memory_order_acq_rel);
+  return {};
 }
 
 void Server::remove(Connection& connection) {
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, connection.socket(), nullptr);
-  objects_.erase(connection.cookie());
-  channels_.erase(connection.channel_id());
+  forget(connection);
   connections_.erase(&connection);
   connection_count_.fetch_sub(1, std::memory_order_acq_rel);
+}
+
+void Server::forget(const Connection& connection) {
+  objects_.erase(connection.cookie());
+  channels_.erase(connection.channel_id());
 }
 
 Ref<Channel> Server::channel(std::uint64_t id, pid_t pid) {
@@ -154,9 +189,12 @@ Result<driver::OwnedFd> Server::connect_own(wire::Socket kind, driver::OwnedFd& 
   PANTRY_TRY_ASSIGN(driver::OwnedFd far_end, connect_to(path_of(kind)));
   // A client may have connected to this socket too; only our own connection counts.
   const int listener = listeners_[static_cast<std::uint32_t>(kind)].get();
-  while ((near_end = accept_from(listener)))
+  for (;;) {
+    // Should it fail, our connection stays in the queue, and is turned away like a stranger's.
+    PANTRY_TRY_ASSIGN(near_end, accept_from(listener));
+    if (!near_end) return Error(Errno::kIo);
     if (peer_of(near_end.get()).pid == ::getpid()) return far_end;
-  return Error(Errno::kIo);
+  }
 }
 
 Result<driver::OwnedFd> Server::descriptor_for(const NewFd& wanted) {
@@ -164,17 +202,20 @@ Result<driver::OwnedFd> Server::descriptor_for(const NewFd& wanted) {
   const auto* file = std::get_if<Ref<driver::SyncFile>>(&wanted.object);
   const auto* buffer = std::get_if<Ref<driver::Buffer>>(&wanted.object);
   PANTRY_TRY_ASSIGN(driver::OwnedFd far_end, connect_own(file     ? wire::Socket::kSyncFile
-                                                          : buffer ? wire::Socket::kDmaBuf
-                                                                   : wire::Socket::kSyncobj,
-                                                          near_end));
+                                                         : buffer ? wire::Socket::kDmaBuf
+                                                                  : wire::Socket::kSyncobj,
+                                                         near_end));
   const std::uint64_t cookie = cookie_of(far_end.get());
-  objects_.emplace(cookie, wanted.object);
+  std::unique_ptr<Connection> connection;
   if (file)
-    add(std::make_unique<SyncFileConnection>(*this, std::move(near_end), cookie, *file));
+    connection = std::make_unique<SyncFileConnection>(*this, std::move(near_end), cookie, *file);
   else if (buffer)
-    add(std::make_unique<DmaBufConnection>(*this, std::move(near_end), cookie, *buffer, wanted.access));
+    connection = std::make_unique<DmaBufConnection>(*this, std::move(near_end), cookie, *buffer,
+                                                    wanted.access);
   else
-    add(std::make_unique<SyncobjConnection>(std::move(near_end), cookie));
+    connection = std::make_unique<SyncobjConnection>(std::move(near_end), cookie);
+  objects_.emplace(cookie, wanted.object);
+  PANTRY_TRY(add(std::move(connection)));
   return far_end;
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Serves one machine to client processes (protocol.h). One thread does all socket work and starts every ioctl; ioctls that
-// wait hold no thread. A client that is stopped, slow or killed delays nobody: replies never block, and the hang-up of its
-// sockets releases what it had.
+// Serves one machine to client processes (protocol.h). One thread does all socket work and starts
+// every ioctl; ioctls that wait hold no thread. A client that is stopped, slow or killed delays
+// nobody: replies never block, and the hang-up of its sockets releases what it had.
 #pragma once
 
 #include <atomic>
@@ -20,8 +20,10 @@ class Connection;
 
 class Server {
  public:
-  // Listens in `directory`, which exists and is private to this user. `observer` may be null. The errno of the host.
-  static Result<std::unique_ptr<Server>> create(Machine& machine, const std::string& directory, ServerObserver* observer);
+  // Listens in `directory`, which exists and is private to this user. `observer` may be null. The
+  // errno of the host.
+  static Result<std::unique_ptr<Server>> create(Machine& machine, const std::string& directory,
+                                                ServerObserver* observer);
   // Not running. Releases every client.
   ~Server();
 
@@ -45,8 +47,12 @@ class Server {
   Server(Machine& machine, std::string directory, ServerObserver* observer);
   Result<> listen();
   void accept(wire::Socket kind);
-  void add(std::unique_ptr<Connection> connection);
+  void serve(wire::Socket kind, driver::OwnedFd socket);
+  void turn_away(wire::Socket kind);
+  // On failure the connection is closed, and what was registered for it is forgotten.
+  Result<> add(std::unique_ptr<Connection> connection);
   void remove(Connection& connection);
+  void forget(const Connection& connection);
   Result<driver::OwnedFd> connect_own(wire::Socket kind, driver::OwnedFd& near_end);
   std::string path_of(wire::Socket kind) const;
 
@@ -56,6 +62,9 @@ class Server {
   driver::OwnedFd epoll_;
   driver::OwnedFd stop_;
   driver::OwnedFd listeners_[wire::kSocketCount];
+  // Given up for a moment when no descriptor is left, so that a client can be accepted and turned
+  // away.
+  driver::OwnedFd spare_;
   std::uint64_t next_channel_;
   std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
   std::unordered_map<std::uint64_t, Ref<Channel>> channels_;

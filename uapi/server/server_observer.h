@@ -16,7 +16,10 @@ class ServerObserver {
     TimePoint start;
     TimePoint end;  // of the call, waits included
   };
-  // Any thread.
+  // An ioctl of `session` is about to start; on the server's thread. What it changes is still as it
+  // was.
+  virtual void on_start(Session&, const IoctlRequest&, UserMemory&) {}
+  // It is done. Any thread; for one that does not wait, the server's, before the next one starts.
   virtual void on_ioctl(const Ioctl& ioctl) = 0;
   // A device node is about to be released; on the server's thread.
   virtual void on_release(Session& session) = 0;

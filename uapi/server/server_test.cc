@@ -5,10 +5,13 @@
 #include "uapi/server/server.h"
 
 #include <drm/panthor_drm.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
@@ -139,6 +142,72 @@ TEST_F(ServerTest, NonsenseOnADescriptorCostsNobodyTheAnswer) {
     drm_version version{};
     EXPECT_EQ(client.ioctl(device, DRM_IOCTL_VERSION, &version), 0);
   }
+}
+
+// write(fd, p, 0): not the end of the connection, which looks the same but for the sender.
+TEST_F(ServerTest, EmptyMessageIsNoHangUp) {
+  const PoliteClient client(connect(wire::Socket::kChannel));
+  const driver::OwnedFd device = connect(wire::Socket::kRender);
+  const driver::OwnedFd other = connect(wire::Socket::kCard);
+  for (const driver::OwnedFd* socket : {&device, &other, &client.channel})
+    EXPECT_TRUE(send(socket->get(), {}, -1));
+  drm_version version{};
+  EXPECT_EQ(client.ioctl(device, DRM_IOCTL_VERSION, &version), 0);
+  EXPECT_EQ(client.ioctl(other, DRM_IOCTL_VERSION, &version), 0);
+  EXPECT_EQ(server_->connections(), 3u);
+}
+
+// Leaves this process, and so the server, without a descriptor.
+class NoDescriptors {
+ public:
+  NoDescriptors() {
+    EXPECT_EQ(::getrlimit(RLIMIT_NOFILE, &before_), 0);
+    const rlimit few{open_descriptors() + 16, before_.rlim_max};
+    EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+    for (;;) {
+      driver::OwnedFd fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+      if (!fd) break;
+      taken_.push_back(std::move(fd));
+    }
+    EXPECT_EQ(errno, EMFILE);
+  }
+  ~NoDescriptors() {
+    taken_.clear();
+    EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &before_), 0);
+  }
+
+ private:
+  rlimit before_{};
+  std::vector<driver::OwnedFd> taken_;
+};
+
+TEST_F(ServerTest, ClientsAreTurnedAwayWhenNoDescriptorIsLeft) {
+  const PoliteClient client(connect(wire::Socket::kChannel));
+  const driver::OwnedFd device = connect(wire::Socket::kRender);
+  drm_version version{};
+  EXPECT_EQ(client.ioctl(device, DRM_IOCTL_VERSION, &version), 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::snprintf(address.sun_path, sizeof address.sun_path, "%s/render", directory_.c_str());
+  const timeval patience{10, 0};
+  std::vector<driver::OwnedFd> clients;
+  for (int i = 0; i < 3; ++i) {
+    clients.emplace_back(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+    ::setsockopt(clients.back().get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  }
+  {
+    const NoDescriptors none;
+    for (const driver::OwnedFd& turned_away : clients) {
+      ASSERT_EQ(
+          ::connect(turned_away.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
+          0);
+      char byte = 0;
+      EXPECT_EQ(::recv(turned_away.get(), &byte, 1, 0), 0) << "left waiting";
+      EXPECT_EQ(client.ioctl(device, DRM_IOCTL_VERSION, &version), 0);
+    }
+  }
+  const driver::OwnedFd again = connect(wire::Socket::kRender);
+  EXPECT_EQ(client.ioctl(again, DRM_IOCTL_VERSION, &version), 0);
 }
 
 TEST_F(ServerTest, NonsenseLeavesNothingBehind) {

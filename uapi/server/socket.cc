@@ -48,7 +48,8 @@ Received receive(int socket, std::span<std::byte> into) {
   } while (bytes < 0 && errno == EINTR);
   Received received;
   if (bytes < 0) {
-    received.kind = errno == EAGAIN || errno == EWOULDBLOCK ? Received::Kind::kNothing : Received::Kind::kHangUp;
+    received.kind = errno == EAGAIN || errno == EWOULDBLOCK ? Received::Kind::kNothing
+                                                            : Received::Kind::kHangUp;
     return received;
   }
   received.kind = bytes == 0 ? Received::Kind::kHangUp : Received::Kind::kMessage;
@@ -59,6 +60,8 @@ Received receive(int socket, std::span<std::byte> into) {
       ucred credentials;
       std::memcpy(&credentials, CMSG_DATA(part), sizeof credentials);
       received.pid = credentials.pid;
+      // An empty message has a sender, the end of the stream has none.
+      received.kind = Received::Kind::kMessage;
     } else if (part->cmsg_type == SCM_RIGHTS) {
       const std::size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
       for (std::size_t i = 0; i < count; ++i) {
@@ -115,8 +118,12 @@ Result<driver::OwnedFd> connect_to(const std::string& path) {
   return fd;
 }
 
-driver::OwnedFd accept_from(int listener) {
-  return driver::OwnedFd(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+Result<driver::OwnedFd> accept_from(int listener) {
+  driver::OwnedFd accepted(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  // A client that gave up before it was accepted is as good as none.
+  if (!accepted && errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
+    return Error(static_cast<Errno>(errno));
+  return accepted;
 }
 
 Peer peer_of(int socket) {

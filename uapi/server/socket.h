@@ -14,25 +14,29 @@
 namespace pantry::uapi {
 
 struct Received {
+  // A message may be empty, but only where messages carry credentials (listen_at) is it told from
+  // the end.
   enum class Kind { kMessage, kNothing, kHangUp } kind = Kind::kNothing;
   std::size_t bytes = 0;
-  pid_t pid = 0;          // of the sender, stamped by the kernel; 0 when unknown
-  driver::OwnedFd fd;     // at most one; any further ones are closed
+  pid_t pid = 0;       // of the sender, stamped by the kernel; 0 when unknown
+  driver::OwnedFd fd;  // at most one; any further ones are closed
 };
 
 // One message, without blocking.
 Received receive(int socket, std::span<std::byte> into);
-// One message with at most one descriptor (-1: none). False when the peer is gone or does not read. Never blocks, raises no
-// SIGPIPE, allocates nothing.
+// One message with at most one descriptor (-1: none). False when the peer is gone or does not read.
+// Never blocks, raises no SIGPIPE, allocates nothing.
 bool send(int socket, std::span<const std::byte> message, int fd) noexcept;
 
-// Listens at `path`; the caller has made the directory private. Non-blocking, close-on-exec. Connections inherit that their
-// messages carry credentials: turned on after accept(), the first message might come before.
+// Listens at `path`; the caller has made the directory private. Non-blocking, close-on-exec.
+// Connections inherit that their messages carry credentials: turned on after accept(), the first
+// message might come before.
 Result<driver::OwnedFd> listen_at(const std::string& path);
 // Connects to `path` from within this process.
 Result<driver::OwnedFd> connect_to(const std::string& path);
-// Accepts one connection; none when nobody waits.
-driver::OwnedFd accept_from(int listener);
+// Accepts one connection; none when nobody waits. The errno of the host: EMFILE and its like leave
+// the connection waiting.
+Result<driver::OwnedFd> accept_from(int listener);
 
 struct Peer {
   pid_t pid = 0;

@@ -23,22 +23,26 @@ constexpr unsigned kDrmType = 'd';
 constexpr unsigned kSyncFileType = '>';
 constexpr unsigned kDmaBufType = 'b';
 
-// Where a descriptor goes into a command, as an offset in its argument; -1 where none does. The host knows the same.
+// Where a descriptor goes into a command, as an offset in its argument; -1 where none does. The
+// host knows the same.
 int descriptor_offset(unsigned long command) {
   const unsigned type = _IOC_TYPE(command);
   const unsigned number = _IOC_NR(command);
-  if (type == kDrmType && (number == 0x2e || number == 0xc2)) return 8;  // PRIME_FD_TO_HANDLE, SYNCOBJ_FD_TO_HANDLE
-  if (type == kDrmType && number == 0xcf) return 16;                     // SYNCOBJ_EVENTFD
+  if (type == kDrmType && (number == 0x2e || number == 0xc2))
+    return 8;                                         // PRIME_FD_TO_HANDLE, SYNCOBJ_FD_TO_HANDLE
+  if (type == kDrmType && number == 0xcf) return 16;  // SYNCOBJ_EVENTFD
   if (type == kSyncFileType && number == _IOC_NR(SYNC_IOC_MERGE)) return 32;
   return -1;
 }
 
-// The client's pointer may be bad; the host will find that out too and answer EFAULT.
+// The client's pointer may be bad; the host will find that out too and answer EFAULT. By the number
+// of this thread: that of the process has no memory once its first thread has ended.
 int descriptor_in(const void* argument, int offset) {
   int fd = -1;
   iovec local = {&fd, sizeof fd};
   iovec remote = {const_cast<char*>(static_cast<const char*>(argument)) + offset, sizeof fd};
-  if (process_vm_readv(getpid(), &local, 1, &remote, 1, 0) != static_cast<ssize_t>(sizeof fd)) return -1;
+  if (process_vm_readv(gettid(), &local, 1, &remote, 1, 0) != static_cast<ssize_t>(sizeof fd))
+    return -1;
   return fd;
 }
 
@@ -81,11 +85,14 @@ extern "C" int shim_ioctl(int fd, unsigned long command, ...) {
   void* const argument = va_arg(list, void*);
   va_end(list);
   const unsigned type = _IOC_TYPE(command);
-  if (type != kDrmType && type != kSyncFileType && type != kDmaBufType) return real_ioctl(fd, command, argument);
+  if (type != kDrmType && type != kSyncFileType && type != kDmaBufType)
+    return real_ioctl(fd, command, argument);
   const wire::Socket socket = socket_of(fd);
   if (is_device(socket)) return ask(fd, command, argument);
-  if (socket == wire::Socket::kSyncFile) return type == kSyncFileType ? ask(fd, command, argument) : fail(ENOTTY);
-  if (socket == wire::Socket::kDmaBuf) return type == kDmaBufType ? ask(fd, command, argument) : fail(ENOTTY);
+  if (socket == wire::Socket::kSyncFile)
+    return type == kSyncFileType ? ask(fd, command, argument) : fail(ENOTTY);
+  if (socket == wire::Socket::kDmaBuf)
+    return type == kDmaBufType ? ask(fd, command, argument) : fail(ENOTTY);
   if (socket != kForeign) return fail(ENOTTY);
   return real_ioctl(fd, command, argument);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// mmap() of a device node or dma-buf: the host answers with the memfd to map, and the kernel does the rest. lseek() of a
-// dma-buf tells its size.
+// mmap() of a device node or dma-buf: the host answers with the memfd to map, and the kernel does
+// the rest. lseek() of a dma-buf tells its size.
 #include <errno.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -17,7 +17,9 @@ PANTRY_REAL(void*, mmap, void*, size_t, int, int, int, off_t)
 
 PANTRY_REAL(off_t, lseek, int, off_t, int)
 
-bool can_be_mapped(wire::Socket socket) { return is_device(socket) || socket == wire::Socket::kDmaBuf; }
+bool can_be_mapped(wire::Socket socket) {
+  return is_device(socket) || socket == wire::Socket::kDmaBuf;
+}
 
 off_t seek(int fd, off_t offset, int whence) {
   const off_t result = real_lseek(fd, offset, whence);
@@ -40,11 +42,13 @@ void* fail(int error) {
 
 }  // namespace
 
-extern "C" void* shim_mmap(void* address, size_t length, int protection, int flags, int fd, off_t offset) PANTRY_EXPORT(mmap);
-extern "C" void* shim_mmap64(void* address, size_t length, int protection, int flags, int fd, off_t offset)
-    PANTRY_EXPORT(mmap64);
+extern "C" void* shim_mmap(void* address, size_t length, int protection, int flags, int fd,
+                           off_t offset) PANTRY_EXPORT(mmap);
+extern "C" void* shim_mmap64(void* address, size_t length, int protection, int flags, int fd,
+                             off_t offset) PANTRY_EXPORT(mmap64);
 
-extern "C" void* shim_mmap(void* address, size_t length, int protection, int flags, int fd, off_t offset) {
+extern "C" void* shim_mmap(void* address, size_t length, int protection, int flags, int fd,
+                           off_t offset) {
   if ((flags & MAP_ANONYMOUS) != 0 || !can_be_mapped(socket_of(fd)))
     return real_mmap(address, length, protection, flags, fd, offset);
   if (length == 0 || (offset & 0xfff) != 0) return fail(EINVAL);
@@ -59,14 +63,18 @@ extern "C" void* shim_mmap(void* address, size_t length, int protection, int fla
     if (answer.fd >= 0) close(answer.fd);
     return fail(-answer.result);
   }
-  void* const mapping = real_mmap(address, length, protection, flags, answer.fd, static_cast<off_t>(answer.reply.value));
+  void* const mapping = real_mmap(address, length, protection, flags, answer.fd,
+                                  static_cast<off_t>(answer.reply.value));
   const int error = errno;
   close(answer.fd);
+  if (mapping != MAP_FAILED && answer.reply.on_fork == wire::Reply::OnFork::kLeaveOut)
+    madvise(mapping, length, MADV_DONTFORK);
   errno = error;
   return mapping;
 }
 
-extern "C" void* shim_mmap64(void* address, size_t length, int protection, int flags, int fd, off_t offset) {
+extern "C" void* shim_mmap64(void* address, size_t length, int protection, int flags, int fd,
+                             off_t offset) {
   return shim_mmap(address, length, protection, flags, fd, offset);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The memory of a client in another process. Needs the right to trace it, which the host of a child has.
+// The memory of a process, this one or another; a bad pointer is EFAULT all the same. Of another it
+// takes the right to trace it, which the host of a child has.
 #pragma once
 
 #include <sys/types.h>
@@ -9,9 +10,9 @@
 
 namespace pantry::uapi {
 
-class RemoteMemory final : public UserMemory {
+class ProcessMemory final : public UserMemory {
  public:
-  explicit RemoteMemory(pid_t pid) : pid_(pid) {}
+  explicit ProcessMemory(pid_t pid) : pid_(pid) {}
   Result<> read(UserAddr from, void* to, std::size_t bytes) override;
   Result<> write(UserAddr to, const void* from, std::size_t bytes) override;
 

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+#include "driver/sync/syncobj_event.h"
+
+#include <utility>
+
+namespace pantry::driver {
+
+SyncobjEvent::~SyncobjEvent() {
+  if (fence_) fence_->remove_callback(*this);
+  cleanup_.cancel(*this);
+}
+
+void SyncobjEvent::start(Syncobj& syncobj) noexcept {
+  if (!take_fence(syncobj)) return;
+  if (is_time())
+    fire();
+  else
+    follow();
+}
+
+void SyncobjEvent::on_changed(Syncobj& syncobj) noexcept {
+  if (take_fence(syncobj)) follow();
+}
+
+bool SyncobjEvent::take_fence(Syncobj& syncobj) noexcept {
+  if (has_fence()) return false;
+  Result<Ref<Fence>> found = syncobj.find(point_);
+  // A change at the same time may have found it too.
+  if (!found || has_fence_.exchange(true, std::memory_order_acq_rel)) return false;
+  fence_ = *std::move(found);
+  return true;
+}
+
+void SyncobjEvent::follow() noexcept {
+  itself_ = Ref<SyncobjEvent>::share(*this);
+  if (is_time() || !fence_->add_callback(*this)) cleanup_.queue(*this);
+}
+
+void SyncobjEvent::run() {
+  const Ref<SyncobjEvent> last = std::move(itself_);
+  fire();
+}
+
+}  // namespace pantry::driver

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+//
+// Something that happens once a syncobj's fence for a point is there, or has signalled: what
+// SYNCOBJ_EVENTFD registers. Nobody waits for it and nobody takes it back. As in Linux it goes with
+// the syncobj as long as there is no fence, and afterwards lasts until the fence signals, whatever
+// becomes of the syncobj.
+#pragma once
+
+#include <atomic>
+
+#include "driver/kernel/work.h"
+#include "driver/sync/syncobj.h"
+
+namespace pantry::driver {
+
+class SyncobjEvent : public RefCounted,
+                     private Syncobj::Watcher,
+                     private FenceCallback,
+                     private Work {
+ public:
+  enum class When { kAvailable, kSignalled };
+
+ protected:
+  // `cleanup` outlives every fence.
+  SyncobjEvent(WorkLane& cleanup, std::uint64_t point, When when)
+      : cleanup_(cleanup), point_(point), when_(when) {}
+  ~SyncobjEvent() override;
+
+  // At most once: in Syncobj::add_event if it is time then, else on the clean-up lane.
+  virtual void fire() noexcept = 0;
+
+ private:
+  friend class Syncobj;
+  void start(Syncobj& syncobj) noexcept;
+  // From now on the syncobj is of no interest.
+  bool has_fence() const noexcept { return has_fence_.load(std::memory_order_acquire); }
+  bool take_fence(Syncobj& syncobj) noexcept;
+  bool is_time() const noexcept { return when_ == When::kAvailable || fence_->signalled(); }
+  void follow() noexcept;
+
+  void on_changed(Syncobj& syncobj) noexcept override;
+  void on_signalled(Fence&) noexcept override { cleanup_.queue(*this); }
+  void run() override;
+
+  WorkLane& cleanup_;
+  const std::uint64_t point_;
+  const When when_;
+  std::atomic<bool> has_fence_{false};
+  // Both set by whoever sets has_fence_.
+  Ref<Fence> fence_;
+  Ref<SyncobjEvent> itself_;  // until it has fired
+  Ref<SyncobjEvent> next_;    // of the syncobj's; under its lock
+};
+
+}  // namespace pantry::driver
