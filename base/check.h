@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// CHECK is for bugs in Pantry itself and aborts with the place and the broken condition. A client's mistake is an
-// Errno, a gap in the emulation is a log line (log.h); neither is ever a CHECK.
+// CHECK is for bugs in Pantry itself and aborts with the place and the broken condition. A client's
+// mistake is an Errno, a gap in the emulation is a log line (log.h); neither is ever a CHECK.
 //
-// Checks stay on in every build: they cost a predicted branch and must not allocate, so they are allowed inside a
-// SignallingSection.
+// Checks stay on in every build: they cost a predicted branch and must not allocate, so they are
+// allowed inside a SignallingSection.
 #pragma once
 
 namespace pantry {

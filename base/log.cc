@@ -42,23 +42,28 @@ constexpr const char* kNames[] = {"debug", "info", "client", "gap", "error", "of
 
 }  // namespace
 
-void write(LogLevel level, std::string_view room, fmt::string_view format, fmt::format_args arguments) {
+void write(LogLevel level, std::string_view room, fmt::string_view format,
+           fmt::format_args arguments) {
   std::shared_ptr<spdlog::logger> logger;
   {
     Output& out = output();
     std::lock_guard lock(out.mutex);
     logger = out.logger;
   }
-  logger->info("{}: {}: {}", kNames[static_cast<int>(level)], room, fmt::vformat(format, arguments));
+  logger->info("{}: {}: {}", kNames[static_cast<int>(level)], room,
+               fmt::vformat(format, arguments));
 }
 
 }  // namespace log_detail
 
-void set_log_level(LogLevel level) { log_detail::threshold.store(static_cast<int>(level), std::memory_order_relaxed); }
+void set_log_level(LogLevel level) {
+  log_detail::threshold.store(static_cast<int>(level), std::memory_order_relaxed);
+}
 
 bool set_log_file(const char* path) {
   try {
-    auto logger = log_detail::make_logger(std::make_shared<spdlog::sinks::basic_file_sink_mt>(path));
+    auto logger =
+        log_detail::make_logger(std::make_shared<spdlog::sinks::basic_file_sink_mt>(path));
     log_detail::Output& out = log_detail::output();
     std::lock_guard lock(out.mutex);
     out.logger = std::move(logger);

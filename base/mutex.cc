@@ -29,8 +29,8 @@ void count_unlock() {}
 
 unsigned Mutex::held_by_this_thread() noexcept { return held; }
 
-// std::mutex leaves this out where it frees nothing. Here it finds a mutex that dies locked, and tells ThreadSanitizer that
-// the next mutex at this address is another one.
+// std::mutex leaves this out where it frees nothing. Here it finds a mutex that dies locked, and
+// tells ThreadSanitizer that the next mutex at this address is another one.
 Mutex::~Mutex() { PANTRY_CHECK(pthread_mutex_destroy(native_.native_handle()) == 0); }
 
 void Mutex::lock() {

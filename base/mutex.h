@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// The one mutex and the one condition variable of Pantry: annotated for clang's thread-safety analysis, and aware of
-// simulation (thread_host.h). Neither allocates. On a simulated thread each lock, unlock, wait and notify is a point at
-// which the seed may let another thread go on. Deadlines are on CLOCK_MONOTONIC, or virtual under simulation.
+// The one mutex and the one condition variable of Pantry: annotated for clang's thread-safety
+// analysis, and aware of simulation (thread_host.h). Neither allocates. On a simulated thread each
+// lock, unlock, wait and notify is a point at which the seed may let another thread go on.
+// Deadlines are on CLOCK_MONOTONIC, or virtual under simulation.
 //
-// Builds with PANTRY_TRAPS count the mutexes that a thread holds, so that a wait that must hold none can say so.
+// Builds with PANTRY_TRAPS count the mutexes that a thread holds, so that a wait that must hold
+// none can say so.
 //
 // Which locks may be taken inside a SignallingSection is said where each lock is declared.
 #pragma once

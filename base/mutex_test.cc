@@ -10,7 +10,8 @@ namespace pantry {
 namespace {
 
 TimePoint monotonic_now() {
-  return {std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+  return {std::chrono::duration_cast<std::chrono::nanoseconds>(
+              std::chrono::steady_clock::now().time_since_epoch())
               .count()};
 }
 

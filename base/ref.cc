@@ -15,7 +15,8 @@ void DeadList::push(const RefCounted* object) noexcept {
   const RefCounted* head = head_.load(std::memory_order_relaxed);
   do {
     object->next_dead_ = head;
-  } while (!head_.compare_exchange_weak(head, object, std::memory_order_release, std::memory_order_relaxed));
+  } while (!head_.compare_exchange_weak(head, object, std::memory_order_release,
+                                        std::memory_order_relaxed));
 }
 
 void DeadList::destroy_all() noexcept {

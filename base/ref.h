@@ -2,9 +2,10 @@
 //
 // Reference counting for objects that several rooms keep alive: fences, buffers, VMs, groups.
 //
-// The last reference may be dropped where freeing is forbidden (inside a SignallingSection). There the object is not
-// destroyed but linked into the section's DeadList, through a node that it carries itself, and destroyed later on the
-// clean-up lane. So release() never allocates, and never frees inside a section.
+// The last reference may be dropped where freeing is forbidden (inside a SignallingSection). There
+// the object is not destroyed but linked into the section's DeadList, through a node that it
+// carries itself, and destroyed later on the clean-up lane. So release() never allocates, and never
+// frees inside a section.
 #pragma once
 
 #include <atomic>
@@ -17,7 +18,8 @@ namespace pantry {
 
 class RefCounted;
 
-// A lock-free intrusive stack of objects whose last reference is gone. Any thread pushes; any thread empties.
+// A lock-free intrusive stack of objects whose last reference is gone. Any thread pushes; any
+// thread empties.
 class DeadList {
  public:
   // The list that release() uses on the calling thread, or nullptr: destroy at once.
@@ -41,7 +43,8 @@ class RefCounted {
   RefCounted& operator=(const RefCounted&) = delete;
 
   void acquire() const noexcept { count_.fetch_add(1, std::memory_order_relaxed); }
-  // Acquires unless the last reference is already gone: for look-ups by weak tables under the table's own lock.
+  // Acquires unless the last reference is already gone: for look-ups by weak tables under the
+  // table's own lock.
   bool try_acquire() const noexcept;
   void release() const noexcept;
 
@@ -72,8 +75,8 @@ class Ref {
   }
   Ref(Ref&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
   template <class U>
-    requires std::is_convertible_v<U*, T*>
-  Ref(Ref<U> other) noexcept : object_(other.detach()) {}
+  requires std::is_convertible_v<U*, T*> Ref(Ref<U> other)
+  noexcept : object_(other.detach()) {}
   Ref& operator=(Ref other) noexcept {
     std::swap(object_, other.object_);
     return *this;

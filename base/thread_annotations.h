@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Clang's thread-safety attributes under names of our own; nothing under other compilers. The clang build treats what
-// they find as errors.
+// Clang's thread-safety attributes under names of our own; nothing under other compilers. The clang
+// build treats what they find as errors.
 #pragma once
 
 #if defined(__clang__)
@@ -21,6 +21,7 @@
 #define PANTRY_EXCLUDES(...) PANTRY_ATTRIBUTE_(locks_excluded(__VA_ARGS__))
 #define PANTRY_ACQUIRED_BEFORE(...) PANTRY_ATTRIBUTE_(acquired_before(__VA_ARGS__))
 #define PANTRY_ASSERT_CAPABILITY(x) PANTRY_ATTRIBUTE_(assert_capability(x))
-// For the bodies of the lock primitives themselves, which the analysis cannot follow into the standard library.
+// For the bodies of the lock primitives themselves, which the analysis cannot follow into the
+// standard library.
 #define PANTRY_NO_THREAD_SAFETY_ANALYSIS PANTRY_ATTRIBUTE_(no_thread_safety_analysis)
 #define PANTRY_RETURN_CAPABILITY(x) PANTRY_ATTRIBUTE_(lock_returned(x))

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// Who schedules the calling thread. On an ordinary thread that is the operating system and there is no host. Under
-// simulation every thread belongs to a host that lets exactly one of them run, picks the next by seed and keeps virtual
-// time; Mutex and CondVar (mutex.h), the clock and the work queues all go through this one interface, so the same code
-// runs on both.
+// Who schedules the calling thread. On an ordinary thread that is the operating system and there is
+// no host. Under simulation every thread belongs to a host that lets exactly one of them run, picks
+// the next by seed and keeps virtual time; Mutex and CondVar (mutex.h), the clock and the work
+// queues all go through this one interface, so the same code runs on both.
 //
-// park and wake are a futex without a value: since only one thread of a host runs at a time, nothing can happen between
-// the caller's test of its condition and its park.
+// park and wake are a futex without a value: since only one thread of a host runs at a time,
+// nothing can happen between the caller's test of its condition and its park.
 #pragma once
 
 #include "base/types.h"
@@ -22,8 +22,8 @@ class ThreadHost {
 
   // A point at which another thread may be chosen to go on.
   virtual void preempt() noexcept = 0;
-  // Sleeps until wake(address) or `deadline`; false at the deadline. May return true without a wake, so callers test
-  // their condition again.
+  // Sleeps until wake(address) or `deadline`; false at the deadline. May return true without a
+  // wake, so callers test their condition again.
   virtual bool park(const void* address, TimePoint deadline) noexcept = 0;
   // Makes every thread parked on `address` runnable.
   virtual void wake(const void* address) noexcept = 0;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// A fixed ring of small events: the only output that is allowed while signalling. trace() writes one slot without
-// locking, allocating or formatting; when the ring is full the oldest events are overwritten.
+// A fixed ring of small events: the only output that is allowed while signalling. trace() writes
+// one slot without locking, allocating or formatting; when the ring is full the oldest events are
+// overwritten.
 #pragma once
 
 #include <array>
@@ -22,8 +23,8 @@ class TraceRing {
 
   // Any thread, also inside a SignallingSection.
   void trace(const char* what, std::uint64_t a, std::uint64_t b) noexcept;
-  // Calls `visit(sequence, event)` for the events still there, oldest first. An event that is being overwritten at that
-  // moment is left out.
+  // Calls `visit(sequence, event)` for the events still there, oldest first. An event that is being
+  // overwritten at that moment is left out.
   template <class Visit>
   void for_each(Visit visit) const {
     const std::uint64_t end = next_.load(std::memory_order_acquire);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The strong types that cross every header: an address in a GPU address space, an address in DRAM, a range of the
-// former, and time. Ranges are inclusive at both ends, so that the last byte of a 64-bit space needs no overflow.
+// The strong types that cross every header: an address in a GPU address space, an address in DRAM,
+// a range of the former, and time. Ranges are inclusive at both ends, so that the last byte of a
+// 64-bit space needs no overflow.
 #pragma once
 
 #include <bit>
@@ -25,12 +26,14 @@ constexpr bool is_aligned(std::uint64_t value, std::uint64_t power_of_two) {
 constexpr std::uint64_t align_down(std::uint64_t value, std::uint64_t power_of_two) {
   return value & ~(power_of_two - 1);
 }
-// align_up(0x1001, 0x1000) == 0x2000; wraps to 0 past the last multiple, which the caller excludes or wants.
+// align_up(0x1001, 0x1000) == 0x2000; wraps to 0 past the last multiple, which the caller excludes
+// or wants.
 constexpr std::uint64_t align_up(std::uint64_t value, std::uint64_t power_of_two) {
   return align_down(value + power_of_two - 1, power_of_two);
 }
 
-// A virtual address in one GPU address space. Which one is always said by the object it is given to.
+// A virtual address in one GPU address space. Which one is always said by the object it is given
+// to.
 struct GpuVa {
   std::uint64_t value = 0;
   constexpr auto operator<=>(const GpuVa&) const = default;
@@ -55,12 +58,18 @@ struct GpuRange {
   constexpr bool operator==(const GpuRange&) const = default;
 
   // Pre: size != 0 and first + size - 1 does not wrap.
-  static constexpr GpuRange of_size(GpuVa first, std::uint64_t size) { return {first, {first.value + (size - 1)}}; }
+  static constexpr GpuRange of_size(GpuVa first, std::uint64_t size) {
+    return {first, {first.value + (size - 1)}};
+  }
   // In bytes. Wraps to 0 for the whole 64-bit space, which no Mali address space reaches.
   constexpr std::uint64_t size() const { return last.value - first.value + 1; }
   constexpr bool contains(GpuVa va) const { return first <= va && va <= last; }
-  constexpr bool contains(GpuRange other) const { return first <= other.first && other.last <= last; }
-  constexpr bool intersects(GpuRange other) const { return first <= other.last && other.first <= last; }
+  constexpr bool contains(GpuRange other) const {
+    return first <= other.first && other.last <= last;
+  }
+  constexpr bool intersects(GpuRange other) const {
+    return first <= other.last && other.first <= last;
+  }
 };
 
 // A contiguous piece of DRAM. `size` in bytes.
@@ -83,7 +92,8 @@ constexpr Duration microseconds(std::int64_t n) { return {n * 1'000}; }
 constexpr Duration milliseconds(std::int64_t n) { return {n * 1'000'000}; }
 constexpr Duration seconds(std::int64_t n) { return {n * 1'000'000'000}; }
 
-// A point on the clock of the executor in use: CLOCK_MONOTONIC on real threads, virtual time under simulation.
+// A point on the clock of the executor in use: CLOCK_MONOTONIC on real threads, virtual time under
+// simulation.
 struct TimePoint {
   std::int64_t ns = 0;
   constexpr auto operator<=>(const TimePoint&) const = default;

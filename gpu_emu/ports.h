@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// What a host and the device owe each other. The driver reaches the GPU through Mmio, Dram and IrqLine and nothing else;
-// the device reaches its host through IrqLine, UserPage, Wake, TimeSource and FrameOwner, and nothing else. Anything that
-// keeps these promises can be the host: our driver, the remote protocol, a test.
+// What a host and the device owe each other. The driver reaches the GPU through Mmio, Dram and
+// IrqLine and nothing else; the device reaches its host through IrqLine, UserPage, Wake, TimeSource
+// and FrameOwner, and nothing else. Anything that keeps these promises can be the host: our driver,
+// the remote protocol, a test.
 #pragma once
 
 #include <atomic>
@@ -12,9 +13,9 @@
 
 namespace pantry::emu {
 
-// Register access. Each 32-bit access is atomic, and all of them are totally ordered. A write publishes all earlier DRAM
-// writes of the caller; a read acquires all DRAM writes that the device made before it. Offsets are from the start of
-// the 2 MiB aperture, multiples of 4.
+// Register access. Each 32-bit access is atomic, and all of them are totally ordered. A write
+// publishes all earlier DRAM writes of the caller; a read acquires all DRAM writes that the device
+// made before it. Offsets are from the start of the 2 MiB aperture, multiples of 4.
 class Mmio {
  public:
   virtual std::uint32_t read32(std::uint32_t offset) = 0;
@@ -34,13 +35,13 @@ class Mmio {
   ~Mmio() = default;
 };
 
-// A window of memory that driver and device see at the same host addresses. A value: copied freely, contiguous and alive
-// as long as either side. The device never allocates or remaps. An address outside is a bus fault, which the caller
-// reports; it is never dereferenced.
+// A window of memory that driver and device see at the same host addresses. A value: copied freely,
+// contiguous and alive as long as either side. The device never allocates or remaps. An address
+// outside is a bus fault, which the caller reports; it is never dereferenced.
 struct Dram {
   PhysAddr base;
-  std::uint64_t size = 0;          // bytes, a multiple of 4 KiB
-  std::uint8_t* host = nullptr;    // of `base`
+  std::uint64_t size = 0;        // bytes, a multiple of 4 KiB
+  std::uint8_t* host = nullptr;  // of `base`
 
   bool contains(PhysAddr pa, std::uint64_t bytes) const {
     return pa.value >= base.value && bytes <= size && pa.value - base.value <= size - bytes;
@@ -51,9 +52,10 @@ struct Dram {
   }
 };
 
-// A level-triggered interrupt line. set() stores the level and wakes its consumer. It never calls the driver, since a
-// mask write can raise the line on the driver's own thread, under the driver's locks. The consumer samples the level
-// again after its handler. Called with the device's lock held.
+// A level-triggered interrupt line. set() stores the level and wakes its consumer. It never calls
+// the driver, since a mask write can raise the line on the driver's own thread, under the driver's
+// locks. The consumer samples the level again after its handler. Called with the device's lock
+// held.
 class IrqLine {
  public:
   virtual void set(bool level) = 0;
@@ -62,14 +64,15 @@ class IrqLine {
   ~IrqLine() = default;
 };
 
-// The page that clients map to read the flush id (its first word). The device writes it while it is powered; the
-// driver's power code publishes 1 while the device is suspended. `word` lies in memory that may be shared with clients.
+// The page that clients map to read the flush id (its first word). The device writes it while it is
+// powered; the driver's power code publishes 1 while the device is suspended. `word` lies in memory
+// that may be shared with clients.
 struct UserPage {
   std::atomic<std::uint32_t>* word = nullptr;
 };
 
-// "Clock me again": the device has work it did not have when it last returned idle. Called with the device's lock held;
-// only wakes the thread that calls Gpu::run.
+// "Clock me again": the device has work it did not have when it last returned idle. Called with the
+// device's lock held; only wakes the thread that calls Gpu::run.
 class Wake {
  public:
   virtual void wake() = 0;
@@ -78,7 +81,8 @@ class Wake {
   ~Wake() = default;
 };
 
-// Time as the device sees it: for timestamps, timers and power delays. Monotonic; virtual under simulation.
+// Time as the device sees it: for timestamps, timers and power delays. Monotonic; virtual under
+// simulation.
 class TimeSource {
  public:
   virtual TimePoint now() = 0;
@@ -87,7 +91,8 @@ class TimeSource {
   ~TimeSource() = default;
 };
 
-// Who owns a frame, as far as the host's allocator can tell; 0 is nobody. Feeds the MMU checker. Optional.
+// Who owns a frame, as far as the host's allocator can tell; 0 is nobody. Feeds the MMU checker.
+// Optional.
 class FrameOwner {
  public:
   virtual void changed(PhysExtent frames, std::uint64_t owner) = 0;

@@ -44,8 +44,8 @@ std::vector<char*> pointers_to(std::vector<std::string>& strings) {
   return pointers;
 }
 
-// The program that gets the signals that ask this process to end, and the last such signal that it has not got yet: it may
-// come, on any thread, before the program's number is known.
+// The program that gets the signals that ask this process to end, and the last such signal that it
+// has not got yet: it may come, on any thread, before the program's number is known.
 std::atomic<pid_t> terminated_with_us{0};
 std::atomic<int> to_pass_on{0};
 
@@ -62,8 +62,8 @@ void pass_on(int signal) {
   errno = saved;
 }
 
-// While the program runs, its end is ours: the keyboard's signals reach it anyway, others are passed on. The program itself
-// gets the defaults.
+// While the program runs, its end is ours: the keyboard's signals reach it anyway, others are
+// passed on. The program itself gets the defaults.
 class EndingSignals {
  public:
   EndingSignals() {
@@ -75,7 +75,8 @@ class EndingSignals {
     }
   }
   ~EndingSignals() {
-    for (std::size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &before_[i], nullptr);
+    for (std::size_t i = 0; i < kSignals.size(); ++i)
+      ::sigaction(kSignals[i], &before_[i], nullptr);
   }
   static void set_default_in(posix_spawnattr_t& attributes) {
     sigset_t all;
@@ -106,8 +107,8 @@ Result<pid_t> start_client(const ClientProgram& program) {
   ::posix_spawnattr_init(&attributes);
   EndingSignals::set_default_in(attributes);
   pid_t pid = 0;
-  const int error = ::posix_spawnp(&pid, command[0].c_str(), nullptr, &attributes, pointers_to(command).data(),
-                                   pointers_to(environment).data());
+  const int error = ::posix_spawnp(&pid, command[0].c_str(), nullptr, &attributes,
+                                   pointers_to(command).data(), pointers_to(environment).data());
   ::posix_spawnattr_destroy(&attributes);
   if (error != 0) return Error(static_cast<Errno>(error));
   take_all_descriptors();
@@ -128,7 +129,8 @@ Result<int> run_client(const ClientProgram& program) {
 }
 
 std::string default_shim_path() {
-  return (std::filesystem::read_symlink("/proc/self/exe").parent_path() / "libpantry_shim.so").string();
+  return (std::filesystem::read_symlink("/proc/self/exe").parent_path() / "libpantry_shim.so")
+      .string();
 }
 
 }  // namespace pantry::tools

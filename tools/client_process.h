@@ -18,12 +18,14 @@ struct ClientProgram {
   std::string directory;             // of the host's sockets
 };
 
-// Starts it; the caller waits for it. ENOENT and the like. The program keeps the caller's limit of descriptors, but from then
-// on this process has all it may have: every buffer of a client costs it one.
+// Starts it; the caller waits for it. ENOENT and the like. The program keeps the caller's limit of
+// descriptors, but from then on this process has all it may have: every buffer of a client costs it
+// one.
 Result<pid_t> start_client(const ClientProgram& program);
 
-// The exit status as a shell would report it: the program's, or 128 + signal. While the program runs, an interrupt from the
-// keyboard is its business, and a request to terminate is passed on to it. ENOENT and the like when it cannot be started.
+// The exit status as a shell would report it: the program's, or 128 + signal. While the program
+// runs, an interrupt from the keyboard is its business, and a request to terminate is passed on to
+// it. ENOENT and the like when it cannot be started.
 Result<int> run_client(const ClientProgram& program);
 
 // The shim beside this very program, as both the build tree and an installation have it.

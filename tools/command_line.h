@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The command line of `pantry`, for it and for the hosts of campaigns, which differ from it only in the machine.
+// The command line of `pantry`, for it and for the hosts of campaigns, which differ from it only in
+// the machine.
 #pragma once
 
 #include "uapi/machine/machine.h"

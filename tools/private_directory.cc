@@ -11,7 +11,8 @@ namespace pantry::tools {
 
 Result<PrivateDirectory> PrivateDirectory::create() {
   const char* const runtime = ::getenv("XDG_RUNTIME_DIR");
-  std::string path = std::string(runtime && runtime[0] == '/' ? runtime : "/tmp") + "/pantry-XXXXXX";
+  std::string path =
+      std::string(runtime && runtime[0] == '/' ? runtime : "/tmp") + "/pantry-XXXXXX";
   if (!::mkdtemp(path.data())) {
     const Errno error = static_cast<Errno>(errno);
     log_error("tools", "{}: {}", path, name_of(error));

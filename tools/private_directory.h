@@ -13,7 +13,9 @@ class PrivateDirectory {
  public:
   // Below $XDG_RUNTIME_DIR or /tmp, mode 0700.
   static Result<PrivateDirectory> create();
-  PrivateDirectory(PrivateDirectory&& other) noexcept : path_(std::move(other.path_)) { other.path_.clear(); }
+  PrivateDirectory(PrivateDirectory&& other) noexcept : path_(std::move(other.path_)) {
+    other.path_.clear();
+  }
   PrivateDirectory& operator=(PrivateDirectory&&) = delete;
   ~PrivateDirectory();
 

@@ -34,7 +34,8 @@ int run_command(const RunOptions& options) {
   if (!machine) return fail("the machine cannot be brought up", machine.error());
   const auto directory = PrivateDirectory::create();
   if (!directory) return fail("no private directory", directory.error());
-  if (auto made = uapi::make_device_tree(directory->path() + "/root"); !made) return fail("no device files", made.error());
+  if (auto made = uapi::make_device_tree(directory->path() + "/root"); !made)
+    return fail("no device files", made.error());
 
   Report report(**machine);
   const bool wanted = options.report == RunOptions::Report::kPrint;

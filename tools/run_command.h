@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// `pantry run`: hosts a whole Pantry in this process (threads, machine, server), runs one program as its client, and waits
-// for the program and everything it left behind that still holds a descriptor of the device.
+// `pantry run`: hosts a whole Pantry in this process (threads, machine, server), runs one program
+// as its client, and waits for the program and everything it left behind that still holds a
+// descriptor of the device.
 #pragma once
 
 #include <string>
@@ -18,8 +19,8 @@ struct RunOptions {
   std::vector<std::string> command;
 };
 
-// The exit status of the program; 125 when the machine cannot be brought up, 127 when the program cannot be started. The
-// report goes to stderr.
+// The exit status of the program; 125 when the machine cannot be brought up, 127 when the program
+// cannot be started. The report goes to stderr.
 int run_command(const RunOptions& options);
 
 }  // namespace pantry::tools

@@ -14,7 +14,8 @@ Result<> bo_create(Call& call) {
   if (call.features.wb_mmap) known |= DRM_PANTHOR_BO_WB_MMAP;
   if (args.size == 0) return reject(Errno::kInval, "BO_CREATE: size is 0");
   if (args.pad != 0) return reject(Errno::kInval, "BO_CREATE: pad is {:#x}", args.pad);
-  if ((args.flags & ~known) != 0) return reject(Errno::kInval, "BO_CREATE: flags {:#x} are unknown", args.flags);
+  if ((args.flags & ~known) != 0)
+    return reject(Errno::kInval, "BO_CREATE: flags {:#x} are unknown", args.flags);
   if ((args.flags & (DRM_PANTHOR_BO_NO_MMAP | DRM_PANTHOR_BO_WB_MMAP)) ==
       (DRM_PANTHOR_BO_NO_MMAP | DRM_PANTHOR_BO_WB_MMAP))
     return reject(Errno::kInval, "BO_CREATE: NO_MMAP and WB_MMAP exclude each other");
@@ -22,11 +23,13 @@ Result<> bo_create(Call& call) {
   Ref<driver::Reservation> exclusive_to;
   if (args.exclusive_vm_id != 0) {
     const Ref<driver::Vm> vm = call.file.vm(args.exclusive_vm_id);
-    if (!vm) return reject(Errno::kInval, "BO_CREATE: exclusive VM {} is unknown", args.exclusive_vm_id);
+    if (!vm)
+      return reject(Errno::kInval, "BO_CREATE: exclusive VM {} is unknown", args.exclusive_vm_id);
     exclusive_to = vm->reservation();
   }
-  PANTRY_TRY_ASSIGN(Ref<driver::Buffer> buffer,
-                    call.file.device().buffers().create(args.size, args.flags, std::move(exclusive_to)));
+  PANTRY_TRY_ASSIGN(
+      Ref<driver::Buffer> buffer,
+      call.file.device().buffers().create(args.size, args.flags, std::move(exclusive_to)));
   const std::uint64_t size = buffer->size();
   PANTRY_TRY_ASSIGN(args.handle, call.file.add_buffer(std::move(buffer)));
   args.size = size;
@@ -51,7 +54,8 @@ Result<> gem_close(Call& call) {
 
 Result<> gem_flink(Call& call) {
   const auto& args = call.arg<drm_gem_flink>();
-  if (!call.file.buffer(args.handle)) return reject(Errno::kNoEnt, "GEM_FLINK: buffer {} is unknown", args.handle);
+  if (!call.file.buffer(args.handle))
+    return reject(Errno::kNoEnt, "GEM_FLINK: buffer {} is unknown", args.handle);
   log_gap("uapi", "GEM_FLINK: global names are not emulated");
   return Error(Errno::kNotSupp);
 }

@@ -65,8 +65,9 @@ Result<> dev_query(Call& call) {
   switch (args.type) {
     case DRM_PANTHOR_DEV_QUERY_GPU_INFO: {
       const drm_panthor_gpu_info info = gpu_info(call);
-      const std::size_t size =
-          call.features.gpu_features_field ? sizeof info : offsetof(drm_panthor_gpu_info, gpu_features);
+      const std::size_t size = call.features.gpu_features_field
+                                   ? sizeof info
+                                   : offsetof(drm_panthor_gpu_info, gpu_features);
       return answer(call, &info, size, offsetof(drm_panthor_gpu_info, core_features));
     }
     case DRM_PANTHOR_DEV_QUERY_CSIF_INFO: {
@@ -74,7 +75,8 @@ Result<> dev_query(Call& call) {
       return answer(call, &info, sizeof info, sizeof info);
     }
     default:
-      return reject(Errno::kInval, "DEV_QUERY: type {} is unknown at uAPI 1.{}", args.type, call.features.minor);
+      return reject(Errno::kInval, "DEV_QUERY: type {} is unknown at uAPI 1.{}", args.type,
+                    call.features.minor);
   }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The ioctls of a dma-buf descriptor: SYNC. EXPORT_SYNC_FILE and IMPORT_SYNC_FILE are gaps, and say so.
+// The ioctls of a dma-buf descriptor: SYNC. EXPORT_SYNC_FILE and IMPORT_SYNC_FILE are gaps, and say
+// so.
 #pragma once
 
 #include "uapi/session.h"

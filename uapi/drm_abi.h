@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Parts of the DRM core's ABI that are younger than the drm.h of Debian 12, under names of our own so that a newer drm.h
-// does not clash. Layouts: panthor-uapi.md B.4.
+// Parts of the DRM core's ABI that are younger than the drm.h of Debian 12, under names of our own
+// so that a newer drm.h does not clash. Layouts: panthor-uapi.md B.4.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +18,8 @@ struct DrmSyncobjEventfd {
 };
 static_assert(sizeof(DrmSyncobjEventfd) == 24);
 
-// SYNCOBJ_WAIT and SYNCOBJ_TIMELINE_WAIT with the deadline at the end (40 and 48 bytes). Callers built against an older
-// header pass 32 and 40; the rest reads as zero.
+// SYNCOBJ_WAIT and SYNCOBJ_TIMELINE_WAIT with the deadline at the end (40 and 48 bytes). Callers
+// built against an older header pass 32 and 40; the rest reads as zero.
 struct DrmSyncobjWait {
   std::uint64_t handles;
   std::int64_t timeout_nsec;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The DRM core's own ioctls, as a render driver without modesetting answers them: panthor-uapi.md B.1, B.2.
+// The DRM core's own ioctls, as a render driver without modesetting answers them: panthor-uapi.md
+// B.1, B.2.
 #include <drm/panthor_drm.h>
 
 #include <cstring>
@@ -16,7 +17,8 @@ namespace {
 // Linux tells nobody the uid of a client.
 constexpr unsigned long kOverflowUid = 65534;
 
-// Copies as much of `text` as the client's buffer holds, without a terminator, and tells the whole length.
+// Copies as much of `text` as the client's buffer holds, without a terminator, and tells the whole
+// length.
 Result<> put_string(Call& call, std::string_view text, __kernel_size_t& length, char* user_buffer) {
   const std::size_t fits = std::min<std::size_t>(text.size(), length);
   length = text.size();
@@ -73,7 +75,8 @@ Result<> get_cap(Call& call) {
       return {};
     default:
       args.value = 0;
-      return reject(Errno::kNotSupp, "GET_CAP: capability {:#x} is of modesetting drivers", args.capability);
+      return reject(Errno::kNotSupp, "GET_CAP: capability {:#x} is of modesetting drivers",
+                    args.capability);
   }
 }
 
@@ -82,23 +85,34 @@ Result<> set_client_cap(Call&) { return reject(Errno::kNotSupp, "SET_CLIENT_CAP:
 Result<> set_version(Call& call) {
   auto& args = call.arg<drm_set_version>();
   const drm_set_version asked = args;
-  args = {.drm_di_major = 1, .drm_di_minor = 4, .drm_dd_major = 1, .drm_dd_minor = static_cast<int>(call.features.minor)};
-  const bool interface_ok = asked.drm_di_major == -1 || (asked.drm_di_major == 1 && asked.drm_di_minor >= 0 && asked.drm_di_minor <= 4);
-  const bool driver_ok = asked.drm_dd_major == -1 ||
-                         (asked.drm_dd_major == 1 && asked.drm_dd_minor >= 0 &&
-                          asked.drm_dd_minor <= static_cast<int>(call.features.minor));
+  args = {.drm_di_major = 1,
+          .drm_di_minor = 4,
+          .drm_dd_major = 1,
+          .drm_dd_minor = static_cast<int>(call.features.minor)};
+  const bool interface_ok =
+      asked.drm_di_major == -1 ||
+      (asked.drm_di_major == 1 && asked.drm_di_minor >= 0 && asked.drm_di_minor <= 4);
+  const bool driver_ok =
+      asked.drm_dd_major == -1 || (asked.drm_dd_major == 1 && asked.drm_dd_minor >= 0 &&
+                                   asked.drm_dd_minor <= static_cast<int>(call.features.minor));
   if (!interface_ok || !driver_ok)
-    return reject(Errno::kInval, "SET_VERSION: interface {}.{}, driver {}.{}", asked.drm_di_major, asked.drm_di_minor,
-                  asked.drm_dd_major, asked.drm_dd_minor);
+    return reject(Errno::kInval, "SET_VERSION: interface {}.{}, driver {}.{}", asked.drm_di_major,
+                  asked.drm_di_minor, asked.drm_dd_major, asked.drm_dd_minor);
   return {};
 }
 
 Result<> set_master(Call& call) { return call.file.set_master(); }
 Result<> drop_master(Call& call) { return call.file.drop_master(); }
 
-Result<> no_modesetting(Call&) { return reject(Errno::kNotSupp, "MODE_*: panthor has no modesetting"); }
-Result<> no_dumb_buffers(Call&) { return reject(Errno::kNoSys, "MODE_*_DUMB: panthor has no dumb buffers"); }
-Result<> no_framebuffers(Call&) { return reject(Errno::kInval, "MODE_GETFB2: panthor has no modesetting"); }
+Result<> no_modesetting(Call&) {
+  return reject(Errno::kNotSupp, "MODE_*: panthor has no modesetting");
+}
+Result<> no_dumb_buffers(Call&) {
+  return reject(Errno::kNoSys, "MODE_*_DUMB: panthor has no dumb buffers");
+}
+Result<> no_framebuffers(Call&) {
+  return reject(Errno::kInval, "MODE_GETFB2: panthor has no modesetting");
+}
 Result<> no_operation(Call&) { return {}; }
 
 Result<> no_authentication(Call&) {

@@ -16,18 +16,23 @@ constexpr std::uint32_t kMostQueuesNamed = 32;
 constexpr std::uint32_t kLatestFlushReserved = 0x7f000000;
 
 Result<driver::GroupPriority> priority_of(Call& call, std::uint8_t wanted) {
-  const std::uint8_t highest =
-      call.features.realtime_priority ? PANTHOR_GROUP_PRIORITY_REALTIME : PANTHOR_GROUP_PRIORITY_HIGH;
-  if (wanted > highest) return reject(Errno::kInval, "GROUP_CREATE: priority {} is unknown", wanted);
-  if (wanted > PANTHOR_GROUP_PRIORITY_MEDIUM && !call.file.credentials().sys_nice && !call.file.is_master())
-    return reject(Errno::kAcces, "GROUP_CREATE: priority {} needs CAP_SYS_NICE or DRM master", wanted);
+  const std::uint8_t highest = call.features.realtime_priority ? PANTHOR_GROUP_PRIORITY_REALTIME
+                                                               : PANTHOR_GROUP_PRIORITY_HIGH;
+  if (wanted > highest)
+    return reject(Errno::kInval, "GROUP_CREATE: priority {} is unknown", wanted);
+  if (wanted > PANTHOR_GROUP_PRIORITY_MEDIUM && !call.file.credentials().sys_nice &&
+      !call.file.is_master())
+    return reject(Errno::kAcces, "GROUP_CREATE: priority {} needs CAP_SYS_NICE or DRM master",
+                  wanted);
   return static_cast<driver::GroupPriority>(wanted);
 }
 
 Result<> check_masks(const drm_panthor_group_create& args, const driver::GpuInfo& gpu) {
-  if ((args.compute_core_mask & ~gpu.shader_present) != 0 || (args.fragment_core_mask & ~gpu.shader_present) != 0 ||
+  if ((args.compute_core_mask & ~gpu.shader_present) != 0 ||
+      (args.fragment_core_mask & ~gpu.shader_present) != 0 ||
       (args.tiler_core_mask & ~gpu.tiler_present) != 0)
-    return reject(Errno::kInval, "GROUP_CREATE: a core mask names cores that the GPU does not have");
+    return reject(Errno::kInval,
+                  "GROUP_CREATE: a core mask names cores that the GPU does not have");
   if (std::popcount(args.compute_core_mask) < args.max_compute_cores ||
       std::popcount(args.fragment_core_mask) < args.max_fragment_cores ||
       std::popcount(args.tiler_core_mask) < args.max_tiler_cores)
@@ -38,13 +43,16 @@ Result<> check_masks(const drm_panthor_group_create& args, const driver::GpuInfo
 Result<> check_submit(const drm_panthor_queue_submit& submit) {
   if (submit.pad != 0) return reject(Errno::kInval, "GROUP_SUBMIT: pad is {:#x}", submit.pad);
   if ((submit.stream_size == 0) != (submit.stream_addr == 0))
-    return reject(Errno::kInval, "GROUP_SUBMIT: stream {:#x} of {} bytes: both must be zero or neither",
+    return reject(Errno::kInval,
+                  "GROUP_SUBMIT: stream {:#x} of {} bytes: both must be zero or neither",
                   submit.stream_addr, submit.stream_size);
   if (submit.stream_addr % 64 != 0 || submit.stream_size % 8 != 0)
-    return reject(Errno::kInval, "GROUP_SUBMIT: stream {:#x} of {} bytes is not aligned to 64 and 8",
+    return reject(Errno::kInval,
+                  "GROUP_SUBMIT: stream {:#x} of {} bytes is not aligned to 64 and 8",
                   submit.stream_addr, submit.stream_size);
   if ((submit.latest_flush & kLatestFlushReserved) != 0)
-    return reject(Errno::kInval, "GROUP_SUBMIT: latest_flush {:#x} has bits 30:24 set", submit.latest_flush);
+    return reject(Errno::kInval, "GROUP_SUBMIT: latest_flush {:#x} has bits 30:24 set",
+                  submit.latest_flush);
   return {};
 }
 
@@ -56,7 +64,8 @@ Result<> group_create(Call& call) {
     return reject(Errno::kInval, "GROUP_CREATE: {} queues", args.queues.count);
   PANTRY_TRY_ASSIGN(
       const std::vector<drm_panthor_queue_create> queues,
-      read_array<drm_panthor_queue_create>(call.memory, {args.queues.stride, args.queues.count, {args.queues.array}}, 8));
+      read_array<drm_panthor_queue_create>(
+          call.memory, {args.queues.stride, args.queues.count, {args.queues.array}}, 8));
 
   driver::GroupArgs group;
   PANTRY_TRY_ASSIGN(group.priority, priority_of(call, args.priority));
@@ -79,7 +88,8 @@ Result<> group_create(Call& call) {
   group.fragment_core_mask = args.fragment_core_mask;
   group.tiler_core_mask = args.tiler_core_mask;
 
-  PANTRY_TRY_ASSIGN(Ref<driver::Group> created, call.file.device().scheduler().create_group(std::move(vm), group));
+  PANTRY_TRY_ASSIGN(Ref<driver::Group> created,
+                    call.file.device().scheduler().create_group(std::move(vm), group));
   PANTRY_TRY_ASSIGN(args.group_handle, call.file.add_group(std::move(created)));
   return {};
 }
@@ -94,12 +104,14 @@ Result<> group_get_state(Call& call) {
   auto& args = call.arg<drm_panthor_group_get_state>();
   if (args.pad != 0) return reject(Errno::kInval, "GROUP_GET_STATE: pad is {:#x}", args.pad);
   const Ref<driver::Group> group = call.file.group(args.group_handle);
-  if (!group) return reject(Errno::kInval, "GROUP_GET_STATE: group {:#x} is unknown", args.group_handle);
+  if (!group)
+    return reject(Errno::kInval, "GROUP_GET_STATE: group {:#x} is unknown", args.group_handle);
   const driver::GroupState state = group->state();
   args = {};  // the handle reads back 0, as in Linux
   if (state.timed_out) args.state |= DRM_PANTHOR_GROUP_STATE_TIMEDOUT;
   if (state.fatal_queues != 0) args.state |= DRM_PANTHOR_GROUP_STATE_FATAL_FAULT;
-  if (state.innocent && call.features.group_innocent) args.state |= DRM_PANTHOR_GROUP_STATE_INNOCENT;
+  if (state.innocent && call.features.group_innocent)
+    args.state |= DRM_PANTHOR_GROUP_STATE_INNOCENT;
   args.fatal_queues = state.fatal_queues;
   return {};
 }
@@ -110,7 +122,8 @@ Result<> group_submit(Call& call) {
   PANTRY_TRY_ASSIGN(
       const std::vector<drm_panthor_queue_submit> submits,
       read_array<drm_panthor_queue_submit>(
-          call.memory, {args.queue_submits.stride, args.queue_submits.count, {args.queue_submits.array}}, 40));
+          call.memory,
+          {args.queue_submits.stride, args.queue_submits.count, {args.queue_submits.array}}, 40));
   if (submits.empty()) return {};
 
   struct Member {
@@ -125,17 +138,21 @@ Result<> group_submit(Call& call) {
   for (const drm_panthor_queue_submit& submit : submits) {
     PANTRY_TRY(check_submit(submit));
     if (!group) group = call.file.group(args.group_handle & 0xffff);
-    if (!group) return reject(Errno::kInval, "GROUP_SUBMIT: group {:#x} is unknown", args.group_handle);
+    if (!group)
+      return reject(Errno::kInval, "GROUP_SUBMIT: group {:#x} is unknown", args.group_handle);
     if (!group->can_run())
-      return reject(Errno::kInval, "GROUP_SUBMIT: group {:#x} can no longer run", args.group_handle);
+      return reject(Errno::kInval, "GROUP_SUBMIT: group {:#x} can no longer run",
+                    args.group_handle);
     if (submit.queue_index >= group->queue_count())
       return reject(Errno::kInval, "GROUP_SUBMIT: queue {} of a group with {}", submit.queue_index,
                     group->queue_count());
-    PANTRY_TRY_ASSIGN(Ref<driver::Job> job, group->prepare_job(submit.queue_index, GpuVa{submit.stream_addr},
-                                                               submit.stream_size, submit.latest_flush));
-    PANTRY_TRY_ASSIGN(const std::vector<drm_panthor_sync_op> syncs,
-                      read_array<drm_panthor_sync_op>(
-                          call.memory, {submit.syncs.stride, submit.syncs.count, {submit.syncs.array}}, 16));
+    PANTRY_TRY_ASSIGN(Ref<driver::Job> job,
+                      group->prepare_job(submit.queue_index, GpuVa{submit.stream_addr},
+                                         submit.stream_size, submit.latest_flush));
+    PANTRY_TRY_ASSIGN(
+        const std::vector<drm_panthor_sync_op> syncs,
+        read_array<drm_panthor_sync_op>(
+            call.memory, {submit.syncs.stride, submit.syncs.count, {submit.syncs.array}}, 16));
     PANTRY_TRY(batch.add(job, syncs));
     members.push_back({submit.queue_index, std::move(job)});
   }

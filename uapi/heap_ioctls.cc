@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// TILER_HEAP_CREATE and TILER_HEAP_DESTROY: not there yet. A client that asks for a heap is told so.
+// TILER_HEAP_CREATE and TILER_HEAP_DESTROY: not there yet. A client that asks for a heap is told
+// so.
 #include "base/log.h"
 #include "uapi/ioctl_handlers.h"
 

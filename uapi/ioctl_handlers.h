@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Every ioctl of a DRM file, by subject; the table that dispatches to them is ioctl_table.cc. Rules and errno orders:
-// panthor-uapi.md A and B, errata.
+// Every ioctl of a DRM file, by subject; the table that dispatches to them is ioctl_table.cc. Rules
+// and errno orders: panthor-uapi.md A and B, errata.
 #pragma once
 
 #include "uapi/ioctl_call.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Refusing what a client asked: one log line that names the mistake, and the errno that the uAPI documents for it.
+// Refusing what a client asked: one log line that names the mistake, and the errno that the uAPI
+// documents for it.
 #pragma once
 
 #include <utility>

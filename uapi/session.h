@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// One open file as a client sees it, independent of how the client gets here: ioctl, mmap look-up, release. Server, unit
-// tests, benchmarks, fuzzers and simulation all enter through it.
+// One open file as a client sees it, independent of how the client gets here: ioctl, mmap look-up,
+// release. Server, unit tests, benchmarks, fuzzers and simulation all enter through it.
 //
-// An ioctl that has to wait (SYNCOBJ_WAIT and its like) does not hold a thread: ioctl() returns and the completion comes
-// later, or when the call is cancelled. The blocking form is on top (blocking_ioctl.h).
+// An ioctl that has to wait (SYNCOBJ_WAIT and its like) does not hold a thread: ioctl() returns and
+// the completion comes later, or when the call is cancelled. The blocking form is on top
+// (blocking_ioctl.h).
 //
-// File descriptors are the transport's: objects that come out of an ioctl are handed to it in the reply, together with
-// where in the client's memory the number belongs; descriptors that go into one are resolved by it beforehand.
+// File descriptors are the transport's: objects that come out of an ioctl are handed to it in the
+// reply, together with where in the client's memory the number belongs; descriptors that go into
+// one are resolved by it beforehand.
 #pragma once
 
 #include <cstdint>
@@ -23,12 +25,16 @@
 namespace pantry::uapi {
 
 // What a descriptor of the client's stands for.
-struct BadFd {};                                   // not open
-struct ForeignFd {};                               // open, but nothing of ours
-struct EventFd { driver::OwnedFd fd; };            // an eventfd of the client's; ours is a duplicate
-using FdObject = std::variant<BadFd, ForeignFd, EventFd, Ref<driver::Buffer>, Ref<driver::SyncFile>, Ref<driver::Syncobj>>;
+struct BadFd {};      // not open
+struct ForeignFd {};  // open, but nothing of ours
+struct EventFd {
+  driver::OwnedFd fd;
+};  // an eventfd of the client's; ours is a duplicate
+using FdObject = std::variant<BadFd, ForeignFd, EventFd, Ref<driver::Buffer>, Ref<driver::SyncFile>,
+                              Ref<driver::Syncobj>>;
 
-// A new descriptor for the client: the transport installs it and writes its number, an s32, at `number_at`.
+// A new descriptor for the client: the transport installs it and writes its number, an s32, at
+// `number_at`.
 struct NewFd {
   std::variant<Ref<driver::Buffer>, Ref<driver::SyncFile>, Ref<driver::Syncobj>> object;
   UserAddr number_at;
@@ -39,7 +45,8 @@ struct NewFd {
 struct IoctlRequest {
   std::uint32_t command = 0;
   UserAddr argument;
-  // The descriptor named in the argument, for the commands that take one (takes_fd); BadFd otherwise.
+  // The descriptor named in the argument, for the commands that take one (takes_fd); BadFd
+  // otherwise.
   FdObject fd;
 };
 
@@ -63,20 +70,23 @@ struct MmapTarget {
   std::uint64_t size = 0;
 };
 
-// Where in the argument struct of `command` a descriptor goes in, if it does: PRIME_FD_TO_HANDLE, SYNCOBJ_FD_TO_HANDLE,
-// SYNCOBJ_EVENTFD.
+// Where in the argument struct of `command` a descriptor goes in, if it does: PRIME_FD_TO_HANDLE,
+// SYNCOBJ_FD_TO_HANDLE, SYNCOBJ_EVENTFD.
 std::optional<std::uint32_t> fd_field_offset(std::uint32_t command);
 
 class Session {
  public:
-  Session(driver::Device& device, const Features& features, driver::NodeType node, const driver::Credentials& credentials);
+  Session(driver::Device& device, const Features& features, driver::NodeType node,
+          const driver::Credentials& credentials);
   // The last descriptor is gone. Waits still pending complete with EINTR first.
   ~Session();
 
-  // `memory` and `completion` live until the completion. Any number of calls at once, from any threads.
-  // `token` names this call for cancel(); unique among the pending calls of the session.
-  void ioctl(std::uint64_t token, IoctlRequest request, UserMemory& memory, IoctlCompletion& completion);
-  // A signal reached the waiting client: a pending call completes with EINTR; any other is left alone.
+  // `memory` and `completion` live until the completion. Any number of calls at once, from any
+  // threads. `token` names this call for cancel(); unique among the pending calls of the session.
+  void ioctl(std::uint64_t token, IoctlRequest request, UserMemory& memory,
+             IoctlCompletion& completion);
+  // A signal reached the waiting client: a pending call completes with EINTR; any other is left
+  // alone.
   void cancel(std::uint64_t token);
 
   enum class MapType { kShared, kPrivate };

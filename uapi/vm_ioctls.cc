@@ -10,7 +10,9 @@
 namespace pantry::uapi {
 namespace {
 
-UserArray user_array(const drm_panthor_obj_array& array) { return {array.stride, array.count, {array.array}}; }
+UserArray user_array(const drm_panthor_obj_array& array) {
+  return {array.stride, array.count, {array.array}};
+}
 
 driver::BindArgs bind_args(const drm_panthor_vm_bind_op& op) {
   return {op.flags, op.bo_handle, op.bo_offset, op.va, op.size, op.syncs.count};
@@ -19,13 +21,15 @@ driver::BindArgs bind_args(const drm_panthor_vm_bind_op& op) {
 Result<> bind_one_now(Call& call, driver::Vm& vm, const drm_panthor_vm_bind_op& op) {
   if (op.syncs.count != 0) return reject(Errno::kInval, "VM_BIND: a synchronous bind has sync-ops");
   if (op.size == 0) return {};
-  PANTRY_TRY_ASSIGN(driver::BindOp bind,
-                    driver::validate_bind(bind_args(op), driver::BindMode::kSync, call.features.bind, vm.split(),
-                                          *vm.reservation(), call.file.buffer_lookup()));
+  PANTRY_TRY_ASSIGN(
+      driver::BindOp bind,
+      driver::validate_bind(bind_args(op), driver::BindMode::kSync, call.features.bind, vm.split(),
+                            *vm.reservation(), call.file.buffer_lookup()));
   return vm.bind_now(std::move(bind));
 }
 
-Result<> bind_synchronously(Call& call, driver::Vm& vm, const std::vector<drm_panthor_vm_bind_op>& ops) {
+Result<> bind_synchronously(Call& call, driver::Vm& vm,
+                            const std::vector<drm_panthor_vm_bind_op>& ops) {
   for (std::uint32_t i = 0; i < ops.size(); ++i) {
     if (Result<> done = bind_one_now(call, vm, ops[i]); !done) {
       // Tells the client which op failed; those before it stay.
@@ -36,23 +40,27 @@ Result<> bind_synchronously(Call& call, driver::Vm& vm, const std::vector<drm_pa
   return {};
 }
 
-Result<> bind_asynchronously(Call& call, driver::Vm& vm, const std::vector<drm_panthor_vm_bind_op>& ops) {
+Result<> bind_asynchronously(Call& call, driver::Vm& vm,
+                             const std::vector<drm_panthor_vm_bind_op>& ops) {
   std::vector<Ref<driver::Job>> jobs;
   SyncBatch batch(call.file);
   jobs.reserve(ops.size());
   for (const drm_panthor_vm_bind_op& op : ops) {
     if (vm.destroyed() || vm.unusable())
-      return reject(Errno::kInval, "VM_BIND: the VM is {}", vm.destroyed() ? "destroyed" : "unusable");
-    PANTRY_TRY_ASSIGN(driver::BindOp bind,
-                      driver::validate_bind(bind_args(op), driver::BindMode::kAsync, call.features.bind, vm.split(),
-                                            *vm.reservation(), call.file.buffer_lookup()));
+      return reject(Errno::kInval, "VM_BIND: the VM is {}",
+                    vm.destroyed() ? "destroyed" : "unusable");
+    PANTRY_TRY_ASSIGN(
+        driver::BindOp bind,
+        driver::validate_bind(bind_args(op), driver::BindMode::kAsync, call.features.bind,
+                              vm.split(), *vm.reservation(), call.file.buffer_lookup()));
     PANTRY_TRY_ASSIGN(Ref<driver::Job> job, vm.prepare_bind(std::move(bind)));
     PANTRY_TRY_ASSIGN(const std::vector<drm_panthor_sync_op> syncs,
                       read_array<drm_panthor_sync_op>(call.memory, user_array(op.syncs), 16));
     PANTRY_TRY(batch.add(job, syncs));
     jobs.push_back(std::move(job));
   }
-  PANTRY_TRY_ASSIGN(driver::FenceRooms rooms, vm.reserve_fences(static_cast<std::uint32_t>(jobs.size())));
+  PANTRY_TRY_ASSIGN(driver::FenceRooms rooms,
+                    vm.reserve_fences(static_cast<std::uint32_t>(jobs.size())));
   PANTRY_TRY(batch.prepare());
   for (Ref<driver::Job>& job : jobs) {
     rooms.add(job->done());
@@ -66,8 +74,10 @@ Result<> bind_asynchronously(Call& call, driver::Vm& vm, const std::vector<drm_p
 
 Result<> vm_create(Call& call) {
   auto& args = call.arg<drm_panthor_vm_create>();
-  if (args.flags != 0) return reject(Errno::kInval, "VM_CREATE: flags {:#x} are unknown", args.flags);
-  PANTRY_TRY_ASSIGN(Ref<driver::Vm> vm, driver::Vm::create(call.file.device().vm_device(), args.user_va_range));
+  if (args.flags != 0)
+    return reject(Errno::kInval, "VM_CREATE: flags {:#x} are unknown", args.flags);
+  PANTRY_TRY_ASSIGN(Ref<driver::Vm> vm,
+                    driver::Vm::create(call.file.device().vm_device(), args.user_va_range));
   const std::uint64_t user_size = vm->split().user_size;
   PANTRY_TRY_ASSIGN(args.id, call.file.add_vm(std::move(vm)));
   args.user_va_range = user_size;

@@ -34,7 +34,8 @@ constexpr uint64_t kTouchedBytes = 64;
 
 template <class Item>
 drm_panthor_obj_array array_of(const std::vector<Item>& items) {
-  return {sizeof(Item), static_cast<uint32_t>(items.size()), reinterpret_cast<uint64_t>(items.data())};
+  return {sizeof(Item), static_cast<uint32_t>(items.size()),
+          reinterpret_cast<uint64_t>(items.data())};
 }
 
 // FNV-1a over the part of each page that streams can reach.
@@ -52,9 +53,9 @@ uint64_t hash_of(const uint8_t* memory, uint64_t size) {
 }  // namespace
 
 const History::Kind History::kKinds[] = {
-    {6, &History::space_step},      {12, &History::buffer_step}, {4, &History::fill_step},
+    {6, &History::space_step},      {12, &History::buffer_step},     {4, &History::fill_step},
     {20, &History::bind_sync_step}, {16, &History::bind_async_step}, {10, &History::group_step},
-    {30, &History::submit_step},    {8, &History::syncobj_step}, {5, &History::timeline_step},
+    {30, &History::submit_step},    {8, &History::syncobj_step},     {5, &History::timeline_step},
     {3, &History::prime_step},
 };
 
@@ -73,7 +74,8 @@ std::string History::step(uint32_t number) {
   line_.clear();
   // The first steps make what the others need.
   if (number < 4) {
-    const Step first[] = {&History::space_step, &History::buffer_step, &History::group_step, &History::syncobj_step};
+    const Step first[] = {&History::space_step, &History::buffer_step, &History::group_step,
+                          &History::syncobj_step};
     (this->*first[number])(dice, number);
   } else {
     unsigned total = 0;
@@ -104,11 +106,13 @@ void History::space_step(Dice& dice, uint32_t number) {
 
 void History::create_space(Dice& dice, Space& space) {
   const uint64_t full = device_.full_va_range();
-  const uint64_t ranges[] = {0, 0, 0, 0, full / 2, full / 2, kGigabyte * 8, full, full + 1, full - kPage, 12345, kPage};
+  const uint64_t ranges[] = {
+      0, 0, 0, 0, full / 2, full / 2, kGigabyte * 8, full, full + 1, full - kPage, 12345, kPage};
   drm_panthor_vm_create request{};
   request.user_va_range = dice.pick(ranges);
   request.flags = dice.one_in(12) ? 1 : 0;
-  tell("range=%#llx flags=%u", static_cast<unsigned long long>(request.user_va_range), request.flags);
+  tell("range=%#llx flags=%u", static_cast<unsigned long long>(request.user_va_range),
+       request.flags);
   if (call("VM_CREATE", DRM_IOCTL_PANTHOR_VM_CREATE, &request) != 0) return;
   tell("id=%u range=%#llx", request.id, static_cast<unsigned long long>(request.user_va_range));
   space.id = request.id;
@@ -140,14 +144,15 @@ void History::buffer_step(Dice& dice, uint32_t number) {
 }
 
 void History::create_buffer(Dice& dice, Buffer& buffer) {
-  const uint64_t sizes[] = {kPage, kPage, 4 * kPage, 17 * kPage, kBlock, kBlock + 3 * kPage, 0, 1, kPage + 1};
+  const uint64_t sizes[] = {kPage, kPage, 4 * kPage, 17 * kPage, kBlock, kBlock + 3 * kPage,
+                            0,     1,     kPage + 1};
   drm_panthor_bo_create request{};
   request.size = dice.pick(sizes);
   request.flags = dice.one_in(10) ? 2 : dice.one_in(6) ? DRM_PANTHOR_BO_NO_MMAP : 0;
   request.exclusive_vm_id = dice.one_in(3) ? space_id(dice) : 0;
   request.pad = dice.one_in(20) ? 1 : 0;
-  tell("size=%#llx flags=%u exclusive=%u pad=%u", static_cast<unsigned long long>(request.size), request.flags,
-       request.exclusive_vm_id, request.pad);
+  tell("size=%#llx flags=%u exclusive=%u pad=%u", static_cast<unsigned long long>(request.size),
+       request.flags, request.exclusive_vm_id, request.pad);
   if (call("BO_CREATE", DRM_IOCTL_PANTHOR_BO_CREATE, &request) != 0) return;
   tell("handle=%u size=%#llx", request.handle, static_cast<unsigned long long>(request.size));
   buffer = {request.handle, request.size, map(request.handle, request.size)};
@@ -157,7 +162,8 @@ uint8_t* History::map(uint32_t handle, uint64_t size) {
   drm_panthor_bo_mmap_offset request{};
   request.handle = handle;
   if (call("BO_MMAP_OFFSET", DRM_IOCTL_PANTHOR_BO_MMAP_OFFSET, &request) != 0) return nullptr;
-  void* const memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, device_.fd(), static_cast<off_t>(request.offset));
+  void* const memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, device_.fd(),
+                            static_cast<off_t>(request.offset));
   if (memory == MAP_FAILED) {
     tell("mmap=%d", errno);
     return nullptr;
@@ -201,9 +207,13 @@ drm_panthor_vm_bind_op History::random_op(Dice& dice) {
     op.bo_offset = kPage;
   }
   if (dice.one_in(40)) op.flags |= 1u << dice.roll(28);
-  if (dice.one_in(40)) op.va += dice.pick({uint64_t{1}, kPage / 2, uint64_t{1} << 47, ~uint64_t{0} - kPage});
-  if (dice.one_in(40)) op.size = dice.pick({uint64_t{0}, uint64_t{1}, kPage / 2, uint64_t{1} << 48, ~uint64_t{0} & ~(kPage - 1)});
-  if (dice.one_in(40)) op.bo_offset += dice.pick({uint64_t{1}, ~uint64_t{0} - kPage + 1, uint64_t{1} << 40});
+  if (dice.one_in(40))
+    op.va += dice.pick({uint64_t{1}, kPage / 2, uint64_t{1} << 47, ~uint64_t{0} - kPage});
+  if (dice.one_in(40))
+    op.size = dice.pick(
+        {uint64_t{0}, uint64_t{1}, kPage / 2, uint64_t{1} << 48, ~uint64_t{0} & ~(kPage - 1)});
+  if (dice.one_in(40))
+    op.bo_offset += dice.pick({uint64_t{1}, ~uint64_t{0} - kPage + 1, uint64_t{1} << 40});
   return op;
 }
 
@@ -269,7 +279,8 @@ void History::bind_async_step(Dice& dice, uint32_t number) {
   tell_syncs(first);
   tell_syncs(last);
   tell("vm=%u", request.vm_id);
-  if (call("VM_BIND async", DRM_IOCTL_PANTHOR_VM_BIND, &request) == 0) tell("fence=%d", finish(done.handle));
+  if (call("VM_BIND async", DRM_IOCTL_PANTHOR_VM_BIND, &request) == 0)
+    tell("fence=%d", finish(done.handle));
   tell("count=%u", request.ops.count);
   drmSyncobjDestroy(device_.fd(), done.handle);
 }
@@ -300,17 +311,20 @@ void History::create_group(Dice& dice, Group& group) {
   request.queues = array_of(queues);
   request.compute_core_mask = request.fragment_core_mask = device_.info().shader_present;
   request.tiler_core_mask = 1;
-  request.max_compute_cores = request.max_fragment_cores = static_cast<uint8_t>(std::popcount(device_.info().shader_present));
+  request.max_compute_cores = request.max_fragment_cores =
+      static_cast<uint8_t>(std::popcount(device_.info().shader_present));
   request.max_tiler_cores = 1;
   request.priority = static_cast<uint8_t>(dice.one_in(15) ? 4 : dice.roll(3));
   request.vm_id = space_id(dice);
-  if (dice.one_in(20)) request.compute_core_mask = dice.pick({uint64_t{0}, uint64_t{1}, ~uint64_t{0}});
+  if (dice.one_in(20))
+    request.compute_core_mask = dice.pick({uint64_t{0}, uint64_t{1}, ~uint64_t{0}});
   if (dice.one_in(20)) request.max_compute_cores = static_cast<uint8_t>(dice.roll(6));
   if (dice.one_in(20)) request.tiler_core_mask = dice.roll(4);
   if (dice.one_in(30)) request.pad = 1;
   tell("queues=%zu first=%u:%#x priority=%u vm=%u cores=%u:%#llx tiler=%#llx pad=%u", queues.size(),
-       queues.empty() ? 0u : queues[0].priority, queues.empty() ? 0u : queues[0].ringbuf_size, request.priority, request.vm_id,
-       request.max_compute_cores, static_cast<unsigned long long>(request.compute_core_mask),
+       queues.empty() ? 0u : queues[0].priority, queues.empty() ? 0u : queues[0].ringbuf_size,
+       request.priority, request.vm_id, request.max_compute_cores,
+       static_cast<unsigned long long>(request.compute_core_mask),
        static_cast<unsigned long long>(request.tiler_core_mask), request.pad);
   if (call("GROUP_CREATE", DRM_IOCTL_PANTHOR_GROUP_CREATE, &request) != 0) return;
   tell("group=%u", request.group_handle);
@@ -318,7 +332,9 @@ void History::create_group(Dice& dice, Group& group) {
 }
 
 Assembler History::random_stream(Dice& dice) {
-  const auto place = [&] { return kWindowVa + dice.roll(kWindowBytes / kPage) * kPage + 8 * dice.roll(kTouchedBytes / 8); };
+  const auto place = [&] {
+    return kWindowVa + dice.roll(kWindowBytes / kPage) * kPage + 8 * dice.roll(kTouchedBytes / 8);
+  };
   const auto value = static_cast<uint32_t>(dice.roll(1u << 30));
   Assembler stream;
   switch (dice.roll(7)) {
@@ -335,7 +351,9 @@ Assembler History::random_stream(Dice& dice) {
     case 4: {  // counts down, storing
       stream.move32(2, 5);
       const auto again = stream.here();
-      stream.store_register(kWindowVa + dice.roll(8) * kPage, 2).add32(2, 2, -1).branch_back(Condition::kGreater, 2, again);
+      stream.store_register(kWindowVa + dice.roll(8) * kPage, 2)
+          .add32(2, 2, -1)
+          .branch_back(Condition::kGreater, 2, again);
       break;
     }
     case 5:
@@ -353,8 +371,9 @@ void History::submit_step(Dice& dice, uint32_t number) {
   std::vector<std::vector<drm_panthor_sync_op>> syncs(1 + dice.roll(2));
   std::vector<uint32_t> done;
   const uint32_t group = group_handle(dice);
-  // Of two jobs, one waits for the other, or the first cannot fail: else it is up to the time that the first takes to fail
-  // whether the second is in the ring by then, and so ends with the same error, or not, and is cancelled.
+  // Of two jobs, one waits for the other, or the first cannot fail: else it is up to the time that
+  // the first takes to fail whether the second is in the ring by then, and so ends with the same
+  // error, or not, and is cancelled.
   const bool in_turn = dice.one_in(2);
   for (std::size_t i = 0; i < syncs.size(); ++i) {
     const bool harmless = !in_turn && i + 1 < syncs.size();
@@ -364,9 +383,12 @@ void History::submit_step(Dice& dice, uint32_t number) {
     job.stream_size = stream.size_bytes();
     job.stream_addr = kCodeVa + (number * 2 + i) * kStreamBytes % kCodeBytes;
     for (const Space& space : spaces_)
-      if (space.code != nullptr) memcpy(space.code + (job.stream_addr - kCodeVa), stream.words().data(), job.stream_size);
-    if (!harmless && dice.one_in(15)) job.stream_size = job.stream_size == 0 ? 4 : dice.pick({0u, 4u, job.stream_size + 8});
-    if (!harmless && dice.one_in(25)) job.stream_addr = dice.pick({uint64_t{0}, kCodeVa + 4, kWindowVa, uint64_t{1} << 48});
+      if (space.code != nullptr)
+        memcpy(space.code + (job.stream_addr - kCodeVa), stream.words().data(), job.stream_size);
+    if (!harmless && dice.one_in(15))
+      job.stream_size = job.stream_size == 0 ? 4 : dice.pick({0u, 4u, job.stream_size + 8});
+    if (!harmless && dice.one_in(25))
+      job.stream_addr = dice.pick({uint64_t{0}, kCodeVa + 4, kWindowVa, uint64_t{1} << 48});
     if (dice.one_in(40)) job.pad = 1;
     syncs[i].push_back(signal_of_its_own());
     done.push_back(syncs[i].back().handle);
@@ -376,10 +398,11 @@ void History::submit_step(Dice& dice, uint32_t number) {
     if (dice.one_in(3)) syncs[i].push_back(random_sync(dice, number));
     job.syncs = array_of(syncs[i]);
     jobs.push_back(job);
-    tell("{queue=%u stream=%#llx+%u pad=%u", job.queue_index, static_cast<unsigned long long>(job.stream_addr), job.stream_size,
-         job.pad);
+    tell("{queue=%u stream=%#llx+%u pad=%u", job.queue_index,
+         static_cast<unsigned long long>(job.stream_addr), job.stream_size, job.pad);
     tell_syncs(syncs[i]);
-    for (const uint64_t word : stream.words()) tell("%016llx", static_cast<unsigned long long>(word));
+    for (const uint64_t word : stream.words())
+      tell("%016llx", static_cast<unsigned long long>(word));
     tell("}");
   }
   drm_panthor_group_submit request{group, dice.one_in(40) ? 1u : 0u, array_of(jobs)};
@@ -389,7 +412,8 @@ void History::submit_step(Dice& dice, uint32_t number) {
   for (const uint32_t syncobj : done) {
     if (is_in) {
       const int status = finish(syncobj);
-      // A job behind one that failed was in the ring by then, and shares its error, or was not, and is cancelled.
+      // A job behind one that failed was in the ring by then, and shares its error, or was not, and
+      // is cancelled.
       if (has_failed && status < 0)
         tell("fence=failed");
       else
@@ -418,7 +442,8 @@ int History::finish(uint32_t syncobj) {
 
 // A fault of a space is also that of the groups which sit on a slot just then, busy or not.
 void History::destroy_neighbours(uint32_t faulty) {
-  const auto one = std::find_if(groups_.begin(), groups_.end(), [&](const Group& group) { return group.handle == faulty; });
+  const auto one = std::find_if(groups_.begin(), groups_.end(),
+                                [&](const Group& group) { return group.handle == faulty; });
   if (one == groups_.end()) return;
   for (Group& other : groups_) {
     if (other.handle == 0 || other.handle == faulty || other.space != one->space) continue;
@@ -441,7 +466,8 @@ void History::syncobj_step(Dice& dice, uint32_t number) {
   }
   switch (dice.roll(4)) {
     case 0: {
-      drm_syncobj_destroy request{dice.one_in(6) ? static_cast<uint32_t>(dice.roll(9)) : syncobj, 0};
+      drm_syncobj_destroy request{dice.one_in(6) ? static_cast<uint32_t>(dice.roll(9)) : syncobj,
+                                  0};
       tell("handle=%u", request.handle);
       if (call("SYNCOBJ_DESTROY", DRM_IOCTL_SYNCOBJ_DESTROY, &request) != 0) return;
       for (uint32_t& other : syncobjs_)
@@ -461,7 +487,8 @@ void History::syncobj_step(Dice& dice, uint32_t number) {
     }
     default: {
       drm_syncobj_wait request{};
-      const uint32_t flags[] = {0, DRM_SYNCOBJ_WAIT_FLAGS_WAIT_FOR_SUBMIT, DRM_SYNCOBJ_WAIT_FLAGS_WAIT_ALL, 1u << 4};
+      const uint32_t flags[] = {0, DRM_SYNCOBJ_WAIT_FLAGS_WAIT_FOR_SUBMIT,
+                                DRM_SYNCOBJ_WAIT_FLAGS_WAIT_ALL, 1u << 4};
       request.handles = reinterpret_cast<uint64_t>(&syncobj);
       request.count_handles = 1;
       request.flags = dice.pick(flags);
@@ -477,14 +504,15 @@ void History::timeline_step(Dice& dice, uint32_t number) {
   tell("handle=%u point=%llu", handle, static_cast<unsigned long long>(point));
   switch (dice.roll(4)) {
     case 0: {
-      drm_syncobj_timeline_array request{reinterpret_cast<uint64_t>(&handle), reinterpret_cast<uint64_t>(&point), 1, 0};
+      drm_syncobj_timeline_array request{reinterpret_cast<uint64_t>(&handle),
+                                         reinterpret_cast<uint64_t>(&point), 1, 0};
       call("SYNCOBJ_TIMELINE_SIGNAL", DRM_IOCTL_SYNCOBJ_TIMELINE_SIGNAL, &request);
       return;
     }
     case 1: {
       const uint32_t flags[] = {0, DRM_SYNCOBJ_QUERY_FLAGS_LAST_SUBMITTED, 2};
-      drm_syncobj_timeline_array request{reinterpret_cast<uint64_t>(&handle), reinterpret_cast<uint64_t>(&point), 1,
-                                         dice.pick(flags)};
+      drm_syncobj_timeline_array request{reinterpret_cast<uint64_t>(&handle),
+                                         reinterpret_cast<uint64_t>(&point), 1, dice.pick(flags)};
       tell("flags=%u", request.flags);
       call("SYNCOBJ_QUERY", DRM_IOCTL_SYNCOBJ_QUERY, &request);
       tell("point=%llu", static_cast<unsigned long long>(point));
@@ -496,7 +524,8 @@ void History::timeline_step(Dice& dice, uint32_t number) {
       request.src_point = dice.one_in(2) ? 0 : point;
       request.dst_handle = syncobj_handle(dice);
       request.dst_point = dice.one_in(2) ? 0 : number;
-      tell("%u:%llu -> %u:%llu", request.src_handle, static_cast<unsigned long long>(request.src_point), request.dst_handle,
+      tell("%u:%llu -> %u:%llu", request.src_handle,
+           static_cast<unsigned long long>(request.src_point), request.dst_handle,
            static_cast<unsigned long long>(request.dst_point));
       call("SYNCOBJ_TRANSFER", DRM_IOCTL_SYNCOBJ_TRANSFER, &request);
       return;
@@ -522,37 +551,43 @@ void History::prime_step(Dice& dice, uint32_t) {
   if (call("PRIME_HANDLE_TO_FD", DRM_IOCTL_PRIME_HANDLE_TO_FD, &request) != 0) return;
   const UniqueFd dma_buf(request.fd);
   request.handle = 0;
-  if (call("PRIME_FD_TO_HANDLE", DRM_IOCTL_PRIME_FD_TO_HANDLE, &request) == 0) tell("handle=%u", request.handle);
+  if (call("PRIME_FD_TO_HANDLE", DRM_IOCTL_PRIME_FD_TO_HANDLE, &request) == 0)
+    tell("handle=%u", request.handle);
 }
 
 void History::tell_ops(const std::vector<drm_panthor_vm_bind_op>& ops) {
   for (const auto& op : ops)
-    tell("[%#x bo=%u+%#llx va=%#llx size=%#llx]", op.flags, op.bo_handle, static_cast<unsigned long long>(op.bo_offset),
-         static_cast<unsigned long long>(op.va), static_cast<unsigned long long>(op.size));
+    tell("[%#x bo=%u+%#llx va=%#llx size=%#llx]", op.flags, op.bo_handle,
+         static_cast<unsigned long long>(op.bo_offset), static_cast<unsigned long long>(op.va),
+         static_cast<unsigned long long>(op.size));
 }
 
 void History::tell_syncs(const std::vector<drm_panthor_sync_op>& syncs) {
   for (const auto& sync : syncs)
-    tell("(%#x %u %llu)", sync.flags, sync.handle, static_cast<unsigned long long>(sync.timeline_value));
+    tell("(%#x %u %llu)", sync.flags, sync.handle,
+         static_cast<unsigned long long>(sync.timeline_value));
 }
 
 void History::tell_state() {
   tell("|");
   for (const Buffer& buffer : buffers_)
     if (buffer.memory != nullptr)
-      tell("bo%u=%016llx", buffer.handle, static_cast<unsigned long long>(hash_of(buffer.memory, buffer.size)));
+      tell("bo%u=%016llx", buffer.handle,
+           static_cast<unsigned long long>(hash_of(buffer.memory, buffer.size)));
   for (const Group& group : groups_) {
     if (group.handle == 0) continue;
     drm_panthor_group_get_state request{};
     request.group_handle = group.handle;
-    const int error = drmIoctl(device_.fd(), DRM_IOCTL_PANTHOR_GROUP_GET_STATE, &request) == 0 ? 0 : errno;
+    const int error =
+        drmIoctl(device_.fd(), DRM_IOCTL_PANTHOR_GROUP_GET_STATE, &request) == 0 ? 0 : errno;
     tell("group%u=%d:%#x:%#x", group.handle, error, request.state, request.fatal_queues);
   }
   for (const Space& space : spaces_) {
     if (space.id == 0) continue;
     drm_panthor_vm_get_state request{};
     request.vm_id = space.id;
-    const int error = drmIoctl(device_.fd(), DRM_IOCTL_PANTHOR_VM_GET_STATE, &request) == 0 ? 0 : errno;
+    const int error =
+        drmIoctl(device_.fd(), DRM_IOCTL_PANTHOR_VM_GET_STATE, &request) == 0 ? 0 : errno;
     tell("vm%u=%d:%u", space.id, error, request.state);
   }
 }

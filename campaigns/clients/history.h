@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// A random history: a file of its own on the device, and steps on it. A step is one call of the uAPI, valid or not, or the
-// few that make sense together only (a buffer is also mapped by the CPU, a space also gets the buffer for its streams). It
-// ends when all its fences have signalled, and tells what came of it: errno, what was written back, how fences ended, and
-// then the memory of all buffers and the state of all groups and spaces.
+// A random history: a file of its own on the device, and steps on it. A step is one call of the
+// uAPI, valid or not, or the few that make sense together only (a buffer is also mapped by the CPU,
+// a space also gets the buffer for its streams). It ends when all its fences have signalled, and
+// tells what came of it: errno, what was written back, how fences ended, and then the memory of all
+// buffers and the state of all groups and spaces.
 //
-// What a step does is a function of the seed and its number alone, so any step can be left out of a history, and two
-// drivers can be given the same one.
+// What a step does is a function of the seed and its number alone, so any step can be left out of a
+// history, and two drivers can be given the same one.
 #pragma once
 
 #include <array>

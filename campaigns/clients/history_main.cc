@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// history FIRST COUNT STEPS [STEP,STEP...]: runs the histories with the seeds FIRST .. FIRST + COUNT - 1, of STEPS steps each
-// or only of those listed, and prints a line "SEED STEP what happened" per step. campaigns/referee compares what two drivers
-// make of them.
+// history FIRST COUNT STEPS [STEP,STEP...]: runs the histories with the seeds FIRST .. FIRST +
+// COUNT - 1, of STEPS steps each or only of those listed, and prints a line "SEED STEP what
+// happened" per step. campaigns/referee compares what two drivers make of them.
 
 #include <cstdio>
 #include <cstdlib>
@@ -34,10 +34,13 @@ int main(int argc, char** argv) {
   }
   const uint64_t first = strtoull(argv[1], nullptr, 10);
   const uint64_t count = strtoull(argv[2], nullptr, 10);
-  const std::vector<uint32_t> steps = steps_of(static_cast<uint32_t>(strtoul(argv[3], nullptr, 10)), argc == 5 ? argv[4] : nullptr);
+  const std::vector<uint32_t> steps =
+      steps_of(static_cast<uint32_t>(strtoul(argv[3], nullptr, 10)), argc == 5 ? argv[4] : nullptr);
   for (uint64_t seed = first; seed < first + count; ++seed) {
     History history(seed);
-    for (const uint32_t step : steps) printf("%llu %u %s\n", static_cast<unsigned long long>(seed), step, history.step(step).c_str());
+    for (const uint32_t step : steps)
+      printf("%llu %u %s\n", static_cast<unsigned long long>(seed), step,
+             history.step(step).c_str());
     fflush(stdout);
   }
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// round_trip [COUNT]: how long the driver takes, as its client sees it: a line each with the median in microseconds of COUNT
-// (1000) jobs of one instruction, from the ioctl to the fence, and of as many synchronous binds of a page. Where the driver
-// is Linux's under `pantry kernel`, also what one register read takes there.
+// round_trip [COUNT]: how long the driver takes, as its client sees it: a line each with the median
+// in microseconds of COUNT (1000) jobs of one instruction, from the ioctl to the fence, and of as
+// many synchronous binds of a page. Where the driver is Linux's under `pantry kernel`, also what
+// one register read takes there.
 
 #include <algorithm>
 #include <cstdio>

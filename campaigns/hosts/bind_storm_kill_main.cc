@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// bind_storm_kill [--quick] [--seed N]: one host, and a client in the middle of a bind storm (campaigns/clients) that is
-// killed with SIGKILL, a hundred times, each time after another number of binds. Afterwards the host must be as before the
-// first client: frames, table pages (each VM has a root, so VMs too), groups, buffers, address-space slots, descriptors and
-// threads. The campaign is scripts/campaign bind-storm-kill.
+// bind_storm_kill [--quick] [--seed N]: one host, and a client in the middle of a bind storm
+// (campaigns/clients) that is killed with SIGKILL, a hundred times, each time after another number
+// of binds. Afterwards the host must be as before the first client: frames, table pages (each VM
+// has a root, so VMs too), groups, buffers, address-space slots, descriptors and threads. The
+// campaign is scripts/campaign bind-storm-kill.
 #include <drm/panthor_drm.h>
 #include <fmt/core.h>
 #include <signal.h>
@@ -72,7 +73,8 @@ class Weather final : public uapi::ServerObserver {
 
 std::uint64_t entries_of(const char* directory) {
   std::uint64_t count = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(directory)) count += !entry.path().empty();
+  for (const auto& entry : std::filesystem::directory_iterator(directory))
+    count += !entry.path().empty();
   return count;
 }
 
@@ -99,15 +101,17 @@ Inventory take_inventory(uapi::Machine& machine, const uapi::Server& server) {
 
 std::string text_of(const Inventory& inventory) {
   const auto& machine = inventory.machine;
-  return fmt::format("{} frames, {} table pages, {} groups, {} buffers, {} slots, {} connections, {} fds, {} threads",
-                     machine.used_frames, machine.lent_pages, machine.groups, machine.buffers, inventory.slots,
-                     inventory.connections, inventory.descriptors, inventory.threads);
+  return fmt::format(
+      "{} frames, {} table pages, {} groups, {} buffers, {} slots, {} connections, {} fds, {} "
+      "threads",
+      machine.used_frames, machine.lent_pages, machine.groups, machine.buffers, inventory.slots,
+      inventory.connections, inventory.descriptors, inventory.threads);
 }
 
 class Campaign {
  public:
-  Campaign(driver::Executor& executor, uapi::Machine& machine, uapi::Server& server, Weather& weather,
-           tools::ClientProgram client)
+  Campaign(driver::Executor& executor, uapi::Machine& machine, uapi::Server& server,
+           Weather& weather, tools::ClientProgram client)
       : clock_(executor.clock()),
         machine_(machine),
         server_(server),
@@ -141,7 +145,8 @@ class Campaign {
     if (!raged) return "the storm did not get going";
 
     Inventory after;
-    if (wait_until([&] { return (after = take_inventory(machine_, server_)) == before_; })) return {};
+    if (wait_until([&] { return (after = take_inventory(machine_, server_)) == before_; }))
+      return {};
     return fmt::format("something is left behind: {}", text_of(after));
   }
 
@@ -191,8 +196,9 @@ int main(int argc, char** argv) {
   const tools::ServerThread serving(executor, **server);
 
   const auto here = std::filesystem::read_symlink("/proc/self/exe").parent_path();
-  Campaign campaign(executor, **machine, **server, weather,
-                    {{(here / "bind_storm").string()}, tools::default_shim_path(), directory->path()});
+  Campaign campaign(
+      executor, **machine, **server, weather,
+      {{(here / "bind_storm").string()}, tools::default_shim_path(), directory->path()});
   const TimePoint start = executor.clock().now();
   unsigned kills = 0;
   unsigned findings = 0;
@@ -205,7 +211,8 @@ int main(int argc, char** argv) {
     }
   }
   const Duration taken = executor.clock().now() - start;
-  fmt::print("bind-storm-kill: {} kills in {} binds and {} jobs; baseline {}; {} findings, {} s\n", kills, weather.binds(),
-             weather.jobs(), text_of(campaign.before()), findings, taken.ns / seconds(1).ns);
+  fmt::print("bind-storm-kill: {} kills in {} binds and {} jobs; baseline {}; {} findings, {} s\n",
+             kills, weather.binds(), weather.jobs(), text_of(campaign.before()), findings,
+             taken.ns / seconds(1).ns);
   return findings == 0 ? 0 : 1;
 }

@@ -25,7 +25,8 @@ JobStream::JobStream(const JobStreamArgs& args) {
                               .flush_id = value.low(),
                               .wait = isa::kNoScoreboards,
                               .signal = kFlushDone});
-  // As it comes: what a client puts above bit 47 lands in the register and the opcode, as with Linux.
+  // As it comes: what a client puts above bit 47 lands in the register and the opcode, as with
+  // Linux.
   stream.add_word(isa::encode(isa::Move48{.dst = address, .imm = 0}) | args.stream.value);
   stream.add(isa::Move32{.dst = value.low(), .imm = args.bytes});
   stream.add(isa::Wait{.mask = kFlushDoneMask});

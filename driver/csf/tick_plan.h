@@ -7,9 +7,8 @@
 //     longest in, and if there are too many, it is the resident with the highest firmware priority
 //     that goes (it got there by being resident for longest).
 //   - At most `slots` groups, of at most `spaces` different address spaces (VMs). Since the one
-//   that
-//     waits longest comes before all residents of its priority, a space is never kept by residents
-//     alone while somebody waits for one.
+//     that waits longest comes before all residents of its priority, a space is never kept by
+//     residents alone while somebody waits for one.
 //   - A tick between full ones takes no slot away, but for realtime groups.
 //   - Room that is left goes to groups that have nothing to run: those that are resident stay, then
 //     those that wait for a sync object, so that the firmware watches it, then idle ones, which so

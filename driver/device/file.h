@@ -40,7 +40,8 @@ class File final : private BufferLookup {
   const Credentials& credentials() const { return credentials_; }
   // DRM master: the first opener of the primary node, until it drops it (panthor-uapi.md B.1, B.2).
   bool is_master() const;
-  // May use what DRM keeps from strangers on the primary node: was master once, or has CAP_SYS_ADMIN.
+  // May use what DRM keeps from strangers on the primary node: was master once, or has
+  // CAP_SYS_ADMIN.
   bool is_authenticated() const;
   // EACCES, EBUSY: panthor-uapi.md B.2.
   Result<> set_master();

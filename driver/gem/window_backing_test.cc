@@ -79,7 +79,8 @@ TEST_F(WindowBackingTest, NobodyCanResizeABuffer) {
 }
 
 TEST_F(WindowBackingTest, ADescriptorRefusedIsNoMem) {
-  set_log_level(LogLevel::kOff);  // what checks the log's objects for undefined behaviour needs descriptors
+  set_log_level(
+      LogLevel::kOff);  // what checks the log's objects for undefined behaviour needs descriptors
   rlimit old;
   ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &old), 0);
   const rlimit none{0, old.rlim_max};

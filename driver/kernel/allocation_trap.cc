@@ -52,7 +52,8 @@ bool allocation_trap_armed() noexcept { return true; }
 #if PANTRY_THREAD_SANITIZER || PANTRY_ADDRESS_SANITIZER
 
 // GCC 12 does not ship sanitizer/allocator_interface.h.
-extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*malloc_hook)(const volatile void*, std::size_t),
+extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*malloc_hook)(const volatile void*,
+                                                                             std::size_t),
                                                          void (*free_hook)(const volatile void*));
 
 namespace pantry::driver {
@@ -72,7 +73,8 @@ void on_free(const volatile void* pointer) {
   if (pointer && !in_hook) check("free");
 }
 
-[[maybe_unused]] const int installed = __sanitizer_install_malloc_and_free_hooks(on_malloc, on_free);
+[[maybe_unused]] const int installed =
+    __sanitizer_install_malloc_and_free_hooks(on_malloc, on_free);
 
 }  // namespace
 }  // namespace pantry::driver

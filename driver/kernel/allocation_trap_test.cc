@@ -34,7 +34,8 @@ class AllocationTrapDeathTest : public ::testing::Test {
   }
 };
 
-#define EXPECT_TRAP(statement) EXPECT_DEATH(in_section([] { statement; }), "inside a SignallingSection")
+#define EXPECT_TRAP(statement) \
+  EXPECT_DEATH(in_section([] { statement; }), "inside a SignallingSection")
 
 TEST_F(AllocationTrapDeathTest, NewAndDelete) {
   EXPECT_TRAP(sink = new int(3));

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// Time for the driver. On real threads it is CLOCK_MONOTONIC; under simulation it is virtual and moves only when every
-// thread waits.
+// Time for the driver. On real threads it is CLOCK_MONOTONIC; under simulation it is virtual and
+// moves only when every thread waits.
 //
-// A limit that stands for hardware (100 ms for an acknowledge) must not expire because the machine is loaded: it has
-// expired only when its time has passed *and* the device has been clocked kSlicesPerLimit times since it started
-// (HardwareLimit). The 5 s job limit is plain time.
+// A limit that stands for hardware (100 ms for an acknowledge) must not expire because the machine
+// is loaded: it has expired only when its time has passed *and* the device has been clocked
+// kSlicesPerLimit times since it started (HardwareLimit). The 5 s job limit is plain time.
 #pragma once
 
 #include <atomic>
@@ -33,15 +33,19 @@ class Clock {
 
   // Any thread, any context.
   virtual TimePoint now() noexcept = 0;
-  // Sleeps. Locks may be held only as device polls do (poll). Allowed inside a SignallingSection: it is bounded. Under
-  // simulation this is how an actor that is never idle (a device with work) lets time pass.
+  // Sleeps. Locks may be held only as device polls do (poll). Allowed inside a SignallingSection:
+  // it is bounded. Under simulation this is how an actor that is never idle (a device with work)
+  // lets time pass.
   virtual void sleep(Duration duration) noexcept = 0;
 
-  void set_heartbeat(DeviceHeartbeat* heartbeat) noexcept { heartbeat_.store(heartbeat, std::memory_order_release); }
+  void set_heartbeat(DeviceHeartbeat* heartbeat) noexcept {
+    heartbeat_.store(heartbeat, std::memory_order_release);
+  }
   DeviceHeartbeat* heartbeat() const noexcept { return heartbeat_.load(std::memory_order_acquire); }
 
-  // Device poll, the first of the three kinds of wait: tests `condition()` every `step` until it holds (true) or the
-  // HardwareLimit `limit` expires (false, after one last test). Locks may be held; nothing is allocated.
+  // Device poll, the first of the three kinds of wait: tests `condition()` every `step` until it
+  // holds (true) or the HardwareLimit `limit` expires (false, after one last test). Locks may be
+  // held; nothing is allocated.
   template <class Condition>
   bool poll(Condition condition, Duration step, Duration limit);
 
@@ -56,10 +60,13 @@ class Clock {
 class HardwareLimit {
  public:
   HardwareLimit(Clock& clock, Duration limit) noexcept
-      : clock_(clock), deadline_(clock.now() + limit), first_slice_(clock.heartbeat() ? clock.heartbeat()->slices() : 0) {}
+      : clock_(clock),
+        deadline_(clock.now() + limit),
+        first_slice_(clock.heartbeat() ? clock.heartbeat()->slices() : 0) {}
 
   TimePoint deadline() const noexcept { return deadline_; }
-  // Once the time has passed, each call also asks for a slice, so that an idle device is clocked until it counts.
+  // Once the time has passed, each call also asks for a slice, so that an idle device is clocked
+  // until it counts.
   bool expired() const noexcept {
     if (clock_.now() < deadline_) return false;
     DeviceHeartbeat* heartbeat = clock_.heartbeat();

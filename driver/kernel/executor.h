@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// The threads of the driver. They are few and fixed; everything else is a work item on one of the lanes, or a client's
-// own thread. ThreadExecutor runs them on real threads, SimExecutor one at a time under a seed. The same driver code runs
-// under both.
+// The threads of the driver. They are few and fixed; everything else is a work item on one of the
+// lanes, or a client's own thread. ThreadExecutor runs them on real threads, SimExecutor one at a
+// time under a seed. The same driver code runs under both.
 //
 // Three kinds of wait, and no others:
 //   1. device poll (Clock::poll, HardwareLimit): bounded, locks may be held;
-//   2. firmware acknowledge: as 1; the interrupt path that completes it never takes the scheduler's lock;
+//   2. firmware acknowledge: as 1; the interrupt path that completes it never takes the scheduler's
+//      lock;
 //   3. fence, syncobj, queue: no lock held, never from a work item.
 #pragma once
 
@@ -19,9 +20,11 @@ namespace pantry::driver {
 
 enum class Lane : std::uint8_t {
   kIrq,        // one thread: interrupt handlers
-  kScheduler,  // one thread: the slot scheduler's tick, resets, power; so that a tick and a reset never overlap
+  kScheduler,  // one thread: the slot scheduler's tick, resets, power; so that a tick and a reset
+               // never overlap
   kBind,       // a pool: the VMs' bind queues and the groups' job queues
-  kCleanup,    // one thread: destroys what a SignallingSection left over; the only lane whose items may free and wait
+  kCleanup,    // one thread: destroys what a SignallingSection left over; the only lane whose items
+               // may free and wait
 };
 inline constexpr std::uint32_t kLaneCount = 4;
 
@@ -41,8 +44,8 @@ class Executor {
   virtual Clock& clock() = 0;
   virtual WorkLane& lane(Lane lane) = 0;
 
-  // Starts a thread for the device, or for a client in a test. `name` is static storage. The caller keeps `body` alive
-  // until join_spawned() returns; every body must return by itself. Allocates.
+  // Starts a thread for the device, or for a client in a test. `name` is static storage. The caller
+  // keeps `body` alive until join_spawned() returns; every body must return by itself. Allocates.
   virtual void spawn(const char* name, ThreadBody& body) = 0;
   // Waits for all spawned bodies to return.
   virtual void join_spawned() = 0;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Small integer ids for objects, the lowest free one first: VM ids, group handles, GEM and syncobj handles, heap ids.
-// Not locked: the owner guards it. put and reserve may allocate (std::bad_alloc never escapes: ENOMEM).
+// Small integer ids for objects, the lowest free one first: VM ids, group handles, GEM and syncobj
+// handles, heap ids. Not locked: the owner guards it. put and reserve may allocate (std::bad_alloc
+// never escapes: ENOMEM).
 #pragma once
 
 #include <cstdint>
@@ -64,7 +65,8 @@ class IdTable {
   }
 
  private:
-  // Every id below hint_ is in use, so the search starts there: amortised constant while ids are only added.
+  // Every id below hint_ is in use, so the search starts there: amortised constant while ids are
+  // only added.
   std::optional<std::uint32_t> lowest_free() {
     if (hint_ > last_) return std::nullopt;
     auto it = objects_.lower_bound(static_cast<std::uint32_t>(hint_));

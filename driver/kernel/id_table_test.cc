@@ -13,7 +13,8 @@ namespace {
 
 TEST(IdTable, LowestFreeIdFirst) {
   IdTable<int> table(1, 4);
-  for (std::uint32_t id = 1; id <= 4; ++id) EXPECT_EQ(table.put(static_cast<int>(10 * id), Errno::kBusy), id);
+  for (std::uint32_t id = 1; id <= 4; ++id)
+    EXPECT_EQ(table.put(static_cast<int>(10 * id), Errno::kBusy), id);
   EXPECT_EQ(table.put(0, Errno::kBusy).error(), Errno::kBusy);
   EXPECT_EQ(table.take(3), 30);
   EXPECT_EQ(table.take(2), 20);
@@ -66,7 +67,8 @@ RC_GTEST_PROP(IdTable, BehavesLikeAMapThatIsSearchedFromTheStart, ()) {
       model.erase(id);
     }
     RC_ASSERT(table.size() == model.size());
-    for (std::uint32_t id = first; id <= last + 1; ++id) RC_ASSERT((table.find(id) != nullptr) == model.contains(id));
+    for (std::uint32_t id = first; id <= last + 1; ++id)
+      RC_ASSERT((table.find(id) != nullptr) == model.contains(id));
   }
 }
 

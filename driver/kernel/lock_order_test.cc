@@ -17,7 +17,8 @@ namespace {
 // Keeps the compiler from leaving the allocation out.
 int* volatile sink;
 
-// Neither order of these two calls deadlocks here and now; only the lock graph shows that they could.
+// Neither order of these two calls deadlocks here and now; only the lock graph shows that they
+// could.
 void allocate_under(Mutex& mutex) {
   MutexLock lock(mutex);
   sink = new int(1);

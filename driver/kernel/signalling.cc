@@ -40,7 +40,8 @@ void Cleanup::run() {
   while (!dead_.empty()) dead_.destroy_all();
 }
 
-SignallingSection::SignallingSection(Cleanup& cleanup) : cleanup_(cleanup), outer_(DeadList::current()) {
+SignallingSection::SignallingSection(Cleanup& cleanup)
+    : cleanup_(cleanup), outer_(DeadList::current()) {
   DeadList::set_current(&cleanup.dead());
   if (depth_ == 0) lock_order::section_begins();
   ++depth_;

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// A SignallingSection marks a piece of code that a published fence depends on, from the moment the fence is visible until
-// it signals. Inside it, the thread
-//   - does not allocate and does not free: the last references it drops go to a DeadList, destroyed on Lane::kCleanup;
+// A SignallingSection marks a piece of code that a published fence depends on, from the moment the
+// fence is visible until it signals. Inside it, the thread
+//   - does not allocate and does not free: the last references it drops go to a DeadList, destroyed
+//     on Lane::kCleanup;
 //   - takes no lock that is anywhere held across an allocation or a fence wait;
 //   - does not wait for fences; it may poll the device (bounded) and queue work.
-// Three nets catch a violation: the capability `signalling` at compile time (functions that allocate or wait say
-// PANTRY_MAY_ALLOCATE / PANTRY_MAY_WAIT, functions that only ever run in a section say PANTRY_SIGNALLING), the allocation
-// trap at run time in builds with PANTRY_TRAPS (allocation_trap.h), and the lock-order pseudo lock under ThreadSanitizer
-// (lock_order.h).
+// Three nets catch a violation: the capability `signalling` at compile time (functions that
+// allocate or wait say PANTRY_MAY_ALLOCATE / PANTRY_MAY_WAIT, functions that only ever run in a
+// section say PANTRY_SIGNALLING), the allocation trap at run time in builds with PANTRY_TRAPS
+// (allocation_trap.h), and the lock-order pseudo lock under ThreadSanitizer (lock_order.h).
 #pragma once
 
 #include "base/mutex.h"
@@ -23,10 +24,12 @@ inline Signalling signalling;
 
 #define PANTRY_MAY_ALLOCATE PANTRY_EXCLUDES(::pantry::driver::signalling)
 #define PANTRY_MAY_WAIT PANTRY_EXCLUDES(::pantry::driver::signalling)
-// On a function that runs inside a section only: its body may then call nothing that may allocate or wait.
+// On a function that runs inside a section only: its body may then call nothing that may allocate
+// or wait.
 #define PANTRY_SIGNALLING PANTRY_REQUIRES(::pantry::driver::signalling)
 
-// Collects what sections leave over and destroys it on the clean-up lane. One per device; outlives its sections.
+// Collects what sections leave over and destroys it on the clean-up lane. One per device; outlives
+// its sections.
 class Cleanup final : public Work {
  public:
   explicit Cleanup(WorkLane& lane) : lane_(lane) {}
@@ -61,8 +64,9 @@ class PANTRY_SCOPED_CAPABILITY SignallingSection {
   DeadList* outer_;
 };
 
-// For waits of kind 3 (executor.h): traps (aborts with a message) inside a section and in a work item of a lane whose items
-// may not wait, in every build; while a mutex is held, in builds with PANTRY_TRAPS.
+// For waits of kind 3 (executor.h): traps (aborts with a message) inside a section and in a work
+// item of a lane whose items may not wait, in every build; while a mutex is held, in builds with
+// PANTRY_TRAPS.
 void check_may_wait(const char* what) noexcept;
 
 }  // namespace pantry::driver

@@ -84,7 +84,8 @@ TEST(SignallingSection, NestedSectionsOfTwoDevicesKeepTheirOwnLeftovers) {
 // An object whose destructor ends a section itself, leaving over another object.
 class Onion final : public Counted {
  public:
-  Onion(std::atomic<int>& alive, Cleanup& cleanup, Ref<Counted> inner) : Counted(alive), cleanup_(cleanup), inner_(std::move(inner)) {}
+  Onion(std::atomic<int>& alive, Cleanup& cleanup, Ref<Counted> inner)
+      : Counted(alive), cleanup_(cleanup), inner_(std::move(inner)) {}
   ~Onion() override {
     SignallingSection section(cleanup_);
     inner_ = nullptr;

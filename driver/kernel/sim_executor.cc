@@ -59,7 +59,8 @@ struct SimExecutor::State {
   std::vector<ActorThread> spawned PANTRY_GUARDED_BY(mutex);
 };
 
-SimExecutor::SimExecutor(std::uint64_t seed, unsigned bind_threads) : state_(std::make_unique<State>(seed)) {
+SimExecutor::SimExecutor(std::uint64_t seed, unsigned bind_threads)
+    : state_(std::make_unique<State>(seed)) {
   PANTRY_CHECK(bind_threads >= 1 && bind_threads <= 16);
   for (std::uint32_t i = 0; i < kLaneCount; ++i) {
     WorkLane& lane = state_->lanes[i];

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// The executor for simulation. Every actor (client, lane thread, device) has a thread of its own, of which exactly one
-// holds the baton; at each lock, wait, notify and queueing the seed picks who goes on. Time is virtual: it moves to the
-// nearest deadline only when every actor waits. So a run is a function of its seed, and the event log of a seed is the
-// same byte for byte each time.
+// The executor for simulation. Every actor (client, lane thread, device) has a thread of its own,
+// of which exactly one holds the baton; at each lock, wait, notify and queueing the seed picks who
+// goes on. Time is virtual: it moves to the nearest deadline only when every actor waits. So a run
+// is a function of its seed, and the event log of a seed is the same byte for byte each time.
 //
-// The thread that constructs it becomes an actor too ("main") until the destructor. If every actor waits and there is no
-// deadline, that is a deadlock: the log is printed and the process aborts.
+// The thread that constructs it becomes an actor too ("main") until the destructor. If every actor
+// waits and there is no deadline, that is a deadlock: the log is printed and the process aborts.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,8 @@ namespace pantry::driver {
 
 class SimExecutor final : public Executor {
  public:
-  // `bind_threads` as ThreadExecutor. Allocates and starts the lane threads, which wait for the baton.
+  // `bind_threads` as ThreadExecutor. Allocates and starts the lane threads, which wait for the
+  // baton.
   SimExecutor(std::uint64_t seed, unsigned bind_threads);
   ~SimExecutor() override;
 
@@ -28,7 +29,8 @@ class SimExecutor final : public Executor {
   void spawn(const char* name, ThreadBody& body) override;
   void join_spawned() override;
 
-  // Adds a line to the event log: virtual time, actor, `what` and a number. Allocates. For the machine and for tests.
+  // Adds a line to the event log: virtual time, actor, `what` and a number. Allocates. For the
+  // machine and for tests.
   void note(const char* what, std::uint64_t value);
   // Everything so far: scheduling decisions and notes, one per line. No addresses, no real time.
   std::string log() const;

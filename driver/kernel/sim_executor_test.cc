@@ -99,7 +99,8 @@ TEST(SimExecutor, TimeIsVirtual) {
 
 TEST(SimExecutor, SleepersWakeInTheOrderOfTheirDeadlines) {
   for_each_seed(1, [](SimExecutor& executor) {
-    Mutex mutex;  // one at a time is not the same as synchronised: ThreadSanitizer sees through the simulation
+    Mutex mutex;  // one at a time is not the same as synchronised: ThreadSanitizer sees through the
+                  // simulation
     std::vector<int> order;
     auto sleeper = [&](int n) {
       return test_thread([&, n] {
@@ -134,8 +135,8 @@ TEST(SimExecutor, WaitUntilEndsAtTheDeadline) {
   });
 }
 
-// A planted race: the sum is read and written under two separate locks. Some interleaving must lose an addition, and the
-// correct version must never.
+// A planted race: the sum is read and written under two separate locks. Some interleaving must lose
+// an addition, and the correct version must never.
 class Sum {
  public:
   void add_racy() {
@@ -182,7 +183,8 @@ TEST(SimExecutor, SomeSeedsFindAPlantedRace) {
   EXPECT_EQ(seeds_that_lose([](Sum& sum) { sum.add(); }), 0);
 }
 
-// A wait that forgets to test its condition again is broken by the occasional wake-up for no reason.
+// A wait that forgets to test its condition again is broken by the occasional wake-up for no
+// reason.
 TEST(SimExecutor, WaitsWakeUpForNoReasonNowAndThen) {
   int spurious = 0;
   for (std::uint64_t seed = 0; seed < 50; ++seed) {
@@ -256,7 +258,8 @@ TEST(SimExecutorDeathTest, ADeadlockIsFoundAndItsLogPrinted) {
 #if PANTRY_THREAD_SANITIZER
   GTEST_SKIP() << "ThreadSanitizer reports the lock order first";
 #endif
-  EXPECT_DEATH(deadlock_of_two_locks(), "about to lock in both orders.*\n(.*\n)*.*simulated deadlock");
+  EXPECT_DEATH(deadlock_of_two_locks(),
+               "about to lock in both orders.*\n(.*\n)*.*simulated deadlock");
 }
 
 }  // namespace

@@ -88,8 +88,8 @@ struct SimHost::Actor {
 SimHost::SimHost(std::uint64_t seed) : random_state_(seed) {
   PANTRY_CHECK(ThreadHost::current() == nullptr);
   Unobserved unobserved;
-  // Seeds differ in how often they interrupt a thread that could go on: rarely finds what a long undisturbed run of one
-  // thread breaks, often finds narrow windows.
+  // Seeds differ in how often they interrupt a thread that could go on: rarely finds what a long
+  // undisturbed run of one thread breaks, often finds narrow windows.
   constexpr std::uint64_t kRates[] = {2, 6, 20, 60};
   preempt_one_in_ = kRates[random(std::size(kRates))];
   actors_.push_back(std::make_unique<Actor>("main", next_number_++));
@@ -166,7 +166,8 @@ void SimHost::wake_one(const void* address) noexcept {
   Unobserved unobserved;
   candidates_.clear();
   for (const auto& actor : actors_)
-    if (actor->state == Actor::State::kParked && actor->address == address) candidates_.push_back(actor.get());
+    if (actor->state == Actor::State::kParked && actor->address == address)
+      candidates_.push_back(actor.get());
   if (candidates_.empty()) return;
   Actor& chosen = *candidates_[random(candidates_.size())];
   chosen.state = Actor::State::kRunnable;
@@ -194,7 +195,8 @@ std::string SimHost::log() const {
   return format();
 }
 
-// splitmix64: every seed, also 0 and 1, gives an unrelated sequence. `below` is small, so the modulo is fair enough.
+// splitmix64: every seed, also 0 and 1, gives an unrelated sequence. `below` is small, so the
+// modulo is fair enough.
 std::uint64_t SimHost::random(std::uint64_t below) noexcept {
   random_state_ += 0x9e3779b97f4a7c15;
   std::uint64_t z = random_state_;
@@ -217,7 +219,8 @@ SimHost::Actor& SimHost::pick() noexcept {
   }
 }
 
-// To the nearest deadline. Whoever's deadline that is becomes runnable, all at once: the seed picks their order.
+// To the nearest deadline. Whoever's deadline that is becomes runnable, all at once: the seed picks
+// their order.
 bool SimHost::advance_time() noexcept {
   TimePoint nearest = TimePoint::never();
   for (const auto& actor : actors_)
@@ -225,7 +228,8 @@ bool SimHost::advance_time() noexcept {
   if (nearest == TimePoint::never()) return false;
   now_ = nearest;
   for (const auto& actor : actors_)
-    if (actor->state == Actor::State::kParked && actor->deadline <= now_) actor->state = Actor::State::kRunnable;
+    if (actor->state == Actor::State::kParked && actor->deadline <= now_)
+      actor->state = Actor::State::kRunnable;
   return true;
 }
 
@@ -241,17 +245,20 @@ void SimHost::switch_to(Actor& next) noexcept {
 std::string SimHost::format() const {
   std::string text;
   for (const Event& event : events_)
-    fmt::format_to(std::back_inserter(text), "{} {}#{} {} {}\n", event.time.ns, event.actor, event.actor_number,
-                   event.what, event.value);
+    fmt::format_to(std::back_inserter(text), "{} {}#{} {} {}\n", event.time.ns, event.actor,
+                   event.actor_number, event.what, event.value);
   return text;
 }
 
 void SimHost::deadlock() noexcept {
   std::fputs(format().c_str(), stderr);
-  std::fprintf(stderr, "pantry: bug: simulated deadlock at %lld ns: every actor waits and there is no deadline\n",
-               static_cast<long long>(now_.ns));
+  std::fprintf(
+      stderr,
+      "pantry: bug: simulated deadlock at %lld ns: every actor waits and there is no deadline\n",
+      static_cast<long long>(now_.ns));
   for (const auto& actor : actors_)
-    if (actor->state != Actor::State::kLeft) std::fprintf(stderr, "  %s#%u waits\n", actor->name, actor->number);
+    if (actor->state != Actor::State::kLeft)
+      std::fprintf(stderr, "  %s#%u waits\n", actor->name, actor->number);
   std::abort();
 }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// The scheduler of simulated threads (actors), below SimExecutor. Exactly one actor holds the baton and runs; the others
-// wait for it on a futex of their own. All state is touched by the holder only, so it needs no lock.
+// The scheduler of simulated threads (actors), below SimExecutor. Exactly one actor holds the baton
+// and runs; the others wait for it on a futex of their own. All state is touched by the holder
+// only, so it needs no lock.
 //
-// Handing over the baton is hidden from ThreadSanitizer: it sees only the synchronisation of the program under test, so
-// that a data race is reported in any schedule in which it could happen.
+// Handing over the baton is hidden from ThreadSanitizer: it sees only the synchronisation of the
+// program under test, so that a data race is reported in any schedule in which it could happen.
 #pragma once
 
 #include <cstdint>

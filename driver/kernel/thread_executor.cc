@@ -27,7 +27,8 @@ class RealClock final : public Clock {
   }
 };
 
-// A thread inherits the mask of its creator, so it never has a moment in which a signal could reach it.
+// A thread inherits the mask of its creator, so it never has a moment in which a signal could reach
+// it.
 class AllSignalsBlocked {
  public:
   AllSignalsBlocked() {

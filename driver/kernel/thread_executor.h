@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The executor that runs on real threads and real time. All signals are blocked in its threads, so that it can live in a
-// process whose signal handlers are not its own.
+// The executor that runs on real threads and real time. All signals are blocked in its threads, so
+// that it can live in a process whose signal handlers are not its own.
 #pragma once
 
 #include <memory>
@@ -12,7 +12,8 @@ namespace pantry::driver {
 
 class ThreadExecutor final : public Executor {
  public:
-  // `bind_threads` (1 to 16) serve Lane::kBind; one thread serves each other lane. Allocates and starts them.
+  // `bind_threads` (1 to 16) serve Lane::kBind; one thread serves each other lane. Allocates and
+  // starts them.
   explicit ThreadExecutor(unsigned bind_threads);
   // Every lane must be drained and every spawned body on its way out; joins all threads.
   ~ThreadExecutor() override;

@@ -13,7 +13,8 @@ namespace {
 bool all_signals_blocked() {
   sigset_t mask;
   pthread_sigmask(SIG_BLOCK, nullptr, &mask);
-  for (int signal : {SIGHUP, SIGINT, SIGTERM, SIGALRM, SIGCHLD, SIGUSR1, SIGPIPE, SIGRTMIN, SIGRTMAX})
+  for (int signal :
+       {SIGHUP, SIGINT, SIGTERM, SIGALRM, SIGCHLD, SIGUSR1, SIGPIPE, SIGRTMIN, SIGRTMAX})
     if (!sigismember(&mask, signal)) return false;
   return true;
 }
@@ -58,7 +59,8 @@ TEST(ThreadExecutor, LanesRunOnThreadsOfTheirOwn) {
   int ran = 0;
   class Counter final : public Work {
    public:
-    Counter(Mutex& mutex, CondVar& changed, int& ran) : mutex_(mutex), changed_(changed), ran_(ran) {}
+    Counter(Mutex& mutex, CondVar& changed, int& ran)
+        : mutex_(mutex), changed_(changed), ran_(ran) {}
     void run() override {
       MutexLock lock(mutex_);
       ++ran_;
@@ -71,7 +73,8 @@ TEST(ThreadExecutor, LanesRunOnThreadsOfTheirOwn) {
     CondVar& changed_;
     int& ran_;
   };
-  Counter items[4] = {{mutex, changed, ran}, {mutex, changed, ran}, {mutex, changed, ran}, {mutex, changed, ran}};
+  Counter items[4] = {
+      {mutex, changed, ran}, {mutex, changed, ran}, {mutex, changed, ran}, {mutex, changed, ran}};
   for (int i = 0; i < 4; ++i) executor.lane(static_cast<Lane>(i)).queue(items[i]);
   for (int i = 0; i < 4; ++i) executor.lane(static_cast<Lane>(i)).drain();
   EXPECT_EQ(ran, 4);

@@ -10,7 +10,8 @@ namespace pantry::driver {
 thread_local constinit WorkLane::Running* WorkLane::running_here_ = nullptr;
 
 Work::~Work() {
-  if (WorkLane::Running* const running = WorkLane::running_here_; running && running->work == this) {
+  if (WorkLane::Running* const running = WorkLane::running_here_;
+      running && running->work == this) {
     PANTRY_CHECK(state_ == State::kRunning);
     running->work = nullptr;
     return;
@@ -92,7 +93,8 @@ void WorkLane::cancel(Work& work) {
 void WorkLane::flush(Work& work) {
   PANTRY_CHECK(!running_here_ || running_here_->work != &work);
   MutexLock lock(mutex_);
-  while (work.state_ != Work::State::kIdle && work.state_ != Work::State::kDelayed) wait_for_change();
+  while (work.state_ != Work::State::kIdle && work.state_ != Work::State::kDelayed)
+    wait_for_change();
 }
 
 void WorkLane::drain() {
@@ -168,7 +170,8 @@ void WorkLane::append_ready(Work& work) {
   work_added_.notify_one();
 }
 
-// From the back: most timers are set for later than those already there. Equal times keep the order of the calls.
+// From the back: most timers are set for later than those already there. Equal times keep the order
+// of the calls.
 void WorkLane::insert_delayed(Work& work, TimePoint due) {
   work.state_ = Work::State::kDelayed;
   work.due_ = due;

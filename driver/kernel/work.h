@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// Work items and the lanes they run on. An item is intrusive: queueing it links it through itself, so queueing never
-// allocates and is allowed anywhere, also inside a SignallingSection. An item never runs on two threads at once; queued
-// again while it runs, it runs once more afterwards. A work item never waits for another work item.
+// Work items and the lanes they run on. An item is intrusive: queueing it links it through itself,
+// so queueing never allocates and is allowed anywhere, also inside a SignallingSection. An item
+// never runs on two threads at once; queued again while it runs, it runs once more afterwards. A
+// work item never waits for another work item.
 //
 // An item may destroy itself from its own run(), provided that nobody else can reach it any more.
 #pragma once
@@ -26,12 +27,20 @@ class Work {
   virtual void run() = 0;
 
  protected:
-  // An item must be idle when it dies (its owner has called WorkLane::cancel), or be dying in its own run().
+  // An item must be idle when it dies (its owner has called WorkLane::cancel), or be dying in its
+  // own run().
   ~Work();
 
  private:
   friend class WorkLane;
-  enum class State : std::uint8_t { kIdle, kQueued, kDelayed, kRunning, kRunningQueued, kRunningDelayed };
+  enum class State : std::uint8_t {
+    kIdle,
+    kQueued,
+    kDelayed,
+    kRunning,
+    kRunningQueued,
+    kRunningDelayed
+  };
   // All guarded by the lock of the lane.
   State state_ = State::kIdle;
   TimePoint due_;
@@ -50,8 +59,8 @@ class MemberWork final : public Work {
   Owner& owner_;
 };
 
-// A queue of work with a fixed set of threads behind it, which the executor owns. Items start in the order in which they
-// were queued (a delayed item counts as queued when it is due).
+// A queue of work with a fixed set of threads behind it, which the executor owns. Items start in
+// the order in which they were queued (a delayed item counts as queued when it is due).
 class WorkLane {
  public:
   // Whether the lane's items may wait for fences and queues.
@@ -62,17 +71,21 @@ class WorkLane {
   // Nothing is queued, delayed or running by then.
   ~WorkLane();
 
-  // Runs `work` as soon as a thread is free. No effect if it is queued already; a delayed item becomes due at once.
+  // Runs `work` as soon as a thread is free. No effect if it is queued already; a delayed item
+  // becomes due at once.
   void queue(Work& work);
-  // Runs `work` at `due`. If it is delayed already, `due` replaces the old time; if it is queued, no effect.
+  // Runs `work` at `due`. If it is delayed already, `due` replaces the old time; if it is queued,
+  // no effect.
   void queue_at(Work& work, TimePoint due);
-  // Takes `work` out of the lane and, if it runs on another thread, waits for it to return (no lock of the item's may be
-  // held; never from a work item that another item waits for). Afterwards it is idle unless somebody queues it again.
-  // From the item's own run() it only undoes a re-queue.
+  // Takes `work` out of the lane and, if it runs on another thread, waits for it to return (no lock
+  // of the item's may be held; never from a work item that another item waits for). Afterwards it
+  // is idle unless somebody queues it again. From the item's own run() it only undoes a re-queue.
   void cancel(Work& work);
-  // Waits until `work` is neither queued nor running; a delayed item counts as idle. Never from a work item.
+  // Waits until `work` is neither queued nor running; a delayed item counts as idle. Never from a
+  // work item.
   void flush(Work& work);
-  // Waits until nothing is queued, due or running at this moment. For tests and shutdown. Never from a work item.
+  // Waits until nothing is queued, due or running at this moment. For tests and shutdown. Never
+  // from a work item.
   void drain();
 
   const char* name() const { return name_; }
@@ -101,7 +114,8 @@ class WorkLane {
 
   const char* const name_;
   const Items items_;
-  // Leaf lock: nothing else is taken under it. Held for a few instructions only. May be taken inside a section.
+  // Leaf lock: nothing else is taken under it. Held for a few instructions only. May be taken
+  // inside a section.
   mutable Mutex mutex_;
   CondVar work_added_;  // threads of the lane wait here
   CondVar changed_;     // cancel, flush and drain wait here

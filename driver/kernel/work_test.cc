@@ -265,7 +265,8 @@ TEST(WorkLane, PoolRunsItemsSideBySide) {
   });
 }
 
-// Items, timers and cancels at random against what must hold for each item: it never runs after its cancel returned.
+// Items, timers and cancels at random against what must hold for each item: it never runs after its
+// cancel returned.
 TEST(WorkLane, NothingRunsAfterCancel) {
   for_each_executor(3, [](Executor& executor) {
     WorkLane& lane = executor.lane(Lane::kBind);

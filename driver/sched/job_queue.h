@@ -5,10 +5,10 @@
 //
 // A job starts when it is at the head, all its dependencies have signalled (an error in a
 // dependency does not fail it) and its credits fit under the limit. A dependency on `done` of a job
-// of the same queue holds nothing back, as in Linux: jobs of a queue run in turn. It starts on the queue's lane
-// inside a SignallingSection. Its fence `done` signals when the job has finished, with its error.
-// Nothing here allocates after Job::prepare, and nothing is freed outside the clean-up lane: the
-// queue drops its reference to a job inside the section.
+// of the same queue holds nothing back, as in Linux: jobs of a queue run in turn. It starts on the
+// queue's lane inside a SignallingSection. Its fence `done` signals when the job has finished, with
+// its error. Nothing here allocates after Job::prepare, and nothing is freed outside the clean-up
+// lane: the queue drops its reference to a job inside the section.
 #pragma once
 
 #include <cstdint>

@@ -16,9 +16,9 @@
 namespace pantry::emu {
 namespace {
 
-// What the signal handler may look at. It does so relaxed: a thread that faults in a window has come
-// by that window after the slot was filled in. And ThreadSanitizer's run time, in whose release store
-// the fault may have come up, would wait for itself in anything stronger.
+// What the signal handler may look at. It does so relaxed: a thread that faults in a window has
+// come by that window after the slot was filled in. And ThreadSanitizer's run time, in whose
+// release store the fault may have come up, would wait for itself in anything stronger.
 struct Slot {
   std::atomic<bool> taken{false};
   std::atomic<std::uint8_t*> start{nullptr};

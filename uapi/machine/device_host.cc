@@ -32,7 +32,8 @@ void DeviceHost::wake() {
 
 bool DeviceHost::sleep_until_needed(const emu::RunState& state) {
   MutexLock lock(mutex_);
-  const TimePoint until = state.kind == emu::RunState::Kind::kIdle ? TimePoint::never() : state.until;
+  const TimePoint until =
+      state.kind == emu::RunState::Kind::kIdle ? TimePoint::never() : state.until;
   if (state.kind != emu::RunState::Kind::kBusy)
     while (!woken_ && phase_ == Phase::kRunning && changed_.wait_until(mutex_, until)) {
     }
@@ -47,7 +48,8 @@ void DeviceHost::run() {
   for (;;) {
     const emu::RunState state = gpu_->run(kBudget);
     slices_.fetch_add(1, std::memory_order_acq_rel);
-    if (state.kind == emu::RunState::Kind::kBusy && ThreadHost::current()) executor_.clock().sleep(kSimulatedSlice);
+    if (state.kind == emu::RunState::Kind::kBusy && ThreadHost::current())
+      executor_.clock().sleep(kSimulatedSlice);
     if (!sleep_until_needed(state)) return;
   }
 }

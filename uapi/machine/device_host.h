@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The thread that clocks the device: runs it while it is busy, sleeps while it is idle, and counts the slices it gave
-// (driver/kernel/clock.h). Under simulation a slice also takes virtual time, so that a stream that never ends does not
-// stop the clock.
+// The thread that clocks the device: runs it while it is busy, sleeps while it is idle, and counts
+// the slices it gave (driver/kernel/clock.h). Under simulation a slice also takes virtual time, so
+// that a stream that never ends does not stop the clock.
 #pragma once
 
 #include <atomic>
@@ -46,7 +46,12 @@ class DeviceHost final : public emu::Wake,
   Mutex mutex_;
   CondVar changed_;
   bool woken_ PANTRY_GUARDED_BY(mutex_) = false;
-  enum class Phase { kNotStarted, kRunning, kStopping, kStopped } phase_ PANTRY_GUARDED_BY(mutex_) = Phase::kNotStarted;
+  enum class Phase {
+    kNotStarted,
+    kRunning,
+    kStopping,
+    kStopped
+  } phase_ PANTRY_GUARDED_BY(mutex_) = Phase::kNotStarted;
 };
 
 }  // namespace pantry::uapi

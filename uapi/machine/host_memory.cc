@@ -25,8 +25,8 @@ Error host_refused(const char* what) {
 
 Result<DramWindow> DramWindow::map(std::uint64_t bytes) {
   const std::uint64_t mapped = bytes + kAlignment;
-  void* const mapping =
-      ::mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* const mapping = ::mmap(nullptr, mapped, PROT_READ | PROT_WRITE,
+                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapping == MAP_FAILED) return host_refused("DRAM window");
   return DramWindow(mapping, mapped, bytes);
 }
@@ -35,10 +35,14 @@ DramWindow::DramWindow(void* mapping, std::uint64_t mapped, std::uint64_t bytes)
     : mapping_(mapping),
       mapped_(mapped),
       bytes_(bytes),
-      host_(reinterpret_cast<std::uint8_t*>(align_up(reinterpret_cast<std::uint64_t>(mapping), kAlignment))) {}
+      host_(reinterpret_cast<std::uint8_t*>(
+          align_up(reinterpret_cast<std::uint64_t>(mapping), kAlignment))) {}
 
 DramWindow::DramWindow(DramWindow&& other) noexcept
-    : mapping_(std::exchange(other.mapping_, nullptr)), mapped_(other.mapped_), bytes_(other.bytes_), host_(other.host_) {}
+    : mapping_(std::exchange(other.mapping_, nullptr)),
+      mapped_(other.mapped_),
+      bytes_(other.bytes_),
+      host_(other.host_) {}
 
 DramWindow::~DramWindow() {
   if (mapping_) ::munmap(mapping_, mapped_);
@@ -50,7 +54,8 @@ Result<FlushIdPage> FlushIdPage::map() {
   void* const page = ::mmap(nullptr, kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
   if (page == MAP_FAILED) return host_refused("flush id page");
   // Opened anew, so that a client cannot make its mapping writable afterwards.
-  driver::OwnedFd read_only(::open(fmt::format("/proc/self/fd/{}", fd.get()).c_str(), O_RDONLY | O_CLOEXEC));
+  driver::OwnedFd read_only(
+      ::open(fmt::format("/proc/self/fd/{}", fd.get()).c_str(), O_RDONLY | O_CLOEXEC));
   if (!read_only) {
     const Error error = host_refused("flush id page");
     ::munmap(page, kPageSize);

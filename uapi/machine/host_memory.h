@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The memory that driver and device share: a window of address space for DRAM, of which only touched pages cost anything,
-// and the page that clients map to read the flush id.
+// The memory that driver and device share: a window of address space for DRAM, of which only
+// touched pages cost anything, and the page that clients map to read the flush id.
 #pragma once
 
 #include "base/result.h"
@@ -10,7 +10,8 @@
 
 namespace pantry::uapi {
 
-// Private anonymous memory, aligned to 2 MiB so that host huge pages and GPU blocks coincide. Moves nowhere.
+// Private anonymous memory, aligned to 2 MiB so that host huge pages and GPU blocks coincide. Moves
+// nowhere.
 class DramWindow {
  public:
   // Where DRAM starts on the device's bus: not 0, so that a forgotten translation shows.
@@ -32,7 +33,8 @@ class DramWindow {
   std::uint8_t* host_;
 };
 
-// The flush id page: a memfd, so that clients can map it. They get a descriptor that is open for reading only.
+// The flush id page: a memfd, so that clients can map it. They get a descriptor that is open for
+// reading only.
 class FlushIdPage {
  public:
   static Result<FlushIdPage> map();

@@ -15,12 +15,14 @@ namespace {
 
 driver::FrameAllocator::Options placement(const MachineConfig& config) {
   using Placement = driver::FrameAllocator::Placement;
-  return {config.memory == MachineConfig::Memory::kArena ? Placement::kScatter : Placement::kCompact,
-          config.scatter_seed, nullptr};
+  return {
+      config.memory == MachineConfig::Memory::kArena ? Placement::kScatter : Placement::kCompact,
+      config.scatter_seed, nullptr};
 }
 
 std::unique_ptr<driver::Backing> backing(const MachineConfig& config, emu::Dram dram) {
-  if (config.memory == MachineConfig::Memory::kArena) return std::make_unique<driver::ArenaBacking>(dram);
+  if (config.memory == MachineConfig::Memory::kArena)
+    return std::make_unique<driver::ArenaBacking>(dram);
   return std::make_unique<driver::WindowBacking>(dram);
 }
 
@@ -28,7 +30,8 @@ std::unique_ptr<driver::Backing> backing(const MachineConfig& config, emu::Dram 
 
 // In order of construction; destroyed from the last to the first.
 struct Machine::State {
-  State(driver::Executor& executor_, const MachineConfig& config, DramWindow window_, FlushIdPage flush_id_)
+  State(driver::Executor& executor_, const MachineConfig& config, DramWindow window_,
+        FlushIdPage flush_id_)
       : executor(executor_),
         features(features_of(config.uapi_minor)),
         window(std::move(window_)),
@@ -40,7 +43,8 @@ struct Machine::State {
         mmu_irq(executor.lane(driver::Lane::kIrq)),
         host(executor),
         gpu(datasheet::kMaliG610, config.quirks,
-            {window.dram(), &gpu_irq, &job_irq, &mmu_irq, flush_id.port(), &host, &host, nullptr}, config.streams) {}
+            {window.dram(), &gpu_irq, &job_irq, &mmu_irq, flush_id.port(), &host, &host, nullptr},
+            config.streams) {}
 
   driver::Executor& executor;
   const Features features;
@@ -56,7 +60,8 @@ struct Machine::State {
   std::unique_ptr<driver::Device> device;
 };
 
-Result<std::unique_ptr<Machine>> Machine::create(driver::Executor& executor, const MachineConfig& config) {
+Result<std::unique_ptr<Machine>> Machine::create(driver::Executor& executor,
+                                                 const MachineConfig& config) {
   PANTRY_TRY_ASSIGN(DramWindow window, DramWindow::map(config.dram_bytes));
   PANTRY_TRY_ASSIGN(FlushIdPage flush_id, FlushIdPage::map());
   auto state = std::make_unique<State>(executor, config, std::move(window), std::move(flush_id));
@@ -64,17 +69,18 @@ Result<std::unique_ptr<Machine>> Machine::create(driver::Executor& executor, con
   state->host.start(state->gpu);
   std::unique_ptr<Machine> machine(new Machine(std::move(state)));
   State& parts = *machine->state_;
-  PANTRY_TRY_ASSIGN(parts.device, driver::Device::probe({.executor = executor,
-                                                         .mmio = parts.gpu,
-                                                         .dram = parts.window.dram(),
-                                                         .gpu_irq = parts.gpu_irq,
-                                                         .job_irq = parts.job_irq,
-                                                         .mmu_irq = parts.mmu_irq,
-                                                         .user_page = parts.flush_id.port(),
-                                                         .backing = *parts.backing,
-                                                         .frames = parts.frames,
-                                                         .firmware_image = kFirmwareImage,
-                                                         .fault_errors = parts.features.fault_errors}));
+  PANTRY_TRY_ASSIGN(parts.device,
+                    driver::Device::probe({.executor = executor,
+                                           .mmio = parts.gpu,
+                                           .dram = parts.window.dram(),
+                                           .gpu_irq = parts.gpu_irq,
+                                           .job_irq = parts.job_irq,
+                                           .mmu_irq = parts.mmu_irq,
+                                           .user_page = parts.flush_id.port(),
+                                           .backing = *parts.backing,
+                                           .frames = parts.frames,
+                                           .firmware_image = kFirmwareImage,
+                                           .fault_errors = parts.features.fault_errors}));
   return machine;
 }
 
@@ -92,7 +98,8 @@ emu::Gpu& Machine::gpu() { return state_->gpu; }
 const Features& Machine::features() const { return state_->features; }
 int Machine::user_page_fd() const { return state_->flush_id.read_only_fd(); }
 
-std::unique_ptr<Session> Machine::open(driver::NodeType node, const driver::Credentials& credentials) {
+std::unique_ptr<Session> Machine::open(driver::NodeType node,
+                                       const driver::Credentials& credentials) {
   return std::make_unique<Session>(*state_->device, state_->features, node, credentials);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The composition root: the one place that wires memory, device, executor and driver together, in every mode. Owns all of
-// it and takes it down in order.
+// The composition root: the one place that wires memory, device, executor and driver together, in
+// every mode. Owns all of it and takes it down in order.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,8 @@ namespace pantry::uapi {
 
 struct MachineConfig {
   std::uint64_t dram_bytes = 4 * kGiB;  // a multiple of 2 MiB; only touched pages cost memory
-  // kWindow: buffers are memfds that clients can map. kArena: everything in process, frames scattered in 4 KiB pieces.
+  // kWindow: buffers are memfds that clients can map. kArena: everything in process, frames
+  // scattered in 4 KiB pieces.
   enum class Memory { kWindow, kArena } memory = Memory::kWindow;
   std::uint32_t uapi_minor = kNewestMinor;
   emu::Quirks quirks;
@@ -25,10 +26,12 @@ struct MachineConfig {
 
 class Machine {
  public:
-  // ENOMEM, or the errno of the bring-up step that failed. `executor` outlives the machine; the device runs on a thread
-  // spawned from it.
-  static Result<std::unique_ptr<Machine>> create(driver::Executor& executor, const MachineConfig& config);
-  // Every session is closed, and no other thread of the executor's is left that would not return by itself.
+  // ENOMEM, or the errno of the bring-up step that failed. `executor` outlives the machine; the
+  // device runs on a thread spawned from it.
+  static Result<std::unique_ptr<Machine>> create(driver::Executor& executor,
+                                                 const MachineConfig& config);
+  // Every session is closed, and no other thread of the executor's is left that would not return by
+  // itself.
   ~Machine();
 
   driver::Device& device();

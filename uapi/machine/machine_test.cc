@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Whole machines with clients in the same process, on real threads and under simulation: whatever a test claims, the GPU
-// has read or written through the mapping, or has faulted.
+// Whole machines with clients in the same process, on real threads and under simulation: whatever a
+// test claims, the GPU has read or written through the mapping, or has faulted.
 #include "uapi/machine/machine.h"
 
 #include <gtest/gtest.h>
@@ -73,7 +73,8 @@ TEST(Machine, ComesUpAndGoesDown) {
 TEST(Machine, JobWritesThroughASynchronousBind) {
   for_each_machine([](Machine& machine, driver::Executor& executor) {
     Bench bench(machine);
-    ASSERT_EQ(bench.client.bind(bench.vm, TestClient::map(bench.data.handle, kDataVa, kPageSize)), 0);
+    ASSERT_EQ(bench.client.bind(bench.vm, TestClient::map(bench.data.handle, kDataVa, kPageSize)),
+              0);
     ASSERT_EQ(bench.store(executor, kDataVa + 8, 0xdeadbeef), 0);
     EXPECT_EQ(bench.data.word(8), 0xdeadbeefu);
     EXPECT_EQ(bench.data.word(4), 0u);
@@ -84,14 +85,17 @@ TEST(Machine, JobWritesThroughASynchronousBind) {
 TEST(Machine, UnboundAddressFaultsAndSparesTheVm) {
   for_each_machine([](Machine& machine, driver::Executor& executor) {
     Bench bench(machine);
-    ASSERT_EQ(bench.client.bind(bench.vm, TestClient::map(bench.data.handle, kDataVa, kPageSize)), 0);
+    ASSERT_EQ(bench.client.bind(bench.vm, TestClient::map(bench.data.handle, kDataVa, kPageSize)),
+              0);
     ASSERT_EQ(bench.store(executor, kDataVa, 1), 0);
     ASSERT_EQ(bench.client.bind(bench.vm, TestClient::unmap(kDataVa, kPageSize)), 0);
-    ASSERT_EQ(bench.store(executor, kDataVa, 2), 0) << "the fence of a job that faulted signals too";
+    ASSERT_EQ(bench.store(executor, kDataVa, 2), 0)
+        << "the fence of a job that faulted signals too";
     EXPECT_EQ(bench.data.word(0), 1u);
     EXPECT_NE(bench.client.group_state(bench.group).fatal_queues, 0u);
 
-    ASSERT_EQ(bench.client.bind(bench.vm, TestClient::map(bench.data.handle, kDataVa, kPageSize)), 0);
+    ASSERT_EQ(bench.client.bind(bench.vm, TestClient::map(bench.data.handle, kDataVa, kPageSize)),
+              0);
     bench.group = bench.client.create_group(bench.vm, 1);
     ASSERT_EQ(bench.store(executor, kDataVa, 3), 0);
     EXPECT_EQ(bench.data.word(0), 3u);
@@ -123,14 +127,17 @@ TEST(Machine, MoreGroupsAndVmsThanSlots) {
     std::vector<std::unique_ptr<Bench>> benches;
     for (int i = 0; i < 10; ++i) {
       benches.push_back(std::make_unique<Bench>(machine));
-      ASSERT_EQ(benches.back()->client.bind(benches.back()->vm,
-                                            TestClient::map(benches.back()->data.handle, kDataVa, kPageSize)),
-                0);
+      ASSERT_EQ(
+          benches.back()->client.bind(
+              benches.back()->vm, TestClient::map(benches.back()->data.handle, kDataVa, kPageSize)),
+          0);
     }
     for (std::uint32_t i = 0; i < benches.size(); ++i) {
       Bench& bench = *benches[i];
       const std::uint32_t bytes = write_store_stream(bench.stream, 0, kDataVa, i + 1);
-      ASSERT_EQ(bench.client.submit(bench.group, 0, kStreamVa, bytes, {TestClient::signals(bench.done)}), 0);
+      ASSERT_EQ(
+          bench.client.submit(bench.group, 0, kStreamVa, bytes, {TestClient::signals(bench.done)}),
+          0);
     }
     for (std::uint32_t i = 0; i < benches.size(); ++i) {
       ASSERT_EQ(benches[i]->client.wait(benches[i]->done, soon(executor)), 0);
@@ -142,7 +149,8 @@ TEST(Machine, MoreGroupsAndVmsThanSlots) {
 TEST(Machine, ClosingWithWorkPendingLeavesNothing) {
   for_each_machine([](Machine& machine, driver::Executor&) {
     Bench bench(machine);
-    ASSERT_EQ(bench.client.bind(bench.vm, TestClient::map(bench.data.handle, kDataVa, kPageSize)), 0);
+    ASSERT_EQ(bench.client.bind(bench.vm, TestClient::map(bench.data.handle, kDataVa, kPageSize)),
+              0);
     // A branch to itself.
     const std::uint64_t loop[] = {0x0246'0000'0000'0001, 0x1600'4600'6000'ffff};
     ASSERT_TRUE(bench.stream.memory->write(0, loop, sizeof loop));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A simulated machine is a function of its seed: the same seed gives the same event log, byte for byte, in one process and
-// whatever ran before; other seeds give other orders.
+// A simulated machine is a function of its seed: the same seed gives the same event log, byte for
+// byte, in one process and whatever ran before; other seeds give other orders.
 #include <gtest/gtest.h>
 
 #include <set>
@@ -39,7 +39,9 @@ std::string log_of(std::uint64_t seed) {
       EXPECT_EQ(client.bind(vm, DRM_PANTHOR_VM_BIND_ASYNC, {op}), 0);
       const std::uint32_t group = client.create_group(vm, 1);
       const std::uint32_t bytes = write_store_stream(stream, 0, kDataVa, 7);
-      EXPECT_EQ(client.submit(group, 0, kStreamVa, bytes, {TestClient::waits(done), TestClient::signals(done)}), 0);
+      EXPECT_EQ(client.submit(group, 0, kStreamVa, bytes,
+                              {TestClient::waits(done), TestClient::signals(done)}),
+                0);
       EXPECT_EQ(client.wait(done, executor.clock().now() + seconds(20)), 0);
       EXPECT_EQ(data.word(0), 7u);
       EXPECT_EQ(client.submit(group, 0, 0x900'0000, 8, {TestClient::signals(done)}), 0);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// For tests: a client in the same process with the verbs that tests need, each checked by effect. Everything goes through
-// ioctls; buffers are read and written through their frames, as a client's mapping would.
+// For tests: a client in the same process with the verbs that tests need, each checked by effect.
+// Everything goes through ioctls; buffers are read and written through their frames, as a client's
+// mapping would.
 #pragma once
 
 #include <drm/panthor_drm.h>
@@ -60,7 +61,8 @@ class TestClient {
     drm_panthor_vm_bind args{};
     args.vm_id = vm;
     args.flags = flags;
-    args.ops = {sizeof ops[0], static_cast<std::uint32_t>(ops.size()), reinterpret_cast<std::uint64_t>(ops.data())};
+    args.ops = {sizeof ops[0], static_cast<std::uint32_t>(ops.size()),
+                reinterpret_cast<std::uint64_t>(ops.data())};
     return client_.call(DRM_IOCTL_PANTHOR_VM_BIND, args);
   }
   static drm_panthor_vm_bind_op map(std::uint32_t handle, std::uint64_t va, std::uint64_t size) {
@@ -78,7 +80,8 @@ class TestClient {
     return op;
   }
   static void sync_with(drm_panthor_vm_bind_op& op, std::vector<drm_panthor_sync_op>& syncs) {
-    op.syncs = {sizeof syncs[0], static_cast<std::uint32_t>(syncs.size()), reinterpret_cast<std::uint64_t>(syncs.data())};
+    op.syncs = {sizeof syncs[0], static_cast<std::uint32_t>(syncs.size()),
+                reinterpret_cast<std::uint64_t>(syncs.data())};
   }
 
   std::uint32_t create_group(std::uint32_t vm, std::uint32_t queues) {
@@ -113,7 +116,8 @@ class TestClient {
     job.stream_addr = stream;
     job.stream_size = bytes;
     if (!syncs.empty())
-      job.syncs = {sizeof syncs[0], static_cast<std::uint32_t>(syncs.size()), reinterpret_cast<std::uint64_t>(syncs.data())};
+      job.syncs = {sizeof syncs[0], static_cast<std::uint32_t>(syncs.size()),
+                   reinterpret_cast<std::uint64_t>(syncs.data())};
     drm_panthor_group_submit args{};
     args.group_handle = group;
     args.queue_submits = {sizeof job, 1, reinterpret_cast<std::uint64_t>(&job)};
@@ -145,9 +149,10 @@ class TestClient {
   LocalClient client_;
 };
 
-// A stream that stores `value` at `va`, written to `buffer` at `offset`; returns its length in bytes.
-inline std::uint32_t write_store_stream(const TestBuffer& buffer, std::uint64_t offset, std::uint64_t va,
-                                        std::uint32_t value) {
+// A stream that stores `value` at `va`, written to `buffer` at `offset`; returns its length in
+// bytes.
+inline std::uint32_t write_store_stream(const TestBuffer& buffer, std::uint64_t offset,
+                                        std::uint64_t va, std::uint32_t value) {
   std::uint64_t words[8] = {};
   datasheet::CsBuilder stream(words);
   stream.add_word(0x0144'0000'0000'0000 | va);     // MOVE48 r68:69, va

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Where one thread of a client gets its replies. Kept alive by its connection and by every request that will be answered
-// through it.
+// Where one thread of a client gets its replies. Kept alive by its connection and by every request
+// that will be answered through it.
 #pragma once
 
 #include "base/mutex.h"
@@ -13,14 +13,16 @@ namespace pantry::uapi {
 
 class Channel final : public RefCounted {
  public:
-  Channel(driver::OwnedFd socket, std::uint64_t id, pid_t pid) : socket_(std::move(socket)), id_(id), pid_(pid) {}
+  Channel(driver::OwnedFd socket, std::uint64_t id, pid_t pid)
+      : socket_(std::move(socket)), id_(id), pid_(pid) {}
 
   int socket() const { return socket_.get(); }
   std::uint64_t id() const { return id_; }
   // The only process that may ask for replies here.
   pid_t pid() const { return pid_; }
 
-  // Any thread. A client that is gone or does not read loses the reply; nobody waits for it. `fd` -1: none.
+  // Any thread. A client that is gone or does not read loses the reply; nobody waits for it. `fd`
+  // -1: none.
   void reply(const wire::Reply& reply, int fd) noexcept;
 
  private:

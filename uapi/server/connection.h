@@ -15,7 +15,8 @@ class Connection {
   // Something arrived. kClose: the peer hung up.
   enum class Next { kContinue, kClose };
   virtual Next on_readable() = 0;
-  // The name of the client's end while this connection lives, 0 if it needs none; and that of a channel.
+  // The name of the client's end while this connection lives, 0 if it needs none; and that of a
+  // channel.
   virtual std::uint64_t cookie() const { return 0; }
   virtual std::uint64_t channel_id() const { return 0; }
 };
@@ -40,7 +41,8 @@ class DeviceConnection final : public Connection {
 // sync_file: the client's end becomes readable when the fence signals, as poll() expects.
 class SyncFileConnection final : public Connection, private driver::FenceCallback {
  public:
-  SyncFileConnection(Server& server, driver::OwnedFd socket, std::uint64_t client_cookie, Ref<driver::SyncFile> file);
+  SyncFileConnection(Server& server, driver::OwnedFd socket, std::uint64_t client_cookie,
+                     Ref<driver::SyncFile> file);
   ~SyncFileConnection() override;
   int socket() const override { return socket_.get(); }
   Next on_readable() override;
@@ -72,8 +74,8 @@ class SyncobjConnection final : public Connection {
 // dma_buf: keeps the buffer alive as long as the client has a copy of the descriptor.
 class DmaBufConnection final : public Connection {
  public:
-  DmaBufConnection(Server& server, driver::OwnedFd socket, std::uint64_t client_cookie, Ref<driver::Buffer> buffer,
-                   NewFd::Access access);
+  DmaBufConnection(Server& server, driver::OwnedFd socket, std::uint64_t client_cookie,
+                   Ref<driver::Buffer> buffer, NewFd::Access access);
   int socket() const override { return socket_.get(); }
   Next on_readable() override;
   std::uint64_t cookie() const override { return client_cookie_; }
@@ -99,8 +101,8 @@ class ChannelConnection final : public Connection {
   const Ref<Channel> channel_;
 };
 
-// Reads one request. Nonsense is logged and passed over: write() to a device node is a client's mistake, which must not cost
-// others who hold the node their answers.
+// Reads one request. Nonsense is logged and passed over: write() to a device node is a client's
+// mistake, which must not cost others who hold the node their answers.
 struct Incoming {
   enum class Kind { kRequest, kNothing, kHangUp } kind = Kind::kNothing;
   wire::Request request;

@@ -35,8 +35,9 @@ bool make_node(const fs::path& root, const Node& node) {
   const std::string link = fmt::format("devices/platform/fb000000.gpu/drm/{}", node.name);
   fs::create_symlink("../../" + link, root / "sys/dev/char" / fmt::format("226:{}", node.minor));
   fs::create_symlink("../../" + link, root / "sys/class/drm" / node.name);
-  return write_file(directory / "uevent", fmt::format("MAJOR=226\nMINOR={}\nDEVNAME=dri/{}\nDEVTYPE=drm_minor\n",
-                                                      node.minor, node.name)) &&
+  return write_file(directory / "uevent",
+                    fmt::format("MAJOR=226\nMINOR={}\nDEVNAME=dri/{}\nDEVTYPE=drm_minor\n",
+                                node.minor, node.name)) &&
          write_file(directory / "dev", fmt::format("226:{}\n", node.minor)) &&
          ::mknod((root / "dev/dri" / node.name).c_str(), S_IFSOCK | 0666, 0) == 0;
 }
@@ -52,10 +53,11 @@ Result<> make_device_tree(const std::string& root_path) {
     fs::create_directories(root / "sys/bus/platform");
     fs::create_directories(root / kGpu / "drm");
     fs::create_symlink("../../../bus/platform", root / kGpu / "subsystem");
-    bool made = write_file(root / kGpu / "uevent",
-                           "DRIVER=panthor\nOF_NAME=gpu\nOF_FULLNAME=/gpu@fb000000\n"
-                           "OF_COMPATIBLE_0=rockchip,rk3588-mali\nOF_COMPATIBLE_1=arm,mali-valhall-csf\n"
-                           "OF_COMPATIBLE_N=2\nMODALIAS=of:NgpuT(null)Crockchip,rk3588-maliCarm,mali-valhall-csf\n");
+    bool made = write_file(
+        root / kGpu / "uevent",
+        "DRIVER=panthor\nOF_NAME=gpu\nOF_FULLNAME=/gpu@fb000000\n"
+        "OF_COMPATIBLE_0=rockchip,rk3588-mali\nOF_COMPATIBLE_1=arm,mali-valhall-csf\n"
+        "OF_COMPATIBLE_N=2\nMODALIAS=of:NgpuT(null)Crockchip,rk3588-maliCarm,mali-valhall-csf\n");
     for (const Node& node : kNodes) made = made && make_node(root, node);
     if (made) return {};
   } catch (const fs::filesystem_error& error) {

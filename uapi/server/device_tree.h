@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The files that a DRM device shows in /dev and /sys, as a real tree that the shim points its client to: what libdrm and
-// IGT read to find a Mali behind the platform bus (client-facing names as an RK3588's).
+// The files that a DRM device shows in /dev and /sys, as a real tree that the shim points its
+// client to: what libdrm and IGT read to find a Mali behind the platform bus (client-facing names
+// as an RK3588's).
 #pragma once
 
 #include <string>
@@ -10,8 +11,8 @@
 
 namespace pantry::uapi {
 
-// Builds the tree below `root`, which must not exist. The device nodes in it are placeholders: socket inodes, which can be
-// looked at but not opened.
+// Builds the tree below `root`, which must not exist. The device nodes in it are placeholders:
+// socket inodes, which can be looked at but not opened.
 Result<> make_device_tree(const std::string& root);
 
 }  // namespace pantry::uapi

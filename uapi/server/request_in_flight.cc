@@ -6,7 +6,10 @@
 namespace pantry::uapi {
 
 RequestInFlight::RequestInFlight(Server& server, Ref<Channel> channel, const wire::Request& request)
-    : server_(server), channel_(std::move(channel)), memory_(channel_->pid()), token_(request.token) {
+    : server_(server),
+      channel_(std::move(channel)),
+      memory_(channel_->pid()),
+      token_(request.token) {
   observed_.command = request.command;
   observed_.pid = channel_->pid();
   observed_.start = server_.machine().device().executor().clock().now();
@@ -19,7 +22,7 @@ void RequestInFlight::on_ioctl_done(IoctlReply reply) {
     if (auto made = server_.descriptor_for(*reply.new_fd)) {
       fd = *std::move(made);
       answer.fd = reply.new_fd->on_exec == NewFd::OnExec::kClose ? wire::Reply::Fd::kCloseOnExec
-                                                                  : wire::Reply::Fd::kKeepOnExec;
+                                                                 : wire::Reply::Fd::kKeepOnExec;
       answer.number_at = reply.new_fd->number_at.value;
     } else {
       answer.result = negated(made.error());

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// The connection over which the calling thread gets its replies. Made at the thread's first request, put at a high
-// descriptor number out of the client's way, closed when the thread ends. A client that closes descriptors it does not know
-// (closefrom, close_range) may close it, and may be given the number for something else: so the socket cookie is compared
-// before each use, and a lost channel is made anew. A forked child makes its own.
+// The connection over which the calling thread gets its replies. Made at the thread's first
+// request, put at a high descriptor number out of the client's way, closed when the thread ends. A
+// client that closes descriptors it does not know (closefrom, close_range) may close it, and may be
+// given the number for something else: so the socket cookie is compared before each use, and a lost
+// channel is made anew. A forked child makes its own.
 #pragma once
 
 #include <stdint.h>
@@ -15,7 +16,8 @@ struct Channel {
   int pid = 0;
   uint64_t cookie = 0;
   uint64_t id = 0;
-  // Set while a request waits: a signal handler that makes a request meanwhile uses a channel of its own.
+  // Set while a request waits: a signal handler that makes a request meanwhile uses a channel of
+  // its own.
   enum class Use { kFree, kBusy } use = Use::kFree;
 };
 

@@ -49,11 +49,14 @@ wire::Socket socket_of(int fd) {
   socklen_t size = sizeof address;
   const int result = getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size);
   errno = saved;
-  if (result != 0 || address.sun_family != AF_UNIX || size <= offsetof(sockaddr_un, sun_path)) return kForeign;
+  if (result != 0 || address.sun_family != AF_UNIX || size <= offsetof(sockaddr_un, sun_path))
+    return kForeign;
   const unsigned length = directory_length();
-  if (strncmp(address.sun_path, directory(), length) != 0 || address.sun_path[length] != '/') return kForeign;
+  if (strncmp(address.sun_path, directory(), length) != 0 || address.sun_path[length] != '/')
+    return kForeign;
   for (unsigned i = 0; i < wire::kSocketCount; ++i)
-    if (strcmp(address.sun_path + length + 1, wire::kSocketNames[i]) == 0) return static_cast<wire::Socket>(i);
+    if (strcmp(address.sun_path + length + 1, wire::kSocketNames[i]) == 0)
+      return static_cast<wire::Socket>(i);
   return kForeign;
 }
 
@@ -62,8 +65,10 @@ int connect_to_host(wire::Socket socket, OnExec on_exec) {
   address.sun_family = AF_UNIX;
   memcpy(address.sun_path, directory(), directory_length());
   address.sun_path[directory_length()] = '/';
-  strcpy(address.sun_path + directory_length() + 1, wire::kSocketNames[static_cast<unsigned>(socket)]);
-  const int fd = ::socket(AF_UNIX, SOCK_SEQPACKET | (on_exec == OnExec::kClose ? SOCK_CLOEXEC : 0), 0);
+  strcpy(address.sun_path + directory_length() + 1,
+         wire::kSocketNames[static_cast<unsigned>(socket)]);
+  const int fd =
+      ::socket(AF_UNIX, SOCK_SEQPACKET | (on_exec == OnExec::kClose ? SOCK_CLOEXEC : 0), 0);
   if (fd < 0) return -1;
   int result = 0;
   do {

@@ -1,22 +1,25 @@
 // SPDX-License-Identifier: MIT
 //
-// Where the host is, and what a descriptor of ours is. There is no table of descriptors: a device node, a sync_file or a
-// syncobj is the client end of a connection to one of the host's sockets, and the kernel knows which (getpeername). So dup,
-// fork, exec, close and SCM_RIGHTS need no help.
+// Where the host is, and what a descriptor of ours is. There is no table of descriptors: a device
+// node, a sync_file or a syncobj is the client end of a connection to one of the host's sockets,
+// and the kernel knows which (getpeername). So dup, fork, exec, close and SCM_RIGHTS need no help.
 #pragma once
 
 #include "uapi/server/protocol.h"
 
 namespace pantry::shim {
 
-// The host's directory, or nullptr when this process was not started by a host: then nothing is changed.
+// The host's directory, or nullptr when this process was not started by a host: then nothing is
+// changed.
 const char* directory();
 unsigned directory_length();
 
 // What `fd` is; kSocketCount if nothing of ours. Keeps errno. About 100 ns.
 inline constexpr wire::Socket kForeign = static_cast<wire::Socket>(wire::kSocketCount);
 wire::Socket socket_of(int fd);
-inline bool is_device(wire::Socket socket) { return socket == wire::Socket::kCard || socket == wire::Socket::kRender; }
+inline bool is_device(wire::Socket socket) {
+  return socket == wire::Socket::kCard || socket == wire::Socket::kRender;
+}
 
 enum class OnExec { kKeep, kClose };
 // A new connection to the host, -1 with errno.

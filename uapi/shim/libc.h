@@ -2,9 +2,10 @@
 //
 // The libc behind the shim, and how the shim defines libc's names.
 //
-// A function of the shim that stands in for open() is declared under a name of its own with the assembler name "open", so
-// that libc's headers and their exception specifications stay out of the way. Inside the shim, plain calls of a name that
-// it exports would come back to itself: `real(slot, "open")` is the next one in line, looked up once.
+// A function of the shim that stands in for open() is declared under a name of its own with the
+// assembler name "open", so that libc's headers and their exception specifications stay out of the
+// way. Inside the shim, plain calls of a name that it exports would come back to itself:
+// `real(slot, "open")` is the next one in line, looked up once.
 #pragma once
 
 #include <dlfcn.h>
@@ -27,9 +28,9 @@ Function* real(Function*& slot, const char* name) {
 }  // namespace pantry::shim
 
 // `PANTRY_REAL(int, close, int)` defines `int real_close(int)`.
-#define PANTRY_REAL(result, name, ...)                         \
-  template <class... Arguments>                                \
-  static result real_##name(Arguments... arguments) {          \
-    static result (*slot)(__VA_ARGS__);                        \
-    return ::pantry::shim::real(slot, #name)(arguments...);    \
+#define PANTRY_REAL(result, name, ...)                      \
+  template <class... Arguments>                             \
+  static result real_##name(Arguments... arguments) {       \
+    static result (*slot)(__VA_ARGS__);                     \
+    return ::pantry::shim::real(slot, #name)(arguments...); \
   }

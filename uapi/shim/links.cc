@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Symbolic links and canonical names: what /proc/self/fd says of a descriptor of ours, and paths of the device's files
-// without the tree in front.
+// Symbolic links and canonical names: what /proc/self/fd says of a descriptor of ours, and paths of
+// the device's files without the tree in front.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -42,35 +42,43 @@ char* canonical(const char* path, char* resolved) {
 
 }  // namespace
 
-extern "C" ssize_t shim_readlink(const char* path, char* buffer, size_t size) PANTRY_EXPORT(readlink);
+extern "C" ssize_t shim_readlink(const char* path, char* buffer, size_t size)
+    PANTRY_EXPORT(readlink);
 extern "C" ssize_t shim_readlink(const char* path, char* buffer, size_t size) {
   return read_link(AT_FDCWD, path, buffer, size);
 }
-extern "C" ssize_t shim_readlinkat(int at, const char* path, char* buffer, size_t size) PANTRY_EXPORT(readlinkat);
+extern "C" ssize_t shim_readlinkat(int at, const char* path, char* buffer, size_t size)
+    PANTRY_EXPORT(readlinkat);
 extern "C" ssize_t shim_readlinkat(int at, const char* path, char* buffer, size_t size) {
   return read_link(at, path, buffer, size);
 }
 // The checked forms also get the true size of the buffer.
-extern "C" ssize_t shim___readlink_chk(const char* path, char* buffer, size_t size, size_t room) PANTRY_EXPORT(__readlink_chk);
+extern "C" ssize_t shim___readlink_chk(const char* path, char* buffer, size_t size, size_t room)
+    PANTRY_EXPORT(__readlink_chk);
 extern "C" ssize_t shim___readlink_chk(const char* path, char* buffer, size_t size, size_t room) {
   if (size > room) abort();
   return read_link(AT_FDCWD, path, buffer, size);
 }
-extern "C" ssize_t shim___readlinkat_chk(int at, const char* path, char* buffer, size_t size, size_t room)
-    PANTRY_EXPORT(__readlinkat_chk);
-extern "C" ssize_t shim___readlinkat_chk(int at, const char* path, char* buffer, size_t size, size_t room) {
+extern "C" ssize_t shim___readlinkat_chk(int at, const char* path, char* buffer, size_t size,
+                                         size_t room) PANTRY_EXPORT(__readlinkat_chk);
+extern "C" ssize_t shim___readlinkat_chk(int at, const char* path, char* buffer, size_t size,
+                                         size_t room) {
   if (size > room) abort();
   return read_link(at, path, buffer, size);
 }
 
 extern "C" char* shim_realpath(const char* path, char* resolved) PANTRY_EXPORT(realpath);
-extern "C" char* shim_realpath(const char* path, char* resolved) { return canonical(path, resolved); }
-extern "C" char* shim___realpath_chk(const char* path, char* resolved, size_t room) PANTRY_EXPORT(__realpath_chk);
+extern "C" char* shim_realpath(const char* path, char* resolved) {
+  return canonical(path, resolved);
+}
+extern "C" char* shim___realpath_chk(const char* path, char* resolved, size_t room)
+    PANTRY_EXPORT(__realpath_chk);
 extern "C" char* shim___realpath_chk(const char* path, char* resolved, size_t room) {
   if (room < 4096) abort();
   return canonical(path, resolved);
 }
-extern "C" char* shim_canonicalize_file_name(const char* path) PANTRY_EXPORT(canonicalize_file_name);
+extern "C" char* shim_canonicalize_file_name(const char* path)
+    PANTRY_EXPORT(canonicalize_file_name);
 extern "C" char* shim_canonicalize_file_name(const char* path) { return canonical(path, nullptr); }
 
 }  // namespace pantry::shim

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// open() and its kin: a device node becomes a connection to the host; any other file of the device is one of the tree.
+// open() and its kin: a device node becomes a connection to the host; any other file of the device
+// is one of the tree.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -34,7 +35,8 @@ int open_path(int directory_fd, const char* path, int flags, mode_t mode) {
   if (!directory()) return real_openat(directory_fd, path, flags, mode);
   if (const wire::Socket node = node_of(path); node != kForeign) return open_device(node, flags);
   if (const int fd = descriptor_of(path); fd >= 0)
-    if (const wire::Socket socket = socket_of(fd); is_device(socket)) return open_device(socket, flags);
+    if (const wire::Socket socket = socket_of(fd); is_device(socket))
+      return open_device(socket, flags);
   const Path translated(path);
   const int saved = errno;
   const int fd = real_openat(directory_fd, translated.get(), flags, mode);
@@ -53,46 +55,59 @@ mode_t mode_of(int flags, va_list list) {
 
 }  // namespace
 
-#define PANTRY_OPEN(symbol)                                             \
+#define PANTRY_OPEN(symbol)                                                             \
   extern "C" int shim_##symbol(const char* path, int flags, ...) PANTRY_EXPORT(symbol); \
-  extern "C" int shim_##symbol(const char* path, int flags, ...) {      \
-    va_list list;                                                       \
-    va_start(list, flags);                                              \
-    const mode_t mode = mode_of(flags, list);                           \
-    va_end(list);                                                       \
-    return open_path(AT_FDCWD, path, flags, mode);                      \
+  extern "C" int shim_##symbol(const char* path, int flags, ...) {                      \
+    va_list list;                                                                       \
+    va_start(list, flags);                                                              \
+    const mode_t mode = mode_of(flags, list);                                           \
+    va_end(list);                                                                       \
+    return open_path(AT_FDCWD, path, flags, mode);                                      \
   }
 PANTRY_OPEN(open)
 PANTRY_OPEN(open64)
 PANTRY_OPEN(__open)
 PANTRY_OPEN(__open64)
 
-#define PANTRY_OPENAT(symbol)                                           \
+#define PANTRY_OPENAT(symbol)                                                                   \
   extern "C" int shim_##symbol(int at, const char* path, int flags, ...) PANTRY_EXPORT(symbol); \
-  extern "C" int shim_##symbol(int at, const char* path, int flags, ...) { \
-    va_list list;                                                       \
-    va_start(list, flags);                                              \
-    const mode_t mode = mode_of(flags, list);                           \
-    va_end(list);                                                       \
-    return open_path(at, path, flags, mode);                            \
+  extern "C" int shim_##symbol(int at, const char* path, int flags, ...) {                      \
+    va_list list;                                                                               \
+    va_start(list, flags);                                                                      \
+    const mode_t mode = mode_of(flags, list);                                                   \
+    va_end(list);                                                                               \
+    return open_path(at, path, flags, mode);                                                    \
   }
 PANTRY_OPENAT(openat)
 PANTRY_OPENAT(openat64)
 
 extern "C" int shim___open_2(const char* path, int flags) PANTRY_EXPORT(__open_2);
-extern "C" int shim___open_2(const char* path, int flags) { return open_path(AT_FDCWD, path, flags, 0); }
+extern "C" int shim___open_2(const char* path, int flags) {
+  return open_path(AT_FDCWD, path, flags, 0);
+}
 extern "C" int shim___open64_2(const char* path, int flags) PANTRY_EXPORT(__open64_2);
-extern "C" int shim___open64_2(const char* path, int flags) { return open_path(AT_FDCWD, path, flags, 0); }
+extern "C" int shim___open64_2(const char* path, int flags) {
+  return open_path(AT_FDCWD, path, flags, 0);
+}
 extern "C" int shim___openat_2(int at, const char* path, int flags) PANTRY_EXPORT(__openat_2);
-extern "C" int shim___openat_2(int at, const char* path, int flags) { return open_path(at, path, flags, 0); }
+extern "C" int shim___openat_2(int at, const char* path, int flags) {
+  return open_path(at, path, flags, 0);
+}
 extern "C" int shim___openat64_2(int at, const char* path, int flags) PANTRY_EXPORT(__openat64_2);
-extern "C" int shim___openat64_2(int at, const char* path, int flags) { return open_path(at, path, flags, 0); }
+extern "C" int shim___openat64_2(int at, const char* path, int flags) {
+  return open_path(at, path, flags, 0);
+}
 
 extern "C" FILE* shim_fopen(const char* path, const char* mode) PANTRY_EXPORT(fopen);
-extern "C" FILE* shim_fopen(const char* path, const char* mode) { return real_fopen(Path(path).get(), mode); }
+extern "C" FILE* shim_fopen(const char* path, const char* mode) {
+  return real_fopen(Path(path).get(), mode);
+}
 extern "C" FILE* shim_fopen64(const char* path, const char* mode) PANTRY_EXPORT(fopen64);
-extern "C" FILE* shim_fopen64(const char* path, const char* mode) { return real_fopen(Path(path).get(), mode); }
-extern "C" FILE* shim_freopen(const char* path, const char* mode, FILE* file) PANTRY_EXPORT(freopen);
+extern "C" FILE* shim_fopen64(const char* path, const char* mode) {
+  return real_fopen(Path(path).get(), mode);
+}
+extern "C" FILE* shim_freopen(const char* path, const char* mode, FILE* file)
+    PANTRY_EXPORT(freopen);
 extern "C" FILE* shim_freopen(const char* path, const char* mode, FILE* file) {
   return real_freopen(Path(path).get(), mode, file);
 }

@@ -29,7 +29,8 @@ bool is_of_the_device(const char* path) {
 }  // namespace
 
 Path::Path(const char* path) : original_(path) {
-  if (!readable(path) || path[0] != '/' || (path[1] != 'd' && path[1] != 's') || !directory()) return;
+  if (!readable(path) || path[0] != '/' || (path[1] != 'd' && path[1] != 's') || !directory())
+    return;
   if (!is_of_the_device(path)) return;
   const size_t length = strlen(path);
   if (directory_length() + sizeof kTree + length > sizeof buffer_) return;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// The files that a DRM device shows in /dev and /sys. The host keeps them as a real tree under its directory; the shim
-// turns a client's path into one of that tree, and back. So directories are real directories, and nothing has to imitate
-// readdir(). The device nodes in the tree are placeholders (socket inodes, which open() refuses).
+// The files that a DRM device shows in /dev and /sys. The host keeps them as a real tree under its
+// directory; the shim turns a client's path into one of that tree, and back. So directories are
+// real directories, and nothing has to imitate readdir(). The device nodes in the tree are
+// placeholders (socket inodes, which open() refuses).
 #pragma once
 
 #include <stddef.h>

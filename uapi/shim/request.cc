@@ -16,7 +16,8 @@ uint64_t token_counter = 0;
 
 // Unique among the processes that may share a descriptor.
 uint64_t next_token() {
-  return static_cast<uint64_t>(getpid()) << 40 | (__atomic_fetch_add(&token_counter, 1, __ATOMIC_RELAXED) & 0xffffffffff);
+  return static_cast<uint64_t>(getpid()) << 40 |
+         (__atomic_fetch_add(&token_counter, 1, __ATOMIC_RELAXED) & 0xffffffffff);
 }
 
 union Control {
@@ -67,7 +68,8 @@ Wait receive_reply(int channel, uint64_t token, Answer& answer) {
     if (bytes != static_cast<ssize_t>(sizeof answer.reply)) return Wait::kGone;
     const cmsghdr* const part = CMSG_FIRSTHDR(&message);
     int fd = -1;
-    if (part && part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_RIGHTS) memcpy(&fd, CMSG_DATA(part), sizeof fd);
+    if (part && part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_RIGHTS)
+      memcpy(&fd, CMSG_DATA(part), sizeof fd);
     if (answer.reply.token != token) {
       if (fd >= 0) close(fd);
       continue;
@@ -88,7 +90,9 @@ Answer ask_host(int fd, wire::Request request, int attached) {
     request.magic = wire::kMagic;
     request.channel = channel.id();
     request.token = next_token();
-    Wait wait = send_request(fd, request, attached) ? receive_reply(channel.fd(), request.token, answer) : Wait::kGone;
+    Wait wait = send_request(fd, request, attached)
+                    ? receive_reply(channel.fd(), request.token, answer)
+                    : Wait::kGone;
     if (wait == Wait::kInterrupted) {
       wire::Request cancel = request;
       cancel.ask = wire::Ask::kCancel;

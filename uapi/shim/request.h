@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// One question to the host and its answer. Blocks as the system call that it stands for would; a signal whose handler was
-// installed without SA_RESTART ends a waiting ioctl with EINTR, after the host has cancelled it.
+// One question to the host and its answer. Blocks as the system call that it stands for would; a
+// signal whose handler was installed without SA_RESTART ends a waiting ioctl with EINTR, after the
+// host has cancelled it.
 #pragma once
 
 #include "uapi/server/protocol.h"
@@ -9,13 +10,14 @@
 namespace pantry::shim {
 
 struct Answer {
-  int result = 0;  // 0 or a negated errno: of the host, or ENODEV when it is gone, EMFILE when a descriptor had no room
+  int result = 0;  // 0 or a negated errno: of the host, or ENODEV when it is gone, EMFILE when a
+                   // descriptor had no room
   int fd = -1;     // close-on-exec; the caller's
   wire::Reply reply = {};
 };
 
-// `request`: ask and what goes with it; the rest is filled in here. `fd` is the descriptor asked about; `attached` goes
-// along (-1: none). Keeps errno.
+// `request`: ask and what goes with it; the rest is filled in here. `fd` is the descriptor asked
+// about; `attached` goes along (-1: none). Keeps errno.
 Answer ask_host(int fd, wire::Request request, int attached);
 
 }  // namespace pantry::shim

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// stat(), access() and extended attributes of the device's files: a node is a character device 226:0 or 226:128, by path and by descriptor.
+// stat(), access() and extended attributes of the device's files: a node is a character device
+// 226:0 or 226:128, by path and by descriptor.
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -54,7 +55,8 @@ int stat_path(int at, const char* path, struct stat* status, int flags) {
   if ((flags & AT_EMPTY_PATH) != 0 && path && path[0] == '\0') return stat_descriptor(at, status);
   if (const wire::Socket node = node_of(path); node != kForeign) return stat_node(node, status);
   if ((flags & AT_SYMLINK_NOFOLLOW) == 0)
-    if (const int fd = descriptor_of(path); fd >= 0 && socket_of(fd) != kForeign) return stat_descriptor(fd, status);
+    if (const int fd = descriptor_of(path); fd >= 0 && socket_of(fd) != kForeign)
+      return stat_descriptor(fd, status);
   const int result = real_fstatat(at, Path(path).get(), status, flags);
   if (result == 0 && S_ISSOCK(status->st_mode) && at != AT_FDCWD && path[0] != '/')
     if (const wire::Socket node = node_in(at, path); node != kForeign) become_node(node, status);
@@ -62,51 +64,59 @@ int stat_path(int at, const char* path, struct stat* status, int flags) {
 }
 
 int access_path(int at, const char* path, int mode, int flags) {
-  return real_faccessat(at, Path(path).get(), node_of(path) != kForeign ? mode & ~X_OK : mode, flags);
+  return real_faccessat(at, Path(path).get(), node_of(path) != kForeign ? mode & ~X_OK : mode,
+                        flags);
 }
 
 }  // namespace
 
-#define PANTRY_STAT(symbol, flags)                                                          \
+#define PANTRY_STAT(symbol, flags)                                                           \
   extern "C" int shim_##symbol(const char* path, struct stat* status) PANTRY_EXPORT(symbol); \
-  extern "C" int shim_##symbol(const char* path, struct stat* status) { return stat_path(AT_FDCWD, path, status, flags); }
+  extern "C" int shim_##symbol(const char* path, struct stat* status) {                      \
+    return stat_path(AT_FDCWD, path, status, flags);                                         \
+  }
 PANTRY_STAT(stat, 0)
 PANTRY_STAT(stat64, 0)
 PANTRY_STAT(lstat, AT_SYMLINK_NOFOLLOW)
 PANTRY_STAT(lstat64, AT_SYMLINK_NOFOLLOW)
 
-#define PANTRY_XSTAT(symbol, flags)                                                                  \
-  extern "C" int shim_##symbol(int, const char* path, struct stat* status) PANTRY_EXPORT(symbol);      \
-  extern "C" int shim_##symbol(int, const char* path, struct stat* status) {                          \
-    return stat_path(AT_FDCWD, path, status, flags);                                                  \
+#define PANTRY_XSTAT(symbol, flags)                                                               \
+  extern "C" int shim_##symbol(int, const char* path, struct stat* status) PANTRY_EXPORT(symbol); \
+  extern "C" int shim_##symbol(int, const char* path, struct stat* status) {                      \
+    return stat_path(AT_FDCWD, path, status, flags);                                              \
   }
 PANTRY_XSTAT(__xstat, 0)
 PANTRY_XSTAT(__xstat64, 0)
 PANTRY_XSTAT(__lxstat, AT_SYMLINK_NOFOLLOW)
 PANTRY_XSTAT(__lxstat64, AT_SYMLINK_NOFOLLOW)
 
-#define PANTRY_FSTAT(symbol)                                                    \
+#define PANTRY_FSTAT(symbol)                                                       \
   extern "C" int shim_##symbol(int fd, struct stat* status) PANTRY_EXPORT(symbol); \
   extern "C" int shim_##symbol(int fd, struct stat* status) { return stat_descriptor(fd, status); }
 PANTRY_FSTAT(fstat)
 PANTRY_FSTAT(fstat64)
 
-#define PANTRY_FXSTAT(symbol)                                                        \
+#define PANTRY_FXSTAT(symbol)                                                           \
   extern "C" int shim_##symbol(int, int fd, struct stat* status) PANTRY_EXPORT(symbol); \
-  extern "C" int shim_##symbol(int, int fd, struct stat* status) { return stat_descriptor(fd, status); }
+  extern "C" int shim_##symbol(int, int fd, struct stat* status) {                      \
+    return stat_descriptor(fd, status);                                                 \
+  }
 PANTRY_FXSTAT(__fxstat)
 PANTRY_FXSTAT(__fxstat64)
 
-#define PANTRY_FSTATAT(symbol)                                                                             \
-  extern "C" int shim_##symbol(int at, const char* path, struct stat* status, int flags) PANTRY_EXPORT(symbol); \
-  extern "C" int shim_##symbol(int at, const char* path, struct stat* status, int flags) {                 \
-    return stat_path(at, path, status, flags);                                                             \
+#define PANTRY_FSTATAT(symbol)                                                             \
+  extern "C" int shim_##symbol(int at, const char* path, struct stat* status, int flags)   \
+      PANTRY_EXPORT(symbol);                                                               \
+  extern "C" int shim_##symbol(int at, const char* path, struct stat* status, int flags) { \
+    return stat_path(at, path, status, flags);                                             \
   }
 PANTRY_FSTATAT(fstatat)
 PANTRY_FSTATAT(fstatat64)
 
-extern "C" int shim_statx(int at, const char* path, int flags, unsigned mask, struct statx* status) PANTRY_EXPORT(statx);
-extern "C" int shim_statx(int at, const char* path, int flags, unsigned mask, struct statx* status) {
+extern "C" int shim_statx(int at, const char* path, int flags, unsigned mask, struct statx* status)
+    PANTRY_EXPORT(statx);
+extern "C" int shim_statx(int at, const char* path, int flags, unsigned mask,
+                          struct statx* status) {
   wire::Socket node = node_of(path);
   if (node == kForeign && (flags & AT_EMPTY_PATH) != 0 && path && path[0] == '\0')
     if (const wire::Socket socket = socket_of(at); is_device(socket)) node = socket;
@@ -123,20 +133,31 @@ extern "C" int shim_statx(int at, const char* path, int flags, unsigned mask, st
 }
 
 extern "C" int shim_access(const char* path, int mode) PANTRY_EXPORT(access);
-extern "C" int shim_access(const char* path, int mode) { return access_path(AT_FDCWD, path, mode, 0); }
+extern "C" int shim_access(const char* path, int mode) {
+  return access_path(AT_FDCWD, path, mode, 0);
+}
 extern "C" int shim_euidaccess(const char* path, int mode) PANTRY_EXPORT(euidaccess);
-extern "C" int shim_euidaccess(const char* path, int mode) { return access_path(AT_FDCWD, path, mode, AT_EACCESS); }
+extern "C" int shim_euidaccess(const char* path, int mode) {
+  return access_path(AT_FDCWD, path, mode, AT_EACCESS);
+}
 extern "C" int shim_eaccess(const char* path, int mode) PANTRY_EXPORT(eaccess);
-extern "C" int shim_eaccess(const char* path, int mode) { return access_path(AT_FDCWD, path, mode, AT_EACCESS); }
-extern "C" int shim_faccessat(int at, const char* path, int mode, int flags) PANTRY_EXPORT(faccessat);
-extern "C" int shim_faccessat(int at, const char* path, int mode, int flags) { return access_path(at, path, mode, flags); }
+extern "C" int shim_eaccess(const char* path, int mode) {
+  return access_path(AT_FDCWD, path, mode, AT_EACCESS);
+}
+extern "C" int shim_faccessat(int at, const char* path, int mode, int flags)
+    PANTRY_EXPORT(faccessat);
+extern "C" int shim_faccessat(int at, const char* path, int mode, int flags) {
+  return access_path(at, path, mode, flags);
+}
 
 // What `ls -l` asks for.
-extern "C" ssize_t shim_getxattr(const char* path, const char* name, void* value, size_t size) PANTRY_EXPORT(getxattr);
+extern "C" ssize_t shim_getxattr(const char* path, const char* name, void* value, size_t size)
+    PANTRY_EXPORT(getxattr);
 extern "C" ssize_t shim_getxattr(const char* path, const char* name, void* value, size_t size) {
   return real_getxattr(Path(path).get(), name, value, size);
 }
-extern "C" ssize_t shim_lgetxattr(const char* path, const char* name, void* value, size_t size) PANTRY_EXPORT(lgetxattr);
+extern "C" ssize_t shim_lgetxattr(const char* path, const char* name, void* value, size_t size)
+    PANTRY_EXPORT(lgetxattr);
 extern "C" ssize_t shim_lgetxattr(const char* path, const char* name, void* value, size_t size) {
   return real_lgetxattr(Path(path).get(), name, value, size);
 }
