@@ -8,6 +8,7 @@
 #include <iterator>
 
 #include "driver/mmu/address_spaces.h"
+#include "gpu_emu/datasheet/gpu_control.h"
 #include "tools/vm_description.h"
 #include "uapi/ioctl_table.h"
 
@@ -16,6 +17,14 @@ namespace {
 
 double milliseconds_of(Duration duration) { return static_cast<double>(duration.ns) / 1e6; }
 double microseconds_of(Duration duration) { return static_cast<double>(duration.ns) / 1e3; }
+
+// What one costs, in microseconds: the mean of many.
+double register_read(emu::Mmio& mmio, driver::Clock& clock) {
+  constexpr int kReads = 1000;
+  const TimePoint start = clock.now();
+  for (int i = 0; i < kReads; ++i) (void)mmio.read32(datasheet::gpu_control::kGpuId);
+  return microseconds_of(clock.now() - start) / kReads;
+}
 
 bool is_vm_destroy(std::uint32_t command) {
   const uapi::IoctlEntry* const entry = uapi::find_ioctl(command);
@@ -108,6 +117,8 @@ std::string Report::text() {
     fmt::format_to(out, "  {:>10.3f} ms  AS {}  VA {:#x}  status {:#010x}\n",
                    milliseconds_of(record.time - start_), record.fault.as,
                    record.fault.address.value, record.fault.status);
+  fmt::format_to(out, "\nregister read {:.2f} us\n",
+                 register_read(machine_.gpu(), machine_.device().executor().clock()));
   return text;
 }
 
