@@ -28,6 +28,8 @@ class PANTRY_CAPABILITY("mutex") Mutex {
   Mutex& operator=(const Mutex&) = delete;
 
   void lock() PANTRY_ACQUIRE();
+  // For the analysis alone, in a function object that is called with the lock held.
+  void assert_held() const PANTRY_ASSERT_CAPABILITY(this) {}
   void unlock() PANTRY_RELEASE();
 
   // How many mutexes the calling thread holds; 0 in builds without PANTRY_TRAPS.

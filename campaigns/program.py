@@ -8,9 +8,9 @@ import subprocess
 alive = set()  # process groups to take along when the campaign is told to end
 
 
-def run(command, silent_seconds, take):
-    """Gives `take` each line of output. True: it ended by itself. False: it was silent for so long, and has been killed."""
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+def run(command, silent_seconds, take, stderr=subprocess.DEVNULL):
+    """Gives `take` each line of output (with `stderr` STDOUT: also of that). True: it ended by itself. False: it was silent for so long, and has been killed."""
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr,
                           start_new_session=True) as process, selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
         alive.add(process.pid)

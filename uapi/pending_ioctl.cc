@@ -2,6 +2,7 @@
 #include "uapi/pending_ioctl.h"
 
 #include <cstring>
+#include <new>
 
 #include "uapi/reject.h"
 
@@ -65,7 +66,12 @@ void PendingIoctl::finish() {
     MutexLock lock(mutex_);
     waited = result_;
   }
-  const Result<> result = finish_(call_, waited);
+  Result<> result;
+  try {
+    result = finish_(call_, waited);
+  } catch (const std::bad_alloc&) {
+    result = Error(Errno::kNoMem);
+  }
   IoctlReply reply{result ? 0 : negated(result.error()), std::nullopt};
   if (Result<> copied = call_.memory.write(call_.user_argument, call_.argument.data(), user_bytes_);
       !copied)

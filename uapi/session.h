@@ -45,7 +45,7 @@ struct NewFd {
 struct IoctlRequest {
   std::uint32_t command = 0;
   UserAddr argument;
-  // The descriptor named in the argument, for the commands that take one (takes_fd); BadFd
+  // The descriptor named in the argument, for the commands that take one (fd_field_offset); BadFd
   // otherwise.
   FdObject fd;
 };

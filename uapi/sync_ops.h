@@ -5,9 +5,10 @@
 //
 //   SyncBatch batch(file);
 //   batch.add(job, ops) for each job in order     copies the ops
-//   batch.prepare()                               checks and looks up, first every SIGNAL; the last
-//   thing that can fail push every job batch.publish()                               cannot fail,
-//   allocates nothing
+//   batch.prepare()                               checks and looks up, first every SIGNAL;
+//                                                 the last thing that can fail
+//   push every job
+//   batch.publish()                               cannot fail, allocates nothing
 //
 // A job may wait on what an earlier job of the batch signals; a wait on a signal that only the same
 // or a later job makes uses the fence from before the ioctl (EINVAL when there is none).

@@ -2,11 +2,10 @@
 //
 // SYNCOBJ_WAIT, SYNCOBJ_TIMELINE_WAIT, SYNCOBJ_EVENTFD: panthor-uapi.md B.4, errata B.6.
 #include <drm/panthor_drm.h>
-#include <poll.h>
-#include <unistd.h>
 
 #include "driver/sync/syncobj_event.h"
 #include "uapi/drm_abi.h"
+#include "uapi/eventfd_signal.h"
 #include "uapi/ioctl_handlers.h"
 #include "uapi/reject.h"
 #include "uapi/syncobj_lookup.h"
@@ -60,13 +59,7 @@ class EventfdEvent final : public driver::SyncobjEvent {
  private:
   void fire() noexcept override {
     const driver::OwnedFd event = std::move(event_);
-    // A counter that is full would block the write, and is readable anyway.
-    pollfd writable{event.get(), POLLOUT, 0};
-    if (::poll(&writable, 1, 0) != 1) return;
-    const std::uint64_t one = 1;
-    if (::write(event.get(), &one, sizeof one) != sizeof one)
-      log_error("uapi", "SYNCOBJ_EVENTFD: writing the eventfd failed: {}",
-                name_of(static_cast<Errno>(errno)));
+    signal_eventfd(event.get());
   }
 
   driver::OwnedFd event_;

@@ -371,13 +371,8 @@ void History::submit_step(Dice& dice, uint32_t number) {
   std::vector<std::vector<drm_panthor_sync_op>> syncs(1 + dice.roll(2));
   std::vector<uint32_t> done;
   const uint32_t group = group_handle(dice);
-  // Of two jobs, one waits for the other, or the first cannot fail: else it is up to the time that
-  // the first takes to fail whether the second is in the ring by then, and so ends with the same
-  // error, or not, and is cancelled.
-  const bool in_turn = dice.one_in(2);
   for (std::size_t i = 0; i < syncs.size(); ++i) {
-    const bool harmless = !in_turn && i + 1 < syncs.size();
-    const Assembler stream = harmless ? Assembler().nop().publish() : random_stream(dice);
+    const Assembler stream = random_stream(dice);
     drm_panthor_queue_submit job{};
     job.queue_index = static_cast<uint32_t>(dice.one_in(15) ? dice.roll(33) : 0);
     job.stream_size = stream.size_bytes();
@@ -385,16 +380,16 @@ void History::submit_step(Dice& dice, uint32_t number) {
     for (const Space& space : spaces_)
       if (space.code != nullptr)
         memcpy(space.code + (job.stream_addr - kCodeVa), stream.words().data(), job.stream_size);
-    if (!harmless && dice.one_in(15))
+    if (dice.one_in(15))
       job.stream_size = job.stream_size == 0 ? 4 : dice.pick({0u, 4u, job.stream_size + 8});
-    if (!harmless && dice.one_in(25))
+    if (dice.one_in(25))
       job.stream_addr = dice.pick({uint64_t{0}, kCodeVa + 4, kWindowVa, uint64_t{1} << 48});
     if (dice.one_in(40)) job.pad = 1;
     syncs[i].push_back(signal_of_its_own());
     done.push_back(syncs[i].back().handle);
-    if (in_turn && i != 0) syncs[i].push_back({0, done[i - 1], 0});
     // Two queues at once would write as they please.
-    if (i != 0) syncs[i].push_back({0, done[i - 1], 0});
+    if (i != 0 && (job.queue_index != jobs[i - 1].queue_index || dice.one_in(2)))
+      syncs[i].push_back({0, done[i - 1], 0});
     if (dice.one_in(3)) syncs[i].push_back(random_sync(dice, number));
     job.syncs = array_of(syncs[i]);
     jobs.push_back(job);

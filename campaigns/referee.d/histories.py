@@ -44,8 +44,9 @@ class Histories:
 
     @staticmethod
     def first_difference(seed, ours, linux, steps):
-        """The first of the steps that ends differently, or None."""
-        return next((step for step in steps if ours.get((seed, step)) != linux.get((seed, step))), None)
+        """The first of the steps that ends differently, or on neither side, or None."""
+        return next((step for step in steps
+                     if (seed, step) not in ours or ours[seed, step] != linux.get((seed, step))), None)
 
     def compare(self, first, count):
         """One boot's worth: how many seeds were compared, and which differ (step by seed)."""

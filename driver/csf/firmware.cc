@@ -121,8 +121,11 @@ Result<> Firmware::start() {
   }
   unmask_interrupt();
   config_.mmio.write32(gpu::kMcuControl, static_cast<std::uint32_t>(gpu::McuControl::kAuto));
-  const bool booted =
-      wait_until([this]() PANTRY_NO_THREAD_SAFETY_ANALYSIS { return booted_; }, kBootLimit);
+  const auto is_booted = [this] {
+    mutex_.assert_held();
+    return booted_;
+  };
+  const bool booted = wait_until(is_booted, kBootLimit);
   // The interrupt may still be on its way.
   if (booted || job_int::Global::get(config_.mmio.read32(job_int::kStatus))) return {};
   log_error(kRoom, "the firmware did not boot within {} ms, MCU_STATUS is {}",

@@ -55,6 +55,12 @@ bool Queue::has_jobs_in_flight() const {
   return first_ != nullptr;
 }
 
+// Jobs finish, and the next one's time begins, under this lock.
+bool Queue::has_timed_out() const {
+  MutexLock lock(mutex_);
+  return first_ != nullptr && timer_.expired();
+}
+
 Ref<Fence> Queue::last_fence() const {
   MutexLock lock(mutex_);
   return last_fence_;

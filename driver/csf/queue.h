@@ -56,6 +56,9 @@ class Queue final : private JobTimer::Listener {
 
   // Any context.
   bool has_jobs_in_flight() const;
+  // The first job in flight has used up its time; a job that finished in time, or one that has
+  // started since, has not.
+  bool has_timed_out() const;
   // The fence of the job that was last put into the ring; null when there was none.
   Ref<Fence> last_fence() const;
   // The job that the device is at gets `error` when it finishes.

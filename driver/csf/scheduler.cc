@@ -163,8 +163,8 @@ void Scheduler::State::job_timed_out(Queue& queue) noexcept {
     {
       MutexLock lock(mutex);
       Group::State& group = queue.group();
-      // The job may have finished while this waited for the lock; the next one has all its time.
-      if (queue.timer().expired() && queue.has_jobs_in_flight() && group.can_run()) {
+      // The job may have finished while this waited for the lock.
+      if (queue.has_timed_out() && group.can_run()) {
         after.note({"a job did not finish within 5 s", group.slot.value_or(~0u), queue.index(), 0,
                     queue.ring().extract()});
         group.timed_out = true;

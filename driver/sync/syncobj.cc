@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "driver/sync/syncobj.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -103,7 +104,10 @@ void Syncobj::add_event(const Ref<SyncobjEvent>& event) {
   Ref<SyncobjEvent> done;
   {
     MutexLock lock(mutex_);
-    done = take_events(Which::kWithFence);
+    if (++event_count_ >= sweep_at_) {
+      done = take_events(Which::kWithFence);
+      sweep_at_ = std::max(kFirstSweep, 2 * event_count_);
+    }
     event->next_ = std::exchange(events_, event);
   }
   forget(std::move(done));
@@ -121,6 +125,7 @@ Ref<SyncobjEvent> Syncobj::take_events(Which which) {
     Ref<SyncobjEvent> event = std::move(*link);
     *link = std::exchange(event->next_, std::move(taken));
     taken = std::move(event);
+    --event_count_;
   }
   return taken;
 }

@@ -73,10 +73,12 @@ class Syncobj final : public RefCounted {
   // Those whose fence is known; for Syncobj's own end: all.
   enum class Which { kWithFence, kAll };
   Ref<SyncobjEvent> take_events(Which which) PANTRY_REQUIRES(mutex_);
+  static constexpr std::uint32_t kFirstSweep = 8;
   void forget(Ref<SyncobjEvent> events);
 
   enum class Change { kNone, kInProgress };
-  // Leaf lock, held for a few instructions; not while watchers are told.
+  // Leaf lock, held for a few instructions but for a sweep of the events; not while watchers are
+  // told.
   mutable Mutex mutex_;
   CondVar changed_;
   Ref<Fence> fence_ PANTRY_GUARDED_BY(mutex_);
@@ -87,6 +89,10 @@ class Syncobj final : public RefCounted {
   Watcher* to_call_ PANTRY_GUARDED_BY(mutex_) = nullptr;
   // Each is a watcher too.
   Ref<SyncobjEvent> events_ PANTRY_GUARDED_BY(mutex_);
+  std::uint32_t event_count_ PANTRY_GUARDED_BY(mutex_) = 0;
+  // So many events, and those that need this no longer are taken out: twice what was left last
+  // time, so that each event is looked at twice on average.
+  std::uint32_t sweep_at_ PANTRY_GUARDED_BY(mutex_) = kFirstSweep;
 };
 
 }  // namespace pantry::driver

@@ -100,14 +100,14 @@ TEST_EACH_EXECUTOR(SyncobjEventTest, GoesWithTheSyncobjUnlessItHasItsFence) {
   EXPECT_EQ(with.destroyed, 1);
 }
 
-// Those that are over go when the next one comes.
+// Those that are over go when others come.
 TEST_EACH_EXECUTOR(SyncobjEventTest, DoNotPileUp) {
   const Ref<Syncobj> syncobj = Syncobj::create();
   syncobj->replace(stub_fence());
   Fate fate;
-  for (int i = 0; i < 10; ++i) add(*syncobj, fate);
-  EXPECT_EQ(fate.fired, 10);
-  EXPECT_EQ(fate.destroyed, 9);
+  for (int i = 0; i < 100; ++i) add(*syncobj, fate);
+  EXPECT_EQ(fate.fired, 100);
+  EXPECT_GT(fate.destroyed, 90);
 }
 
 TEST_EACH_EXECUTOR(SyncobjEventTest, RegistrationChangeSignalAndEndMayMeet) {

@@ -4,9 +4,10 @@
 // of at least 32 KiB (64 bytes of table, eight pages). Bits 5:0 hold log2(size) - 1, bits 63:12 the
 // base. Source: [K].
 //
-//   4 KiB at 0x5000       -> 0x400e, which covers 0 .. 0x7fff: bit 14 of the base is below the size
-//   and ignored 3 MiB at 0x10'0000    -> 0x15, which covers 0 .. 0x3f'ffff the whole 64-bit space
-//   -> 0x3f
+//   4 KiB at 0x5000          -> 0x400e, which covers 0 .. 0x7fff: bit 14 of the base is below the
+//                               size, and ignored
+//   3 MiB at 0x10'0000       -> 0x15, which covers 0 .. 0x3f'ffff
+//   the whole 64-bit space   -> 0x3f
 //
 // Pure functions: no state, no allocation.
 #pragma once

@@ -3,10 +3,9 @@
 // How this firmware lays out the shared section, as offsets from its start: where the drivers want
 // the control blocks, and behind them the input and output blocks at places of our choice.
 //
-//   0x0000 GLB control      0x1000 + 0x100 g            CSG g control, CS s control at +0x40 + 12 s
-//   0x2000 GLB input        0x4000 + 0x2000 g           CSG g input, CS s input at +0x400 + 0x80 s
-//   0x3000 GLB output       0x5000 + 0x2000 g           CSG g output, CS s output at +0x400 + 0x100
-//   s
+//   0x0000 GLB control   0x1000 + 0x100 g    CSG g control, CS s control at +0x40 + 12 s
+//   0x2000 GLB input     0x4000 + 0x2000 g   CSG g input, CS s input at +0x400 + 0x80 s
+//   0x3000 GLB output    0x5000 + 0x2000 g   CSG g output, CS s output at +0x400 + 0x100 s
 //
 // No page is written by both sides. Constants only.
 #pragma once

@@ -228,6 +228,7 @@ TEST_EACH_EXECUTOR(SessionTest, EventfdFiresAfterItsFileIsClosed) {
   EXPECT_TRUE(fires(unsubmitted, executor.clock()));
   fence->signal(executor.clock().now(), 0);
   EXPECT_TRUE(fires(pending, executor.clock()));
+  executor.lane(driver::Lane::kCleanup).drain();
   pollfd entry{orphan.get(), POLLIN, 0};
   EXPECT_EQ(::poll(&entry, 1, 0), 0);
 }

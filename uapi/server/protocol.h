@@ -8,11 +8,12 @@
 // when the last copy is closed (dup, fork, exec and SCM_RIGHTS included, and after a kill), the
 // host sees a hang-up.
 //
-//   card, render   an open device node; connecting opens it
-//   sync_file      made by the host, handed to the client by SCM_RIGHTS; readable once the fence
-//   has signalled syncobj        the same, opaque dma_buf        the same; mmap and size are asked
-//   for over it channel        where one thread of a client gets its replies. The host greets it
-//   with a Hello that names it
+//   card, render   an open device node; connecting opens it. The host greets it with a Hello
+//   sync_file      made by the host, handed over by SCM_RIGHTS; readable once the fence has
+//   signalled syncobj        the same, opaque dma_buf        the same; mmap and size are asked for
+//   over it channel        where one thread of a client gets its replies. The host's Hello names it
+//
+// A host that cannot serve a device node or a channel hangs up instead of greeting.
 //
 // Requests go over the descriptor they are about, so a client can only ask about what it holds; the
 // kernel stamps each with the sender's pid (SCM_CREDENTIALS), and a channel takes replies for the
@@ -74,7 +75,7 @@ struct Reply {
 static_assert(sizeof(Reply) == 40);
 
 struct Hello {
-  std::uint64_t channel;
+  std::uint64_t channel;  // 0: a device node
 };
 
 }  // namespace pantry::wire

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
@@ -124,7 +125,10 @@ void Server::serve(wire::Socket kind, driver::OwnedFd socket) {
     case wire::Socket::kRender: {
       const auto node =
           kind == wire::Socket::kCard ? driver::NodeType::kPrimary : driver::NodeType::kRender;
-      static_cast<void>(add(std::make_unique<DeviceConnection>(*this, std::move(socket), node)));
+      const int greeted = socket.get();
+      const wire::Hello hello{};
+      if (add(std::make_unique<DeviceConnection>(*this, std::move(socket), node)))
+        send(greeted, std::as_bytes(std::span(&hello, 1)), -1);
       return;
     }
     case wire::Socket::kChannel: {
@@ -193,7 +197,9 @@ Result<driver::OwnedFd> Server::connect_own(wire::Socket kind, driver::OwnedFd& 
     // Should it fail, our connection stays in the queue, and is turned away like a stranger's.
     PANTRY_TRY_ASSIGN(near_end, accept_from(listener));
     if (!near_end) return Error(Errno::kIo);
-    if (peer_of(near_end.get()).pid == ::getpid()) return far_end;
+    // One of our own that failed here has hung up since.
+    pollfd hang_up{near_end.get(), 0, 0};
+    if (peer_of(near_end.get()).pid == ::getpid() && ::poll(&hang_up, 1, 0) == 0) return far_end;
   }
 }
 

@@ -18,6 +18,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "base/sanitizer.h"
 #include "driver/kernel/thread_executor.h"
 
 namespace pantry::uapi {
@@ -28,6 +29,16 @@ std::size_t open_descriptors() {
   for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd"))
     ++count;
   return count;
+}
+
+// False: it hangs up instead.
+bool greets(const driver::OwnedFd& socket) {
+  const timeval patience{10, 0};
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  wire::Hello hello{1};
+  const ssize_t bytes = ::recv(socket.get(), &hello, sizeof hello, 0);
+  EXPECT_NE(bytes, -1) << "left waiting";
+  return bytes == static_cast<ssize_t>(sizeof hello) && hello.channel == 0;
 }
 
 class ServerTest : public testing::Test {
@@ -53,7 +64,11 @@ class ServerTest : public testing::Test {
   driver::OwnedFd connect(wire::Socket kind) {
     auto made = connect_to(directory_ + "/" + wire::kSocketNames[static_cast<std::uint32_t>(kind)]);
     EXPECT_TRUE(made.has_value());
-    return made ? *std::move(made) : driver::OwnedFd();
+    if (!made) return {};
+    if (kind == wire::Socket::kCard || kind == wire::Socket::kRender) {
+      EXPECT_TRUE(greets(*made));
+    }
+    return *std::move(made);
   }
 
   // Every client has gone and the server has noticed.
@@ -182,6 +197,9 @@ class NoDescriptors {
 };
 
 TEST_F(ServerTest, ClientsAreTurnedAwayWhenNoDescriptorIsLeft) {
+#if PANTRY_ADDRESS_SANITIZER
+  GTEST_SKIP() << "without descriptors, its checks of pointers fail as well";
+#endif
   const PoliteClient client(connect(wire::Socket::kChannel));
   const driver::OwnedFd device = connect(wire::Socket::kRender);
   drm_version version{};
@@ -189,20 +207,16 @@ TEST_F(ServerTest, ClientsAreTurnedAwayWhenNoDescriptorIsLeft) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::snprintf(address.sun_path, sizeof address.sun_path, "%s/render", directory_.c_str());
-  const timeval patience{10, 0};
   std::vector<driver::OwnedFd> clients;
-  for (int i = 0; i < 3; ++i) {
+  for (int i = 0; i < 3; ++i)
     clients.emplace_back(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
-    ::setsockopt(clients.back().get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  }
   {
     const NoDescriptors none;
     for (const driver::OwnedFd& turned_away : clients) {
       ASSERT_EQ(
           ::connect(turned_away.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
           0);
-      char byte = 0;
-      EXPECT_EQ(::recv(turned_away.get(), &byte, 1, 0), 0) << "left waiting";
+      EXPECT_FALSE(greets(turned_away));
       EXPECT_EQ(client.ioctl(device, DRM_IOCTL_VERSION, &version), 0);
     }
   }

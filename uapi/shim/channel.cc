@@ -48,11 +48,7 @@ void open_channel(Channel& channel) {
   if (fd < 0) return;
   fd = move_out_of_the_way(fd);
   wire::Hello hello = {};
-  ssize_t bytes = 0;
-  do {
-    bytes = recv(fd, &hello, sizeof hello, 0);
-  } while (bytes < 0 && errno == EINTR);
-  if (bytes != static_cast<ssize_t>(sizeof hello)) {
+  if (!receive_hello(fd, hello)) {
     close(fd);
     errno = ENODEV;
     return;

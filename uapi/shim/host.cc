@@ -81,4 +81,12 @@ int connect_to_host(wire::Socket socket, OnExec on_exec) {
   return -1;
 }
 
+bool receive_hello(int fd, wire::Hello& hello) {
+  ssize_t bytes = 0;
+  do {
+    bytes = recv(fd, &hello, sizeof hello, 0);
+  } while (bytes < 0 && errno == EINTR);
+  return bytes == static_cast<ssize_t>(sizeof hello);
+}
+
 }  // namespace pantry::shim

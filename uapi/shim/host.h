@@ -24,5 +24,7 @@ inline bool is_device(wire::Socket socket) {
 enum class OnExec { kKeep, kClose };
 // A new connection to the host, -1 with errno.
 int connect_to_host(wire::Socket socket, OnExec on_exec);
+// What the host says first on a device node and on a channel. False: it has hung up instead.
+bool receive_hello(int fd, wire::Hello& hello);
 
 }  // namespace pantry::shim

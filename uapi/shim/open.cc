@@ -28,7 +28,17 @@ int fail(int error) {
 int open_device(wire::Socket socket, int flags) {
   if ((flags & O_EXCL) != 0) return fail(EBUSY);
   if ((flags & O_DIRECTORY) != 0) return fail(ENOTDIR);
-  return connect_to_host(socket, (flags & O_CLOEXEC) != 0 ? OnExec::kClose : OnExec::kKeep);
+  const int saved = errno;
+  const int fd = connect_to_host(socket, (flags & O_CLOEXEC) != 0 ? OnExec::kClose : OnExec::kKeep);
+  if (fd < 0) return fd;
+  // Without it the host has turned this client away, for want of descriptors.
+  wire::Hello hello = {};
+  if (!receive_hello(fd, hello)) {
+    close(fd);
+    return fail(ENFILE);
+  }
+  errno = saved;
+  return fd;
 }
 
 int open_path(int directory_fd, const char* path, int flags, mode_t mode) {
