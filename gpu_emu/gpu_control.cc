@@ -21,9 +21,10 @@ constexpr std::uint64_t ticks(std::int64_t ns, std::uint64_t hz) {
 }
 static_assert(ticks(1'500'000'000, 24'000'000) == 36'000'000);
 
-constexpr void set_half(std::uint64_t& word, bool high, std::uint32_t value) {
-  word = high ? (word & 0xffff'ffff) | std::uint64_t{value} << 32
-              : (word & ~std::uint64_t{0xffff'ffff}) | value;
+// `offset` is that of one of the two halves.
+constexpr void set_half(std::uint64_t& word, std::uint32_t offset, std::uint32_t value) {
+  word = (offset & 4) != 0 ? (word & 0xffff'ffff) | std::uint64_t{value} << 32
+                           : (word & ~std::uint64_t{0xffff'ffff}) | value;
 }
 
 }  // namespace
@@ -114,7 +115,7 @@ std::uint64_t GpuControl::read_whole(std::uint32_t offset) {
 
 void GpuControl::write_register(std::uint32_t offset, std::uint32_t value) {
   if (offset == regs::kCommand) return command(value);
-  set_half(timestamp_offset_, (offset & 4) != 0, value);
+  set_half(timestamp_offset_, offset, value);
 }
 
 void GpuControl::command(std::uint32_t word) {

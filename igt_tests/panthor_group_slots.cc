@@ -188,22 +188,25 @@ void ping_pong(const Device& device, Bench& first, const Group& a, uint32_t queu
   Bo words = Bo::create(device, kPage);
   first.vm().map_part(words, 0, kWords, kPage, kUncached | kNoExec);
   if (&first != &second) second.vm().map_part(words, 0, kWords, kPage, kUncached | kNoExec);
-  const auto player = [&](uint64_t mine, uint64_t theirs, bool serves) {
+  enum class Turn { kServes, kWaits };
+  const auto player = [&](uint64_t mine, uint64_t theirs, Turn first_turn) {
     Assembler stream;
     stream.move48(kMine, mine).move48(kTheirs, theirs).move32(kRound, 0).move32(kLeft, kRounds);
     const size_t loop = stream.here();
     stream.add32(kNext, kRound, 1);
-    if (serves) stream.sync_set32(kMine, kNext, SyncScope::kSystem);
+    if (first_turn == Turn::kServes) stream.sync_set32(kMine, kNext, SyncScope::kSystem);
     stream.sync_wait32(WaitUntil::kGreater, kTheirs, kRound);
-    if (!serves) stream.sync_set32(kMine, kNext, SyncScope::kSystem);
+    if (first_turn == Turn::kWaits) stream.sync_set32(kMine, kNext, SyncScope::kSystem);
     stream.add32(kRound, kRound, 1).add32(kLeft, kLeft, -1);
     stream.branch_back(Condition::kGreater, kLeft, loop);
     return stream.publish();
   };
   const Syncobj done[] = {Syncobj::create(device), Syncobj::create(device)};
   // The one that waits first goes first.
-  b.submit(queue_b, second.place(player(kWords + 64, kWords, false)), Syncs().signal(done[1]));
-  a.submit(queue_a, first.place(player(kWords, kWords + 64, true)), Syncs().signal(done[0]));
+  b.submit(queue_b, second.place(player(kWords + 64, kWords, Turn::kWaits)),
+           Syncs().signal(done[1]));
+  a.submit(queue_a, first.place(player(kWords, kWords + 64, Turn::kServes)),
+           Syncs().signal(done[0]));
   for (const Syncobj& each : done) igt_assert_eq(each.finish(kPatience), 1);
   igt_assert_eq(uint32_t{words.word_at(0)}, kRounds);
   igt_assert_eq(uint32_t{words.word_at(64)}, kRounds);

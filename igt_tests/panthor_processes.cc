@@ -69,14 +69,16 @@ void child_closes_its_copy(const Device& device) {
   pulse.expect_silence();
 }
 
+enum class AtExec { kKept, kClosed };
+
 // Runs a program that knows nothing of the file, with or without the descriptor.
-void exec_program(const Device& device, bool inherits) {
+void exec_program(const Device& device, AtExec descriptor) {
   Pulse pulse(device, kPlay);
   Tenant tenant(device, pulse);
   tenant.start();
   const UniqueFd fence = tenant.fence();
   pulse.expect_start();
-  igt_assert_eq(fcntl(tenant.fd(), F_SETFD, inherits ? 0 : FD_CLOEXEC), 0);
+  igt_assert_eq(fcntl(tenant.fd(), F_SETFD, descriptor == AtExec::kKept ? 0 : FD_CLOEXEC), 0);
   int pipe_ends[2] = {-1, -1};
   igt_assert_eq(pipe2(pipe_ends, O_CLOEXEC), 0);
   const UniqueFd executed(pipe_ends[0]);
@@ -91,7 +93,7 @@ void exec_program(const Device& device, bool inherits) {
   char byte = 0;
   igt_assert_eq(read(executed.get(), &byte, 1), 0);
   tenant.close();
-  if (inherits) {
+  if (descriptor == AtExec::kKept) {
     sleep_ns(kGlance);
     pulse.expect_beat();
     igt_assert_eq(sync_file_status(fence.get()), 0);
@@ -99,12 +101,12 @@ void exec_program(const Device& device, bool inherits) {
   }
   expect_ended(finish_sync_file(fence.get(), kPatience));
   pulse.expect_silence();
-  if (!inherits) igt_assert_eq(kill(child, SIGKILL), 0);
+  if (descriptor == AtExec::kClosed) igt_assert_eq(kill(child, SIGKILL), 0);
   igt_assert(WIFSIGNALED(igt::wait_for_child(IGT_PLACE, child)));
 }
 
-void exec_with_the_descriptor(const Device& device) { exec_program(device, true); }
-void exec_without_the_descriptor(const Device& device) { exec_program(device, false); }
+void exec_with_the_descriptor(const Device& device) { exec_program(device, AtExec::kKept); }
+void exec_without_the_descriptor(const Device& device) { exec_program(device, AtExec::kClosed); }
 
 // Starts `work` in a child, kills it once its heartbeat runs, and sees the job end.
 template <typename Work>

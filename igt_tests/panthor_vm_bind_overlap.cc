@@ -251,9 +251,11 @@ void storm(const Device& device, Mode mode, uint32_t pages, uint32_t operations,
   model.check();
 }
 
+enum class Hammer { kUnmap, kReplace };
+
 // A job loads from the part that stays, all the time that the rest comes and goes: it must never
 // fault.
-void hammer(const Device& device, uint32_t unit, bool replace) {
+void hammer(const Device& device, uint32_t unit, Hammer how) {
   Bench bench(device);
   Bo bo = Bo::create(device, 4 * unit * kPage);
   Bo other = Bo::create(device, 4 * unit * kPage);
@@ -271,7 +273,7 @@ void hammer(const Device& device, uint32_t unit, bool replace) {
   for (uint32_t round = 0; round < 20; ++round) {
     // Everything but the kept page, in two pieces.
     const uint64_t right = (kept + 1) * kPage;
-    if (replace) {
+    if (how == Hammer::kReplace) {
       bench.vm().map_part(other, 0, kPlay, kept * kPage, 0);
       bench.vm().map_part(other, right, kPlay + right, bo.size() - right, 0);
     } else {
@@ -336,13 +338,13 @@ igt_main {
   igt_describe("The same, all queued at once.");
   igt_subtest("storm-blocks-async") { storm(*device, Mode::kAsync, 1536, 60, 1); };
   igt_describe("A job on the page that stays never notices unmaps around it.");
-  igt_subtest("hammer-unmap-page") { hammer(*device, 1, false); };
+  igt_subtest("hammer-unmap-page") { hammer(*device, 1, Hammer::kUnmap); };
   igt_describe("Nor remaps.");
-  igt_subtest("hammer-replace-page") { hammer(*device, 1, true); };
+  igt_subtest("hammer-replace-page") { hammer(*device, 1, Hammer::kReplace); };
   igt_describe("Not even when the page lies in a block that is cut.");
-  igt_subtest("hammer-unmap-split") { hammer(*device, 512, false); };
+  igt_subtest("hammer-unmap-split") { hammer(*device, 512, Hammer::kUnmap); };
   igt_describe("Nor when the rest of the block is replaced.");
-  igt_subtest("hammer-replace-split") { hammer(*device, 512, true); };
+  igt_subtest("hammer-replace-split") { hammer(*device, 512, Hammer::kReplace); };
 
   igt_fixture { device.reset(); };
 }

@@ -90,7 +90,7 @@ Result<PhysAddr> FrameAllocator::alloc(FrameOrder order, OwnerId owner) {
   if (admit())
     frame = order.value == 0 && options_.placement == Placement::kScatter ? take_at_random()
                                                                           : take(order.value);
-  account(frame.has_value());
+  account(frame ? Outcome::kServed : Outcome::kRefused);
   if (!frame) return Error(Errno::kNoMem);
   const PhysExtent extent = extent_of(*frame, Frame{1} << order.value);
   set_owner(extent, owner);
@@ -102,7 +102,7 @@ Result<PhysExtent> FrameAllocator::alloc_contiguous(std::uint64_t bytes, OwnerId
   const std::uint32_t order = ceil_order(count);
   std::optional<Frame> frame;
   if (admit() && order <= kMaxOrder) frame = take(order);
-  account(frame.has_value());
+  account(frame ? Outcome::kServed : Outcome::kRefused);
   if (!frame) return Error(Errno::kNoMem);
   give(*frame + count, (Frame{1} << order) - count);
   const PhysExtent extent = extent_of(*frame, count);
@@ -135,7 +135,7 @@ Result<Extents> FrameAllocator::alloc_extents(std::uint64_t bytes, std::uint64_t
     for (const PhysExtent& extent : extents)
       give(extent.start.value / kPageSize, extent.size / kPageSize);
   }
-  account(possible);
+  account(possible ? Outcome::kServed : Outcome::kRefused);
   if (!possible) return Error(Errno::kNoMem);
   for (const PhysExtent& extent : extents) set_owner(extent, owner);
   return extents;
@@ -170,9 +170,9 @@ bool FrameAllocator::admit() {
   return !faults_.should_fail();
 }
 
-void FrameAllocator::account(bool success) {
+void FrameAllocator::account(Outcome outcome) {
   MutexLock lock(mutex_);
-  ++(success ? statistics_.allocations : statistics_.failures);
+  ++(outcome == Outcome::kServed ? statistics_.allocations : statistics_.failures);
   statistics_.peak_used = std::max(statistics_.peak_used, statistics_.used);
 }
 

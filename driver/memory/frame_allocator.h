@@ -119,7 +119,8 @@ class FrameAllocator {
                                        std::uint32_t& order);
   std::optional<PhysExtent> take_one_at_random();
   void give(Frame first, std::uint64_t count);
-  void account(bool success);
+  enum class Outcome { kServed, kRefused };
+  void account(Outcome outcome);
   void push(Block block) PANTRY_REQUIRES(mutex_);
   void unlink(Block block) PANTRY_REQUIRES(mutex_);
   std::optional<Block> free_block_around(Frame frame) const PANTRY_REQUIRES(mutex_);

@@ -33,9 +33,11 @@ bool is_taken(isa::BranchCondition condition, std::int32_t value) {
   return false;
 }
 
-Step wait_for_scoreboard(Execution& run, std::uint32_t mask, bool by_wait_instruction) {
+enum class WaitBy { kInstruction, kOther };
+
+Step wait_for_scoreboard(Execution& run, std::uint32_t mask, WaitBy by) {
   run.stream.wait.scoreboards = mask;
-  run.stream.wait.for_wait_instruction = by_wait_instruction;
+  run.stream.wait.for_wait_instruction = by == WaitBy::kInstruction;
   return run.blocked(BlockedReason::kScoreboardWait);
 }
 
@@ -84,7 +86,8 @@ Step execute(Execution& run, const isa::Wait& op) {
     return run.fatal(Exception::kCsInstrInvalid, isa::encode(op));
   }
   const std::uint32_t mask = op.mask.bits & Scoreboard::kAllEntries;
-  if (!run.state().scoreboard.clear(mask)) return wait_for_scoreboard(run, mask, true);
+  if (!run.state().scoreboard.clear(mask))
+    return wait_for_scoreboard(run, mask, WaitBy::kInstruction);
   if (op.progress_increment) {
     ++run.state().progress;
     run.stream.events.progress_changed = true;
@@ -143,7 +146,7 @@ Step execute(Execution& run, const isa::Jump& op) {
 Step execute(Execution& run, const isa::ErrorBarrier&) {
   // Deferred operations hold their signal entry, so an idle scoreboard means that none is left.
   if (!run.state().scoreboard.clear(Scoreboard::kAllEntries)) {
-    return wait_for_scoreboard(run, Scoreboard::kAllEntries, false);
+    return wait_for_scoreboard(run, Scoreboard::kAllEntries, WaitBy::kOther);
   }
   run.state().in_error = 0;
   return Step::kNext;

@@ -181,12 +181,15 @@ std::string base_name(const char* path) {
 }
 
 // What main() does before the body. A value: leave with it.
-std::optional<int> start_program(int argc, char** argv, bool simple) {
+enum class Shape { kWithSubtests, kSimple };
+
+std::optional<int> start_program(int argc, char** argv, Shape shape) {
   Program& self = program();
   const char* description = self.description;
   self = Program{};
   self.description = description;
   self.name = base_name(argv[0]);
+  const bool simple = shape == Shape::kSimple;
   self.simple = simple;
   set_log_program(self.name.c_str());
 
@@ -245,7 +248,7 @@ ProgramDescription::ProgramDescription(const char* text) { program().description
 void describe_next(std::string text) { program().next_description = std::move(text); }
 
 int run_main(int argc, char** argv, BodyRef body) {
-  if (const auto leave = start_program(argc, argv, /*simple=*/false)) return *leave;
+  if (const auto leave = start_program(argc, argv, Shape::kWithSubtests)) return *leave;
   Program& self = program();
   if (self.options.only_lists()) {
     body();
@@ -265,7 +268,7 @@ int run_main(int argc, char** argv, BodyRef body) {
 }
 
 int run_simple_main(int argc, char** argv, BodyRef body) {
-  if (const auto leave = start_program(argc, argv, /*simple=*/true)) return *leave;
+  if (const auto leave = start_program(argc, argv, Shape::kSimple)) return *leave;
   Program& self = program();
   self.inside = Inside::kSimpleTest;
   const double start = seconds_now();
