@@ -48,6 +48,8 @@ class BindScene {
   std::optional<std::uint32_t> gpu_read(std::uint64_t va);
 
   VmSnapshot snapshot();
+  DirectClient& client() { return client_; }
+  std::uint32_t vm() const { return vm_; }
 
  private:
   uapi::Machine& machine_;
