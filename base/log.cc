@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <mutex>
+#include <new>
 
 namespace pantry {
 namespace log_detail {
@@ -43,15 +44,19 @@ constexpr const char* kNames[] = {"debug", "info", "client", "gap", "error", "of
 }  // namespace
 
 void write(LogLevel level, std::string_view room, fmt::string_view format,
-           fmt::format_args arguments) {
-  std::shared_ptr<spdlog::logger> logger;
-  {
-    Output& out = output();
-    std::lock_guard lock(out.mutex);
-    logger = out.logger;
+           fmt::format_args arguments) noexcept {
+  // Many who log may not throw, and none can do anything about it: without memory the line is lost.
+  try {
+    std::shared_ptr<spdlog::logger> logger;
+    {
+      Output& out = output();
+      std::lock_guard lock(out.mutex);
+      logger = out.logger;
+    }
+    logger->info("{}: {}: {}", kNames[static_cast<int>(level)], room,
+                 fmt::vformat(format, arguments));
+  } catch (const std::bad_alloc&) {
   }
-  logger->info("{}: {}: {}", kNames[static_cast<int>(level)], room,
-               fmt::vformat(format, arguments));
 }
 
 }  // namespace log_detail

@@ -5,9 +5,9 @@
 // gap in the emulation is log_gap. What happened and is nobody's mistake is log_info (faults,
 // resets, timeouts) or log_debug.
 //
-// Formatting allocates: never inside a SignallingSection, where the trace ring (trace_ring.h) is
-// the only output. Calls below the level in force cost one relaxed load. spdlog stays behind
-// log.cc, so that this header is cheap.
+// Formatting allocates (without memory the line is lost): never inside a SignallingSection, where
+// the trace ring (trace_ring.h) is the only output. Calls below the level in force cost one relaxed
+// load. spdlog stays behind log.cc, so that this header is cheap.
 #pragma once
 
 #include <fmt/core.h>
@@ -22,7 +22,7 @@ enum class LogLevel : int { kDebug, kInfo, kClient, kGap, kError, kOff };
 namespace log_detail {
 extern std::atomic<int> threshold;
 void write(LogLevel level, std::string_view room, fmt::string_view format,
-           fmt::format_args arguments);
+           fmt::format_args arguments) noexcept;
 }  // namespace log_detail
 
 // Everything at or above `level` is written from now on. The default is kGap.

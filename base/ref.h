@@ -46,6 +46,8 @@ class RefCounted {
   // Acquires unless the last reference is already gone: for look-ups by weak tables under the
   // table's own lock.
   bool try_acquire() const noexcept;
+  // How many there are now: for leak checks, while nobody else takes or drops one.
+  std::uint32_t references() const noexcept { return count_.load(std::memory_order_relaxed); }
   void release() const noexcept;
 
  protected:

@@ -14,6 +14,10 @@ endif()
 
 add_library(pantry_flags INTERFACE)
 target_link_libraries(pantry_flags INTERFACE pantry_warnings Threads::Threads)
+if(NOT PANTRY_SANITIZE)
+  # A section for each function, so that scripts/check-run-path sees who calls whom.
+  target_compile_options(pantry_flags INTERFACE -ffunction-sections -fdata-sections)
+endif()
 if(PANTRY_SANITIZE)
   list(JOIN PANTRY_SANITIZE "," sanitizers)
   target_compile_options(pantry_flags INTERFACE -O1 -fsanitize=${sanitizers} -fno-sanitize-recover=all)

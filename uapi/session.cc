@@ -9,6 +9,7 @@
 #include <cstring>
 #include <new>
 
+#include "base/log.h"
 #include "uapi/drm_abi.h"
 #include "uapi/ioctl_table.h"
 #include "uapi/pending_ioctl.h"
@@ -141,6 +142,8 @@ void Session::ioctl(std::uint64_t token, IoctlRequest request, UserMemory& memor
     result = Error(Errno::kNoMem);
     call.new_fd.reset();
   }
+  if (!result && result.error() == Errno::kNoMem)
+    log_info("uapi", "{}: out of memory", entry->name);
   IoctlReply reply{result ? 0 : negated(result.error()), std::move(call.new_fd)};
   // Also on failure, as the DRM core does.
   if (!memory.write(request.argument, argument.bytes().data(), sizes.out)) {

@@ -55,7 +55,8 @@ struct Device::State final : ResetRequest {
                   .fault_listener = fault_log,
                   .va_bits = identity.va_bits(),
                   .pa_bits = identity.pa_bits(),
-                  .coherency = VmDevice::Coherency::kNone} {}
+                  .coherency = VmDevice::Coherency::kNone,
+                  .max_pending_table_pages = with.max_pending_table_pages} {}
 
   Result<> bring_up() PANTRY_MAY_ALLOCATE;
   void take_down() PANTRY_MAY_WAIT;

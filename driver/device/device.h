@@ -53,6 +53,7 @@ struct DeviceConfig {
   FrameAllocator& frames;
   std::span<const std::uint8_t> firmware_image;  // mali-csf-hw.md §3.1
   Scheduler::Config::FaultErrors fault_errors = Scheduler::Config::FaultErrors::kInheritOnly;
+  std::uint32_t max_pending_table_pages = kMaxPendingTablePages;  // per VM
 };
 
 class Device final : public ResetRequest {

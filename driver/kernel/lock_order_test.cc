@@ -12,7 +12,7 @@
 namespace pantry::driver {
 namespace {
 
-#if defined(PANTRY_LOCK_ORDER)
+#if PANTRY_THREAD_SANITIZER
 
 // Keeps the compiler from leaving the allocation out.
 int* volatile sink;

@@ -16,7 +16,7 @@
 #include "driver/kernel/allocation_trap.h"
 #include "driver/kernel/lock_order.h"
 
-#if defined(PANTRY_LOCK_ORDER)
+#if PANTRY_THREAD_SANITIZER
 extern "C" {
 void AnnotateIgnoreReadsBegin(const char* file, int line);
 void AnnotateIgnoreReadsEnd(const char* file, int line);
@@ -34,14 +34,14 @@ namespace {
 class Unobserved {
  public:
   Unobserved() noexcept {
-#if defined(PANTRY_LOCK_ORDER)
+#if PANTRY_THREAD_SANITIZER
     AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
     AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
     AnnotateIgnoreSyncBegin(__FILE__, __LINE__);
 #endif
   }
   ~Unobserved() {
-#if defined(PANTRY_LOCK_ORDER)
+#if PANTRY_THREAD_SANITIZER
     AnnotateIgnoreSyncEnd(__FILE__, __LINE__);
     AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
     AnnotateIgnoreReadsEnd(__FILE__, __LINE__);

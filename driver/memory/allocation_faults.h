@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: MIT
 //
 // Fault injection: makes the n-th allocation from now fail with ENOMEM, once. Every allocation of
-// frames, of table pages and of the driver's prepare path passes through one of these, so that a
-// test can fail each site in turn:
+// frames and of table pages passes through the one of its device (FrameAllocator::faults); every
+// operator new of a thread can be made to pass through the one of the thread (driver/heap_faults).
+// So a test can fail each site in turn:
 //
-//   for (std::uint64_t n = 1;; ++n) { faults.fail_nth(n); run(); if (!faults.fired()) break; /*
-//   check nothing leaked */ }
+//   for (std::uint64_t n = 1;; ++n) {
+//     faults.fail_nth(n);
+//     run();
+//     if (!faults.fired()) break;
+//     ...  // where() says which it was; check that it failed and that nothing has changed
+//   }
 //
-// Lock-free, allocates nothing. Unarmed it costs one relaxed load.
+// Lock-free. Unarmed it costs one relaxed load. The allocation that fails notes its call stack,
+// which may load the unwinder (call_stack.h).
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+
+#include "driver/kernel/call_stack.h"
 
 namespace pantry::driver {
 
@@ -28,17 +36,21 @@ class AllocationFaults {
     while (left != 0) {
       if (!countdown_.compare_exchange_weak(left, left - 1, std::memory_order_relaxed)) continue;
       if (left != 1) return false;
-      fired_.store(true, std::memory_order_relaxed);
+      where_.capture();
+      fired_.store(true, std::memory_order_release);
       return true;
     }
     return false;
   }
   // Whether the allocation chosen by the last fail_nth has happened, and failed.
-  bool fired() const noexcept { return fired_.load(std::memory_order_relaxed); }
+  bool fired() const noexcept { return fired_.load(std::memory_order_acquire); }
+  // Who asked for the allocation that failed; once fired().
+  const CallStack& where() const noexcept { return where_; }
 
  private:
   std::atomic<std::uint64_t> countdown_{0};
   std::atomic<bool> fired_{false};
+  CallStack where_;
 };
 
 }  // namespace pantry::driver

@@ -23,12 +23,14 @@ Result<PageList> PagePool::take(std::uint32_t pages) {
     statistics_.cached = cached_.count();
   }
   const std::uint32_t missing = pages - list.count();
-  const Result<> refilled = refill(list, missing);
+  PageList fresh(links_);
+  const Result<> refilled = refill(fresh, missing);
   {
     MutexLock lock(mutex_);
     if (!refilled) {
       cached_.splice(list);
     } else {
+      list.splice(fresh);
       statistics_.taken += pages;
       statistics_.fresh += missing;
       statistics_.lent += pages;
@@ -36,7 +38,11 @@ Result<PageList> PagePool::take(std::uint32_t pages) {
     }
     statistics_.cached = cached_.count();
   }
-  if (!refilled) return Error(refilled.error());
+  if (!refilled) {
+    // Back to where they came from: when memory is short, others can make use of them.
+    free(std::move(fresh));
+    return Error(refilled.error());
+  }
   // Here, since whoever gives pages back may not be allowed to free any.
   trim(kMaxCached);
   const OwnerId owner = frames_.new_owner();
@@ -44,7 +50,7 @@ Result<PageList> PagePool::take(std::uint32_t pages) {
   return list;
 }
 
-// On failure the pages it got so far are on the list; they are zero, like all others there.
+// On failure the pages it got so far are on the list.
 Result<> PagePool::refill(PageList& list, std::uint32_t pages) {
   for (; pages != 0; --pages) {
     PANTRY_TRY_ASSIGN(const PhysAddr page, frames_.alloc({0}, {0}));
@@ -73,7 +79,11 @@ void PagePool::trim(std::uint64_t keep) noexcept {
     while (cached_.count() > keep) excess.push(cached_.pop());
     statistics_.cached = cached_.count();
   }
-  while (!excess.empty()) frames_.free({excess.pop(), kPageSize});
+  free(std::move(excess));
+}
+
+void PagePool::free(PageList pages) noexcept {
+  while (!pages.empty()) frames_.free({pages.pop(), kPageSize});
 }
 
 PoolStatistics PagePool::statistics() const {

@@ -42,7 +42,7 @@ class PagePool {
   TableMetadata& metadata() { return metadata_; }
   PageLinks& links() { return links_; }
 
-  // `pages` zeroed pages, or ENOMEM and none.
+  // `pages` zeroed pages; or ENOMEM, and the pool is as it was.
   Result<PageList> take(std::uint32_t pages) PANTRY_MAY_ALLOCATE;
   // kUsed: zeroed here. A page that was in a table: after the flush that covers it.
   enum class Content { kZero, kUsed };
@@ -55,6 +55,7 @@ class PagePool {
 
  private:
   Result<> refill(PageList& list, std::uint32_t pages) PANTRY_MAY_ALLOCATE;
+  void free(PageList pages) noexcept PANTRY_MAY_ALLOCATE;
   void zero(PhysAddr page) noexcept;
 
   FrameAllocator& frames_;

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "driver/provision/provisioner.h"
 
-#include "driver/provision/page_pool.h"
+#include <utility>
 
 namespace pantry::driver {
 
-Result<TableReserve> Provisioner::prepare(const BindShape& shape, PagePool& pool,
+Result<TableReserve> Provisioner::prepare(const BindShape& shape, TableReserve reserve,
                                           Mutex& operation_lock) {
-  TableReserve reserve(pool);
   for (;;) {
     std::uint32_t needed = 0;
     {

@@ -17,8 +17,6 @@
 
 namespace pantry::driver {
 
-class PagePool;
-
 // What a bind will do to the page table.
 struct BindShape {
   enum class Kind { kMap, kUnmap } kind = Kind::kUnmap;
@@ -27,8 +25,9 @@ struct BindShape {
 
 class Provisioner {
  public:
-  // Everything that running `shape` can take, whatever runs before it. ENOMEM: nothing is held.
-  Result<TableReserve> prepare(const BindShape& shape, PagePool& pool,
+  // `reserve`, filled with everything that running `shape` can take, whatever runs before it.
+  // ENOMEM: nothing is held.
+  Result<TableReserve> prepare(const BindShape& shape, TableReserve reserve,
                                Mutex& operation_lock) PANTRY_MAY_ALLOCATE
       PANTRY_EXCLUDES(operation_lock);
 

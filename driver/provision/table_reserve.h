@@ -20,6 +20,7 @@
 namespace pantry::driver {
 
 class PagePool;
+class PageQuota;
 
 struct ReserveStatistics {
   std::uint32_t reserved = 0;  // pages laid in
@@ -33,13 +34,15 @@ class TableReserve final : public PageTableAllocator {
   // Without a pool: alloc fails, free is a bug.
   TableReserve() = default;
   explicit TableReserve(PagePool& pool);
+  // Of a bind that will be pending: its pages are charged to `quota`, which outlives it.
+  TableReserve(PagePool& pool, PageQuota& quota);
   TableReserve(TableReserve&& other) noexcept;
   TableReserve& operator=(TableReserve&& other) noexcept;
   // Gives back what was not used. Nothing is retired and unreleased (CHECK): that would be a table
   // given up without a flush.
   ~TableReserve();
 
-  // Lays in `pages` more. ENOMEM: none.
+  // Lays in `pages` more. ENOMEM: none; the pool has not as many, or the quota is used up.
   Result<> grow(std::uint32_t pages) PANTRY_MAY_ALLOCATE;
   std::uint32_t available() const { return spare_.count(); }
 
@@ -49,15 +52,19 @@ class TableReserve final : public PageTableAllocator {
   void free(PhysAddr page, std::uint64_t bytes) noexcept override;
 
   // The flush that covers everything freed so far is done (or no address space ever used it):
-  // retired pages and spares go back to the pool. Allocates nothing; zeroes each retired page.
+  // retired pages and spares go back to the pool, and the bind is pending no longer. Allocates
+  // nothing; zeroes each retired page.
   void release_after_flush() noexcept;
 
   const ReserveStatistics& statistics() const { return statistics_; }
 
  private:
   void return_spares() noexcept;
+  void uncharge() noexcept;
 
   PagePool* pool_ = nullptr;
+  PageQuota* quota_ = nullptr;
+  std::uint32_t charged_ = 0;
   PageList spare_;
   PageList retired_;
   ReserveStatistics statistics_;

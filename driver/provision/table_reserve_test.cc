@@ -10,6 +10,7 @@
 #include "driver/iopgtable/arena_table_allocator.h"
 #include "driver/iopgtable/page_table_allocator_conformance.h"
 #include "driver/provision/page_pool.h"
+#include "driver/provision/page_quota.h"
 
 namespace pantry::driver {
 namespace {
@@ -86,6 +87,53 @@ TEST_F(TableReserveTest, GrowingGivesAllOrNothing) {
   EXPECT_TRUE(reserve.grow(2)) << "the failure kept none";
 }
 
+TEST_F(TableReserveTest, PendingPagesAreBoundedAcrossReserves) {
+  PageQuota quota(6);
+  TableReserve first(pool, quota);
+  TableReserve second(pool, quota);
+  ASSERT_TRUE(first.grow(4));
+  EXPECT_EQ(second.grow(3).error(), Errno::kNoMem);
+  EXPECT_EQ(quota.charged(), 4u) << "a refusal charges nothing";
+  EXPECT_EQ(second.available(), 0u);
+  EXPECT_EQ(pool.statistics().lent, 4u);
+  ASSERT_TRUE(second.grow(2)) << "up to the limit";
+  EXPECT_EQ(first.grow(1).error(), Errno::kNoMem);
+
+  // A bind that has run is pending no longer, whatever it used.
+  const PhysAddr table = first.alloc(kPageSize).value();
+  first.release_after_flush();
+  EXPECT_EQ(quota.charged(), 2u);
+  EXPECT_TRUE(second.grow(4));
+  second.free(table, kPageSize);
+  second.release_after_flush();
+  EXPECT_EQ(quota.charged(), 0u);
+  EXPECT_EQ(quota.peak(), 6u);
+  EXPECT_EQ(pool.statistics().lent, 0u);
+}
+
+TEST_F(TableReserveTest, AQuotaIsNoBoundForOneAlone) {
+  PageQuota quota(4);
+  TableReserve large(pool, quota);
+  ASSERT_TRUE(large.grow(9));
+  ASSERT_TRUE(large.grow(1)) << "counted again, and found to be one short";
+  TableReserve small(pool, quota);
+  EXPECT_EQ(small.grow(1).error(), Errno::kNoMem);
+  // Moving takes the charge along; dropping ends it.
+  TableReserve moved(std::move(large));
+  EXPECT_EQ(quota.charged(), 10u);
+  moved = TableReserve(pool, quota);
+  EXPECT_EQ(quota.charged(), 0u);
+  EXPECT_TRUE(small.grow(1));
+}
+
+TEST_F(TableReserveTest, WhatThePoolCannotLendIsNotCharged) {
+  PageQuota quota(1000);
+  TableReserve reserve(pool, quota);
+  ASSERT_TRUE(reserve.grow(2));
+  EXPECT_EQ(reserve.grow(kPages).error(), Errno::kNoMem);
+  EXPECT_EQ(quota.charged(), 2u);
+}
+
 using TableReserveDeathTest = TableReserveTest;
 
 TEST_F(TableReserveDeathTest, RetiredPagesAreNotForgotten) {
@@ -141,8 +189,8 @@ TEST_F(PagePoolTest, EachAllocationMayFailAndLendsNothing) {
     }
     EXPECT_EQ(pages.error(), Errno::kNoMem);
     EXPECT_EQ(pool.statistics().lent, 0u);
-    EXPECT_EQ(frames.statistics().used, pool.statistics().cached);
-    pool.trim(0);
+    EXPECT_EQ(frames.statistics().used, 0u);
+    EXPECT_EQ(pool.statistics().cached, 0u);
   }
 }
 

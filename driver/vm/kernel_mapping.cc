@@ -45,7 +45,7 @@ Result<KernelMapping> Vm::map_fresh(Ref<Buffer> buffer, GpuRange range, Prot pro
   op.range = range;
   op.buffer = buffer;
   op.prot = prot;
-  PANTRY_TRY_ASSIGN(BindPlan plan, this->plan(std::move(op)));
+  PANTRY_TRY_ASSIGN(BindPlan plan, this->plan(std::move(op), TableReserve(state_->device.pages)));
   plan.owner = MappingOwner::kKernel;
   plan.overlap = BindPlan::Overlap::kRefuse;
   PANTRY_TRY(run(plan, BindMode::kSync));

@@ -43,8 +43,9 @@ class Vm final : public RefCounted, private AsOwner {
   // Blocks for memory.
   Result<> bind_now(BindOp op) PANTRY_MAY_ALLOCATE;
   // Asynchronous bind, the fallible half: a job that has everything it needs. EINVAL when the VM is
-  // unusable or destroyed, ENOMEM. Dependencies are added to the job by the caller. Dropping the
-  // job undoes everything.
+  // unusable or destroyed; ENOMEM, also when the pending binds of the VM hold as many table pages
+  // as they may (VmDevice::max_pending_table_pages). Dependencies are added to the job by the
+  // caller. Dropping the job undoes everything.
   Result<Ref<Job>> prepare_bind(BindOp op) PANTRY_MAY_ALLOCATE;
   // Queues a job of prepare_bind's. Cannot fail.
   void push(Ref<Job> job) noexcept;
@@ -99,6 +100,9 @@ class Vm final : public RefCounted, private AsOwner {
     std::uint64_t binds = 0;  // the client's
     BindStatistics total;     // of these
     BindStatistics kernel;
+    std::uint64_t pending_pages = 0;  // laid in for asynchronous binds that have not run
+    std::uint64_t peak_pending_pages = 0;
+    PhysAddr root;
   };
   TableView tables() const;
   // The client's latest binds that have run, oldest first: at most BindHistory::kKept.
@@ -125,7 +129,8 @@ class Vm final : public RefCounted, private AsOwner {
   enum class Kind { kClient, kMcu };
   static Result<Ref<Vm>> make(VmDevice& device, Kind kind, const VaSplit& split,
                               GpuRange whole) PANTRY_MAY_ALLOCATE;
-  Result<BindPlan> plan(BindOp op) PANTRY_MAY_ALLOCATE;
+  // `tables`: empty, and what the plan's pages are laid into.
+  Result<BindPlan> plan(BindOp op, TableReserve tables) PANTRY_MAY_ALLOCATE;
   Result<> run(BindPlan& plan, BindMode mode) noexcept;
   Result<KernelMapping> map_fresh(Ref<Buffer> buffer, GpuRange range,
                                   Prot prot) PANTRY_MAY_ALLOCATE;

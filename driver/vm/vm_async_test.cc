@@ -236,6 +236,84 @@ TEST(VmAsync, AcceptedBindsNeedNoMemory) {
   });
 }
 
+// Binds of one page each, all behind one fence, until one is refused.
+std::vector<Ref<Fence>> push_until_refused(Vm& vm, const Ref<Buffer>& buffer,
+                                           const Ref<Fence>& gate) {
+  std::vector<Ref<Fence>> accepted;
+  for (;;) {
+    const GpuVa va = kVa + accepted.size() * 2 * kMiB;
+    Result<Ref<Job>> job = vm.prepare_bind(VmRig::map(va, kPageSize, buffer, 0, Prot::kNone));
+    if (!job) {
+      EXPECT_EQ(job.error(), Errno::kNoMem);
+      return accepted;
+    }
+    EXPECT_TRUE((*job)->add_dependency(gate));
+    accepted.push_back((*job)->done());
+    vm.push(*std::move(job));
+  }
+}
+
+TEST(VmAsync, PendingBindsAreBoundedByTheirTablePages) {
+  for_each_executor(2, [](Executor& executor) {
+    VmRig rig(executor, Placement::kCompact);
+    constexpr std::uint32_t kBound = 64;
+    rig.device.max_pending_table_pages = kBound;
+    const Ref<Vm> vm = rig.new_vm();
+    const Ref<Vm> other = rig.new_vm();
+    const Ref<Buffer> buffer = rig.new_buffer(64 * kKiB);
+    const std::uint64_t idle = rig.pages.statistics().lent;
+    std::uint64_t in_tables = 0;
+    for (int round = 0; round < 3; ++round) {
+      Ref<ManualFence> gate = make_ref<ManualFence>();
+      const std::vector<Ref<Fence>> accepted = push_until_refused(*vm, buffer, gate);
+      EXPECT_GE(accepted.size(), kBound / 3);
+      const std::uint64_t lent = rig.pages.statistics().lent;
+      const Vm::TableView full = vm->tables();
+      EXPECT_EQ(lent - idle - in_tables, full.pending_pages);
+      EXPECT_LE(full.pending_pages, kBound);
+
+      // Refused again, and nothing has changed.
+      const std::uint32_t references = buffer->references();
+      EXPECT_EQ(vm->prepare_bind(VmRig::map(kVa, 32 * kPageSize, buffer, 0, Prot::kNone)).error(),
+                Errno::kNoMem);
+      EXPECT_EQ(buffer->references(), references);
+      EXPECT_EQ(rig.pages.statistics().lent, lent);
+      EXPECT_EQ(vm->tables().pending_pages, full.pending_pages);
+      // What does not wait is not bounded, nor are others.
+      EXPECT_TRUE(vm->bind_now(VmRig::map(kVa, kPageSize, buffer, 0, Prot::kReadOnly)));
+      EXPECT_TRUE(vm->bind_now(VmRig::unmap(kVa, kPageSize)));
+      EXPECT_TRUE(other->prepare_bind(VmRig::map(kVa, kPageSize, buffer, 0, Prot::kNone)));
+
+      gate->signal(executor.clock().now(), 0);
+      rig.settle();
+      for (std::size_t i = 0; i < accepted.size(); ++i) {
+        EXPECT_EQ(accepted[i]->status(), 1);
+        EXPECT_TRUE(VmRig::page(*vm, kVa + i * 2 * kMiB));
+      }
+      EXPECT_EQ(vm->tables().pending_pages, 0u);
+      in_tables = rig.pages.statistics().lent - idle;
+    }
+    EXPECT_LE(vm->tables().peak_pending_pages, kBound);
+  });
+}
+
+TEST(VmAsync, ABindThatIsLargerThanTheBoundRunsAlone) {
+  for_each_executor(1, [](Executor& executor) {
+    VmRig rig(executor, Placement::kScatter);
+    rig.device.max_pending_table_pages = 4;
+    const Ref<Vm> vm = rig.new_vm();
+    const Ref<Buffer> buffer = rig.new_buffer(16 * kMiB);
+    Ref<ManualFence> gate = make_ref<ManualFence>();
+    const auto large = push(*vm, VmRig::map(kVa, 16 * kMiB, buffer, 0, Prot::kNone), gate);
+    EXPECT_EQ(vm->prepare_bind(VmRig::map(kVa, kPageSize, buffer, 0, Prot::kNone)).error(),
+              Errno::kNoMem);
+    gate->signal(executor.clock().now(), 0);
+    rig.settle();
+    EXPECT_EQ(large->status(), 1);
+    EXPECT_TRUE(vm->prepare_bind(VmRig::map(kVa, kPageSize, buffer, 0, Prot::kNone)));
+  });
+}
+
 // Queued binds that take tables, split a block, and empty tables again.
 bool bind_and_unbind() {
   ThreadExecutor executor(1);

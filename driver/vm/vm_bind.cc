@@ -73,7 +73,7 @@ class Vm::BindJob final : public Job {
   BindPlan plan_;
 };
 
-Result<BindPlan> Vm::plan(BindOp op) {
+Result<BindPlan> Vm::plan(BindOp op, TableReserve tables) {
   State& s = *state_;
   const TimePoint start = s.clock().now();
   BindPlan plan;
@@ -90,7 +90,7 @@ Result<BindPlan> Vm::plan(BindOp op) {
     PANTRY_TRY_ASSIGN(plan.link, s.shared.link(plan.op.buffer));
   }
   const BindShape shape{map ? BindShape::Kind::kMap : BindShape::Kind::kUnmap, *plan.op.range};
-  PANTRY_TRY_ASSIGN(plan.tables, s.provisioner.prepare(shape, s.device.pages, s.operation));
+  PANTRY_TRY_ASSIGN(plan.tables, s.provisioner.prepare(shape, std::move(tables), s.operation));
   plan.statistics.prepare = s.clock().now() - start;
   return plan;
 }
@@ -149,14 +149,16 @@ void Vm::State::account(BindPlan& plan, BindMode mode, const Result<>& result, D
 }
 
 Result<> Vm::bind_now(BindOp op) {
-  PANTRY_TRY_ASSIGN(BindPlan plan, this->plan(std::move(op)));
+  PANTRY_TRY_ASSIGN(BindPlan plan, this->plan(std::move(op), TableReserve(state_->device.pages)));
   return run(plan, BindMode::kSync);
 }
 
 Result<Ref<Job>> Vm::prepare_bind(BindOp op) {
   if (destroyed() || unusable()) return Error(Errno::kInval);
-  PANTRY_TRY_ASSIGN(BindPlan plan, this->plan(std::move(op)));
-  if (state_->faults().should_fail()) return Error(Errno::kNoMem);
+  State& s = *state_;
+  PANTRY_TRY_ASSIGN(BindPlan plan,
+                    this->plan(std::move(op), TableReserve(s.device.pages, s.pending_pages)));
+  if (s.faults().should_fail()) return Error(Errno::kNoMem);
   try {
     return make_ref<BindJob>(Ref<Vm>::share(*this), std::move(plan));
   } catch (const std::bad_alloc&) {

@@ -27,6 +27,12 @@ class VmFaultListener {
   ~VmFaultListener() = default;
 };
 
+// Table pages that the pending asynchronous binds of one VM may hold together (page_quota.h): 64
+// MiB, one part in 64 of the memory of a usual board. A map of one page is laid in three at worst,
+// so 5,461 of them can wait, ten times what a client queues that is ahead of the GPU; and eight
+// maps of all of 4 GiB. Linux 6.12 has no bound: there, memory itself is it.
+inline constexpr std::uint32_t kMaxPendingTablePages = 16384;
+
 struct VmDevice {
   Executor& executor;
   Cleanup& cleanup;
@@ -39,6 +45,8 @@ struct VmDevice {
   std::uint32_t pa_bits = 40;
   using Coherency = driver::Coherency;
   Coherency coherency = Coherency::kNone;
+  // Per VM. 1 or more; what a single bind takes is admitted in any case.
+  std::uint32_t max_pending_table_pages = kMaxPendingTablePages;
 };
 
 }  // namespace pantry::driver

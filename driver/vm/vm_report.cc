@@ -36,7 +36,10 @@ void Vm::for_each_mapping(MappingVisitor& visitor) const {
 
 Vm::TableView Vm::tables() const {
   TableView view;
+  view.pending_pages = state_->pending_pages.charged();
+  view.peak_pending_pages = state_->pending_pages.peak();
   MutexLock lock(state_->operation);
+  view.root = state_->table->root();
   const auto by_level = state_->table->tables_by_level();
   for (std::size_t level = 0; level < view.tables_by_level.size(); ++level)
     view.tables_by_level[level] = by_level[level];

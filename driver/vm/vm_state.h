@@ -11,6 +11,7 @@
 #include "driver/gpuvm/va_space.h"
 #include "driver/iopgtable/arm_lpae_s1_table.h"
 #include "driver/provision/page_pool.h"
+#include "driver/provision/page_quota.h"
 #include "driver/provision/worst_case.h"
 #include "driver/vm/vm.h"
 
@@ -24,6 +25,7 @@ struct Vm::State {
         whole(everything),
         table_config{vm_device.va_bits, vm_device.pa_bits},
         provisioner(table_config),
+        pending_pages(vm_device.max_pending_table_pages),
         shared(vm_device.pages.faults()),
         space(everything) {}
 
@@ -45,6 +47,7 @@ struct Vm::State {
   Ref<Reservation> reservation;
   std::unique_ptr<JobQueue> queue;  // null for the MCU
   WorstCase provisioner;
+  PageQuota pending_pages;  // of asynchronous binds
   SharedBuffers shared;
   std::atomic<bool> unusable{false};
   std::atomic<bool> destroyed{false};

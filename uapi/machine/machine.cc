@@ -69,18 +69,19 @@ Result<std::unique_ptr<Machine>> Machine::create(driver::Executor& executor,
   state->host.start(state->gpu);
   std::unique_ptr<Machine> machine(new Machine(std::move(state)));
   State& parts = *machine->state_;
-  PANTRY_TRY_ASSIGN(parts.device,
-                    driver::Device::probe({.executor = executor,
-                                           .mmio = parts.gpu,
-                                           .dram = parts.window.dram(),
-                                           .gpu_irq = parts.gpu_irq,
-                                           .job_irq = parts.job_irq,
-                                           .mmu_irq = parts.mmu_irq,
-                                           .user_page = parts.flush_id.port(),
-                                           .backing = *parts.backing,
-                                           .frames = parts.frames,
-                                           .firmware_image = kFirmwareImage,
-                                           .fault_errors = parts.features.fault_errors}));
+  PANTRY_TRY_ASSIGN(parts.device, driver::Device::probe(
+                                      {.executor = executor,
+                                       .mmio = parts.gpu,
+                                       .dram = parts.window.dram(),
+                                       .gpu_irq = parts.gpu_irq,
+                                       .job_irq = parts.job_irq,
+                                       .mmu_irq = parts.mmu_irq,
+                                       .user_page = parts.flush_id.port(),
+                                       .backing = *parts.backing,
+                                       .frames = parts.frames,
+                                       .firmware_image = kFirmwareImage,
+                                       .fault_errors = parts.features.fault_errors,
+                                       .max_pending_table_pages = config.max_pending_table_pages}));
   return machine;
 }
 

@@ -22,6 +22,8 @@ struct MachineConfig {
   emu::Quirks quirks;
   emu::StreamPolicy streams = emu::StreamPolicy::kAll;  // anything else: only to test tests
   std::uint64_t scatter_seed = 0;                       // kArena
+  // Per VM, by binds that have not run: the knob of VmDevice.
+  std::uint32_t max_pending_table_pages = driver::kMaxPendingTablePages;
 };
 
 class Machine {
