@@ -23,5 +23,4 @@
 #define PANTRY_ASSERT_CAPABILITY(x) PANTRY_ATTRIBUTE_(assert_capability(x))
 // For the bodies of the lock primitives themselves, which the analysis cannot follow into the
 // standard library.
-#define PANTRY_NO_THREAD_SAFETY_ANALYSIS PANTRY_ATTRIBUTE_(no_thread_safety_analysis)
 #define PANTRY_RETURN_CAPABILITY(x) PANTRY_ATTRIBUTE_(lock_returned(x))
