@@ -8,6 +8,7 @@
 
 #include "base/sanitizer.h"
 #include "driver/kernel/each_executor.h"
+#include "driver/sync/fence_merge.h"
 #include "driver/sync/test_fence.h"
 
 namespace pantry::driver {
@@ -185,6 +186,23 @@ TEST(FenceChain, ALongChainSignalsFromItsFirstPoint) {
   gate->signal(TimePoint{}, 0);
   EXPECT_EQ(called, 1);
   EXPECT_TRUE(head->signalled());
+}
+
+// Everything that looks along a chain: from its head to its end, nothing of which has signalled.
+TEST(FenceChain, ALongPendingChainIsWalkedInALoop) {
+  const auto gate = make_ref<TestFence>();
+  Ref<FenceChain> head;
+  for (std::uint64_t point = 1; point <= kMany; ++point) head = chained(head, gate, point);
+  EXPECT_EQ(point_of(FenceChain::find(head, 1)), 1u);
+  EXPECT_EQ(point_of(FenceChain::find(head, kMany / 2)), kMany / 2);
+  EXPECT_EQ(FenceChain::last_signalled(head), 0u);
+  EXPECT_EQ(head->status(), 0);
+  EXPECT_EQ(leaves(head).value().size(), kMany);
+  const Ref<Fence> all[] = {head, gate};
+  EXPECT_EQ(merge(all).value(), Ref<Fence>(gate)) << "one fence, however many points wait for it";
+  gate->signal(TimePoint{}, 0);
+  EXPECT_EQ(head->status(), 1);
+  EXPECT_EQ(FenceChain::last_signalled(head), kMany);
 }
 
 TEST(FenceChain, ALongPendingChainIsDestroyedInALoop) {
