@@ -5,7 +5,7 @@
 // removes, and gives back every table that becomes empty.
 //
 // Heights count from the leaves: an entry at height 0 covers 4 KiB, at 1 2 MiB, at 2 1 GiB, at 3
-// 512 GiB.
+// 512 GiB, and so on.
 //
 // Invariant: no table but the root is empty; the TableInfo of a table says exactly which of its
 // entries are present. The device walks the table at the same time: an entry is one 8-byte store,
@@ -62,7 +62,7 @@ class RadixTable {
   PhysAddr root() const { return root_; }
   const TableConfig& config() const { return config_; }
   // Every address that this table can map.
-  GpuRange space() const { return {{0}, {(std::uint64_t{1} << config_.va_bits) - 1}}; }
+  GpuRange space() const { return {{0}, {~std::uint64_t{0} >> (64 - config_.va_bits)}}; }
 
   // Maps `range` to what `frames` has next. A 2 MiB (1 GiB) leaf is used where address and frame
   // are aligned to it and as much is left of both. EEXIST: something is mapped there; nothing was
@@ -107,6 +107,11 @@ class RadixTable {
   static constexpr std::uint32_t index(GpuVa va, std::uint32_t height) {
     return static_cast<std::uint32_t>(va.value >> shift(height)) % kTableEntries;
   }
+  // The first address under the table whose entries at `height` lead to `va`. The tables of the
+  // top of a 64-bit space cover more than there is.
+  static constexpr GpuVa base_of(GpuVa va, std::uint32_t height) {
+    return {shift(height + 1) >= 64 ? 0 : align_down(va.value, span(height + 1))};
+  }
   // Of two ranges that intersect.
   static constexpr GpuRange intersection(GpuRange a, GpuRange b) {
     return {a.first > b.first ? a.first : b.first, a.last < b.last ? a.last : b.last};
@@ -137,7 +142,7 @@ template <TableFormat Format>
 template <class Visit>
 void RadixTable<Format>::leaves_in(const Table& table, std::uint32_t height, GpuRange range,
                                    Visit& visit) const {
-  const GpuVa base{align_down(range.first.value, span(height + 1))};
+  const GpuVa base = base_of(range.first, height);
   const std::uint32_t end = index(range.last, height) + 1;
   for (std::uint32_t i = table.info->next_present(index(range.first, height), end); i < end;
        i = table.info->next_present(i + 1, end)) {

@@ -4,7 +4,7 @@
 // for what holds.
 //
 // All walks go down from the root with a table and the height of its entries; a range is cut to the
-// part that lies under the table as the walk descends. Recursion is at most five deep.
+// part that lies under the table as the walk descends. Recursion is at most six deep.
 #pragma once
 
 #include <algorithm>
@@ -107,7 +107,7 @@ bool RadixTable<Format>::is_free(const Table& table, std::uint32_t height, GpuRa
   for (std::uint32_t i = table.info->next_present(index(range.first, height), end); i < end;
        i = table.info->next_present(i + 1, end)) {
     if (height == 0 || Format::kind(table.entries[i], height) == EntryKind::kLeaf) return false;
-    const GpuVa base{align_down(range.first.value, span(height + 1))};
+    const GpuVa base = base_of(range.first, height);
     const GpuRange slot = GpuRange::of_size(base + span(height) * i, span(height));
     if (!is_free(child(table, i, height), height - 1, intersection(slot, range))) return false;
   }
@@ -118,6 +118,7 @@ template <TableFormat Format>
 MapProgress RadixTable<Format>::map(GpuRange range, ExtentCursor frames, Prot prot,
                                     PageTableAllocator& allocator) noexcept {
   check_range(range);
+  PANTRY_CHECK(range.size() != 0);  // nobody has the frames for all of 64 bits
   if (!is_free(at(root_), top_, range)) return {0, Errno::kExist};
   MapJob job{frames, prot, allocator, range.first, range.size()};
   const bool complete = map_into(at(root_), top_, job);
@@ -215,7 +216,7 @@ std::uint64_t RadixTable<Format>::unmap_from(const Table& table, std::uint32_t h
     return std::uint64_t{table.info->clear(first, end)} * kPageSize;
   }
   std::uint64_t bytes = 0;
-  const GpuVa base{align_down(range.first.value, span(height + 1))};
+  const GpuVa base = base_of(range.first, height);
   for (std::uint32_t i = table.info->next_present(first, end); i < end;
        i = table.info->next_present(i + 1, end)) {
     const GpuRange slot = GpuRange::of_size(base + span(height) * i, span(height));
