@@ -15,6 +15,7 @@
 #include "driver/iopgtable/accounting_allocator.h"
 #include "driver/iopgtable/amd_v1_table.h"
 #include "driver/iopgtable/arena_table_allocator.h"
+#include "driver/iopgtable/arm_lpae_s1_shared_table.h"
 #include "driver/iopgtable/arm_lpae_s1_table.h"
 #include "driver/iopgtable/arm_lpae_s2_table.h"
 #include "driver/iopgtable/fault_injecting_allocator.h"
@@ -40,6 +41,9 @@ std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
 }
 
 ArmReference reference(const ArmLpaeS1Table& table) {
+  return {ArmReference::Stage::k1, table.config().va_bits};
+}
+ArmReference reference(const ArmLpaeS1SharedTable& table) {
   return {ArmReference::Stage::k1, table.config().va_bits};
 }
 ArmReference reference(const ArmLpaeS2Table& table) {
@@ -222,6 +226,13 @@ class World {
     EXPECT_EQ(bytes, model_.protect(range, prot));
   }
   void coalesce(GpuRange range) {
+    if (one_in(2)) {
+      // All of a window alike, so that there is something to re-form.
+      const std::uint64_t window = one_in(8) ? kGiB : kBlock;
+      range.first.value = align_down(range.first.value, window);
+      range.last.value = std::min(range.last.value | (window - 1), table_.space().last.value);
+      protect(range);
+    }
     EXPECT_EQ(table_.coalesce(range, accounting_), model_.coalesce(range));
   }
   void device_writes(GpuRange range) {
@@ -327,7 +338,7 @@ class World {
   MappingModel model_;
 };
 
-constexpr std::uint64_t kConfigurations = 20;
+constexpr std::uint64_t kConfigurations = 22;
 
 template <class Table>
 void agrees(std::initializer_list<TableConfig> configs) {
@@ -348,6 +359,10 @@ TEST(RadixTableFormats, ArmLpaeS1) {
                           {48, 48, kAll, 1, kNoDirty, kHints},
                           {48, 48, kAll, 1, kDirty},
                           {30, 32, kBlocks, 1, kDirty}});
+}
+// What several writers need is right for one.
+TEST(RadixTableFormats, ArmLpaeS1ForManyWriters) {
+  agrees<ArmLpaeS1SharedTable>({{48, 48, kAll, 1, kNoDirty, kHints}, {39, 40, kBlocks, 1, kDirty}});
 }
 TEST(RadixTableFormats, ArmLpaeS2) {
   agrees<ArmLpaeS2Table>({{39, 40, kBlocks},
