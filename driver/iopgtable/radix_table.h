@@ -199,6 +199,7 @@ class RadixTable {
   void write_leaves(const Table& table, std::uint32_t height, std::uint32_t first,
                     std::uint32_t end, PhysAddr frame, Prot prot);
   std::uint32_t map_into(const Table& table, std::uint32_t height, MapJob& job);
+  std::uint32_t map_pages(const Table& table, MapJob& job);
   std::uint32_t map_slot(const Table& table, std::uint32_t index, std::uint32_t height,
                          MapJob& job);
   std::uint32_t map_new_table(const Table& table, std::uint32_t index, std::uint32_t height,

@@ -148,10 +148,12 @@ MapProgress RadixTable<Format, Writers>::map(GpuRange range, ExtentCursor frames
   return {range.size() - job.left, step == kDone ? std::nullopt : std::optional(Errno::kNoMem)};
 }
 
-// Maps as much of the job as lies under `table`.
+// Maps as much of the job as lies under `table`, whose slots in the job's range hold at most
+// tables.
 template <TableFormat Format, class Writers>
 std::uint32_t RadixTable<Format, Writers>::map_into(const Table& table, std::uint32_t height,
                                                     MapJob& job) {
+  if (height == 0) return map_pages(table, job);
   do {
     const std::uint32_t i = index(job.next, height);
     const PhysAddr frame = job.frames.address();
@@ -177,6 +179,38 @@ std::uint32_t RadixTable<Format, Writers>::map_into(const Table& table, std::uin
       if (step != kDone) return step;
     }
   } while (job.left != 0 && index(job.next, height) != 0);
+  return kDone;
+}
+
+// Fills a table of height 0 as far as the job goes, extent by extent. All of it is free: map() has
+// looked.
+template <TableFormat Format, class Writers>
+std::uint32_t RadixTable<Format, Writers>::map_pages(const Table& table, MapJob& job) {
+  const std::uint32_t first = index(job.next, 0);
+  const std::uint32_t end = static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(first + job.left / kPageSize, kTableEntries));
+  if (!Writers::reserve(table, end - first)) return kDead;
+  const std::uint64_t attributes = new_leaf({0}, job.prot, 0);
+  const bool runs = config_.contiguous == ContiguousHint::kWherePossible;
+  for (std::uint32_t i = first; i < end;) {
+    const PhysAddr frame = job.frames.address();
+    const std::uint32_t pages = static_cast<std::uint32_t>(
+        std::min<std::uint64_t>(job.frames.contiguous() / kPageSize, end - i));
+    PANTRY_CHECK(pages != 0 && is_aligned(frame.value, kPageSize));
+    PANTRY_CHECK(frame.value + kPageSize * pages <= std::uint64_t{1} << config_.pa_bits);
+    if (pages == 1)
+      store_entry(table.entries + i, attributes | frame.value);
+    else if (runs)
+      write_leaves(table, 0, i, i + pages, frame, job.prot);
+    else
+      store_run(table.entries + i, pages, attributes | frame.value, Format::leaf_step(0));
+    job.frames.advance(kPageSize * pages);
+    i += pages;
+  }
+  Writers::commit(table, first, end);
+  const std::uint64_t bytes = kPageSize * (end - first);
+  job.next = job.next + bytes;
+  job.left -= bytes;
   return kDone;
 }
 
