@@ -364,7 +364,7 @@ auto RadixTable<Format, Writers>::unmap_from(const Table& table, std::uint32_t h
     else
       retire(below, height - 1, allocator);
   }
-  return {bytes, dropped != 0 && Writers::release(table, dropped)};
+  return {bytes, Writers::release(table, dropped)};
 }
 
 // Frees `table`, which nothing points to any more, and all below it. Its entries stay as they are:

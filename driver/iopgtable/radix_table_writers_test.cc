@@ -14,6 +14,7 @@
 
 #include "driver/iopgtable/arena_table_allocator.h"
 #include "driver/iopgtable/arm_lpae_s1_shared_table.h"
+#include "driver/iopgtable/arm_lpae_s1_table.h"
 #include "driver/iopgtable/epoch_allocator.h"
 #include "driver/iopgtable/raw_table.h"
 
@@ -26,14 +27,15 @@ constexpr std::uint64_t kChunks = kBlock / kChunk;  // of a window
 // Windows of 2 MiB that share tables of different levels.
 constexpr std::array<std::uint64_t, 6> kWindows{0,          kBlock,    kGiB, 512 * kGiB - kBlock,
                                                 512 * kGiB, 513 * kGiB};
-constexpr int kWriters = 2;
+constexpr std::uint64_t kWriters = 2;
 constexpr int kReaders = 4;
 
 std::uint64_t frame_of(std::uint64_t va) { return (va & (kGiB - 1)) + (va >> 30) % 512 * kMiB; }
 
-class WritersTest : public ::testing::Test {
+template <class Table>
+class EditedTable : public ::testing::Test {
  protected:
-  ~WritersTest() override {
+  ~EditedTable() override {
     table_.destroy(arena_);
     arena_.after_flush();
     EXPECT_EQ(arena_.available(), memory_.dram().size / kPageSize);
@@ -42,25 +44,31 @@ class WritersTest : public ::testing::Test {
   // One thread that edits, as a driver would: edit, flush, let freed pages go.
   class Writer {
    public:
-    explicit Writer(WritersTest& test) : test_(test) {}
+    explicit Writer(EditedTable& test) : test_(test) {}
     ~Writer() {
       while (allocator_.waiting() != 0) done();
     }
     void map(std::uint64_t va, std::uint64_t size, Prot prot) {
       const std::array<PhysExtent, 1> extents{{{{frame_of(va)}, size}}};
-      const EpochSection section(test_.epochs_);
-      const MapProgress progress = test_.table_.map(GpuRange::of_size({va}, size),
-                                                    ExtentCursor(extents, 0), prot, allocator_);
-      if (progress.error) failures_ += 1;
+      insist(size, [&]() -> Result<std::uint64_t> {
+        const MapProgress progress = test_.table_.map(GpuRange::of_size({va}, size),
+                                                      ExtentCursor(extents, 0), prot, allocator_);
+        if (!progress.error) return progress.mapped;
+        if (progress.mapped != 0) {
+          const Result<std::uint64_t> undone =
+              test_.table_.unmap(GpuRange::of_size({va}, progress.mapped), allocator_);
+          failures_ += undone != Result<std::uint64_t>(progress.mapped);
+        }
+        return Error(*progress.error);
+      });
     }
     void unmap(std::uint64_t va, std::uint64_t size, std::uint64_t expected) {
-      const EpochSection section(test_.epochs_);
-      if (test_.table_.unmap(GpuRange::of_size({va}, size), allocator_) != expected) failures_ += 1;
+      insist(expected,
+             [&] { return test_.table_.unmap(GpuRange::of_size({va}, size), allocator_); });
     }
     void protect(std::uint64_t va, std::uint64_t size, Prot prot) {
-      const EpochSection section(test_.epochs_);
-      if (test_.table_.protect(GpuRange::of_size({va}, size), prot, allocator_) != size)
-        failures_ += 1;
+      insist(size,
+             [&] { return test_.table_.protect(GpuRange::of_size({va}, size), prot, allocator_); });
     }
     void done() {
       if (allocator_.after_flush() != 0) test_.arena_.after_flush();
@@ -68,7 +76,25 @@ class WritersTest : public ::testing::Test {
     std::uint64_t failures() const { return failures_; }
 
    private:
-    WritersTest& test_;
+    // While a thread inside of a section does not run, no page comes back: then it is its turn.
+    template <class Edit>
+    void insist(std::uint64_t expected, Edit edit) {
+      for (;;) {
+        Result<std::uint64_t> bytes = [&] {
+          const EpochSection section(test_.epochs_);
+          return edit();
+        }();
+        if (!bytes && bytes.error() == Errno::kNoMem) {
+          done();
+          std::this_thread::yield();
+          continue;
+        }
+        failures_ += bytes != Result<std::uint64_t>(expected);
+        return;
+      }
+    }
+
+    EditedTable& test_;
     EpochAllocator allocator_{test_.arena_, test_.metadata_, test_.epochs_};
     std::uint64_t failures_ = 0;
   };
@@ -85,6 +111,7 @@ class WritersTest : public ::testing::Test {
   Counts read(std::uint64_t seed, const std::atomic<bool>& stop, Where where, Stays stays) {
     Counts counts;
     std::mt19937_64 random(seed);
+    ++reading_;
     while (!stop.load(std::memory_order_relaxed)) {
       for (int i = 0; i < 32; ++i) {
         const std::uint64_t va = where(random);
@@ -108,8 +135,10 @@ class WritersTest : public ::testing::Test {
     std::atomic<bool> stop{false};
     std::array<Counts, kReaders> counts;
     std::vector<std::thread> readers;
+    reading_ = 0;
     for (int i = 0; i < kReaders; ++i)
       readers.emplace_back([&, i] { counts[i] = read(100 + i, stop, where, stays); });
+    while (reading_ < kReaders) std::this_thread::yield();
     std::vector<std::thread> threads;
     for (const auto& writer : writers) threads.emplace_back(writer);
     for (std::thread& thread : threads) thread.join();
@@ -125,75 +154,80 @@ class WritersTest : public ::testing::Test {
     return sum;
   }
 
+  // Each writer has every other chunk of each window, so that they share tables of every level, of
+  // which any may become empty and go at any moment.
+  void come_and_go(std::uint64_t writer_count) {
+    std::array<std::set<std::uint64_t>, kWriters> mapped;  // chunks, by address
+    std::atomic<std::uint64_t> failures{0};
+    std::vector<std::function<void()>> writers;
+    for (std::uint64_t me = 0; me < writer_count; ++me) {
+      writers.push_back([&, me] {
+        Writer writer(*this);
+        std::mt19937_64 random(me);
+        std::set<std::uint64_t>& mine = mapped[me];
+        for (int n = 0; n < 4000; ++n) {
+          // Few of the windows at a time, so that they empty often.
+          const std::uint64_t window = kWindows[(n / 64 + random() % 2) % kWindows.size()];
+          const std::uint64_t chunk = window + (random() % (kChunks / 2) * 2 + me) * kChunk;
+          if (!mine.contains(chunk)) {
+            writer.map(chunk, kChunk, Prot::kNone);
+            mine.insert(chunk);
+          } else if (random() % 4 == 0) {
+            writer.protect(chunk, kChunk, Prot::kReadOnly);
+          } else {
+            // In two parts.
+            const std::uint64_t part = (1 + random() % (kChunk / kPageSize - 1)) * kPageSize;
+            writer.unmap(chunk, part, part);
+            writer.unmap(chunk + part, kChunk - part, kChunk - part);
+            mine.erase(chunk);
+          }
+          if (n % 64 == 63) {
+            for (const std::uint64_t old : mine) writer.unmap(old, kChunk, kChunk);
+            mine.clear();
+          }
+          writer.done();
+        }
+        failures += writer.failures();
+      });
+    }
+    const Counts counts = with_readers(
+        writers,
+        [](std::mt19937_64& random) {
+          return kWindows[random() % kWindows.size()] + random() % kBlock;
+        },
+        [](std::uint64_t) { return false; });
+    EXPECT_EQ(failures, 0u);
+    EXPECT_EQ(counts.wrong, 0u);
+    EXPECT_GT(counts.found, 0u);
+    EXPECT_GT(counts.absent, 0u);
+
+    std::set<std::uint64_t> expected;
+    for (const auto& chunks : mapped)
+      for (const std::uint64_t chunk : chunks)
+        for (std::uint64_t at = 0; at < kChunk; at += kPageSize) expected.insert(chunk + at);
+    const RawTable::Contents contents = RawTable(memory_.dram(), table_.root(), 0).read_all();
+    std::set<std::uint64_t> found;
+    for (const RawLeaf& leaf : contents.leaves) found.insert(leaf.va);
+    EXPECT_EQ(found, expected);
+    EXPECT_EQ(contents.empty_tables, 0u);
+    std::uint64_t tables = 0;
+    for (const std::uint32_t level : table_.tables_by_level()) tables += level;
+    EXPECT_EQ(tables, contents.tables.size());
+    EXPECT_EQ(arena_.available(), memory_.dram().size / kPageSize - tables);
+  }
+
   TestDram memory_{2 * kMiB};
   ArenaTableAllocator arena_{memory_.dram()};
   TableMetadata metadata_{memory_.dram()};
   Epochs epochs_;
-  ArmLpaeS1SharedTable table_ =
-      *ArmLpaeS1SharedTable::create({48, 40, kPageSize | kBlock}, metadata_, arena_);
+  std::atomic<int> reading_{0};
+  Table table_ = *Table::create({48, 40, kPageSize | kBlock}, metadata_, arena_);
 };
+using OneWriterTest = EditedTable<ArmLpaeS1Table>;
+using WritersTest = EditedTable<ArmLpaeS1SharedTable>;
 
-// Each writer has every other chunk of each window, so that they share tables of every level, of
-// which any may become empty and go at any moment.
-TEST_F(WritersTest, TablesOfBothComeAndGo) {
-  std::array<std::set<std::uint64_t>, kWriters> mapped;  // chunks, by address
-  std::atomic<std::uint64_t> failures{0};
-  std::vector<std::function<void()>> writers;
-  for (int me = 0; me < kWriters; ++me) {
-    writers.push_back([&, me] {
-      Writer writer(*this);
-      std::mt19937_64 random(me);
-      std::set<std::uint64_t>& mine = mapped[me];
-      for (int n = 0; n < 4000; ++n) {
-        // Few of the windows at a time, so that they empty often.
-        const std::uint64_t window = kWindows[(n / 64 + random() % 2) % kWindows.size()];
-        const std::uint64_t chunk = window + (random() % (kChunks / 2) * 2 + me) * kChunk;
-        if (!mine.contains(chunk)) {
-          writer.map(chunk, kChunk, Prot::kNone);
-          mine.insert(chunk);
-        } else if (random() % 4 == 0) {
-          writer.protect(chunk, kChunk, Prot::kReadOnly);
-        } else {
-          // In two parts.
-          const std::uint64_t part = (1 + random() % (kChunk / kPageSize - 1)) * kPageSize;
-          writer.unmap(chunk, part, part);
-          writer.unmap(chunk + part, kChunk - part, kChunk - part);
-          mine.erase(chunk);
-        }
-        if (n % 64 == 63) {
-          for (const std::uint64_t old : mine) writer.unmap(old, kChunk, kChunk);
-          mine.clear();
-        }
-        writer.done();
-      }
-      failures += writer.failures();
-    });
-  }
-  const Counts counts = with_readers(
-      writers,
-      [](std::mt19937_64& random) {
-        return kWindows[random() % kWindows.size()] + random() % kBlock;
-      },
-      [](std::uint64_t) { return false; });
-  EXPECT_EQ(failures, 0u);
-  EXPECT_EQ(counts.wrong, 0u);
-  EXPECT_GT(counts.found, 0u);
-  EXPECT_GT(counts.absent, 0u);
-
-  std::set<std::uint64_t> expected;
-  for (const auto& chunks : mapped)
-    for (const std::uint64_t chunk : chunks)
-      for (std::uint64_t at = 0; at < kChunk; at += kPageSize) expected.insert(chunk + at);
-  const RawTable::Contents contents = RawTable(memory_.dram(), table_.root(), 0).read_all();
-  std::set<std::uint64_t> found;
-  for (const RawLeaf& leaf : contents.leaves) found.insert(leaf.va);
-  EXPECT_EQ(found, expected);
-  EXPECT_EQ(contents.empty_tables, 0u);
-  std::uint64_t tables = 0;
-  for (const std::uint32_t level : table_.tables_by_level()) tables += level;
-  EXPECT_EQ(tables, contents.tables.size());
-  EXPECT_EQ(arena_.available(), memory_.dram().size / kPageSize - tables);
-}
+TEST_F(OneWriterTest, TablesComeAndGoUnderLocklessReaders) { come_and_go(1); }
+TEST_F(WritersTest, TablesOfBothComeAndGo) { come_and_go(2); }
 
 // Each writer edits one half of the same blocks; what lies between stays, to the reader's eyes at
 // every moment.
