@@ -175,7 +175,10 @@ std::uint32_t RadixTable<Format, Writers>::map_into(const Table& table, std::uin
       job.next = job.next + bytes;
       job.left -= bytes;
     } else {
-      const std::uint32_t step = map_slot(table, i, height, job);
+      const std::uint64_t entry = load_entry(table.entries + i);
+      const std::uint32_t step = !Writers::kShared && entry != 0
+                                     ? map_into(child(entry, height), height - 1, job)
+                                     : map_slot(table, i, height, job);
       if (step != kDone) return step;
     }
   } while (job.left != 0 && index(job.next, height) != 0);

@@ -22,19 +22,23 @@ Result<> RadixTable<Format, Writers>::split_edges(GpuRange range, PageTableAlloc
 
 template <TableFormat Format, class Writers>
 Result<> RadixTable<Format, Writers>::split_at(GpuVa boundary, PageTableAllocator& allocator) {
+  // Pages are never split, but a run of them may be parted.
+  const bool runs = config_.contiguous == ContiguousHint::kWherePossible;
+  const std::uint32_t lowest = runs ? 0 : 1;
   Table table = at(root_);
   for (std::uint32_t height = top_;; --height) {
     const std::uint32_t i = index(boundary, height);
     std::uint64_t* const slot = table.entries + i;
-    if constexpr (ContiguousFormat<Format>) {
-      const std::uint64_t entry = load_entry(slot);
-      if (is_leaf(entry, height) && in_run(entry) && !is_aligned(boundary.value, run_span(height)))
-        part_run(table, i);
-    }
+    std::uint64_t entry = load_entry(slot);
+    if (runs && is_leaf(entry, height) && in_run(entry) &&
+        !is_aligned(boundary.value, run_span(height)))
+      part_run(table, i);
     if (height == 0 || is_aligned(boundary.value, span(height))) return {};
-    if (is_leaf(load_entry(slot), height)) PANTRY_TRY(split_block(slot, height, allocator));
-    const std::uint64_t entry = load_entry(slot);
-    if (entry == 0) return {};
+    if (is_leaf(entry, height)) {
+      PANTRY_TRY(split_block(slot, height, allocator));
+      entry = load_entry(slot);
+    }
+    if (entry == 0 || height == lowest) return {};
     table = child(entry, height);
   }
 }
