@@ -1,17 +1,32 @@
 // SPDX-License-Identifier: MIT
 //
 // A page table: one radix algorithm, with the format (which bits mean what) as compile-time policy.
-// It maps page-aligned ranges to frames, removes them again, splits blocks at the edges of what it
-// removes, and gives back every table that becomes empty.
+// It maps page-aligned ranges to frames, changes what they allow, removes them again, splits blocks
+// at the edges of what it edits, re-forms them on request, and gives back every table that becomes
+// empty.
 //
 // Heights count from the leaves: an entry at height 0 covers 4 KiB, at 1 2 MiB, at 2 1 GiB, at 3
-// 512 GiB.
+// 512 GiB, and so on.
 //
-// Invariant: no table but the root is empty; the TableInfo of a table says exactly which of its
-// entries are present. The device walks the table at the same time: an entry is one 8-byte store,
-// and a new table is filled before the store (release) that publishes it. Making the device forget
-// what it cached is the caller's business (RegionLock around the call). The caller serialises all
-// calls. Nothing here allocates except through the PageTableAllocator of the call.
+// Invariant: no table but the root is empty; the TableInfo of a table says how many of its entries
+// are present. The device walks the table at the same time: an entry is one 8-byte store, and a new
+// table is filled before the store (release) that publishes it, or is published empty. Making the
+// device forget what it cached is the caller's business (RegionLock around the call); where the
+// architecture wants that between, say, a block and the table that takes its place, so is keeping
+// the device out of the range. Nothing here allocates except through the PageTableAllocator of the
+// call.
+//
+// Threads. With `Writers` = OneWriter the caller serialises all edits: map, unmap, protect,
+// coalesce, clearing dirty state. With ManyWriters edits of disjoint ranges may run at the same
+// time, also where they share tables or split the same block; they wait for one another only while
+// one unlinks a table that it has emptied and the other needs. In both cases the readers (walk,
+// iova_to_phys, footprint, for_each_leaf, reading dirty state, tables_by_level) may run at any time
+// on any number of threads and take no lock: what is mapped throughout the call is found, what is
+// not mapped at any moment of it is not found, and each leaf is whole. For that, the pages of
+// freed tables must not be used again while a reader, or a second writer, may still be in them:
+// let the allocator be an EpochAllocator, and make each call that may overlap with an edit inside
+// an EpochSection (epochs.h). A caller that serialises reads and edits needs neither. Creation,
+// destruction and moves are for one thread.
 #pragma once
 
 #include <array>
@@ -25,6 +40,7 @@
 #include "driver/iopgtable/prot.h"
 #include "driver/iopgtable/table_format.h"
 #include "driver/iopgtable/table_metadata.h"
+#include "driver/iopgtable/writers.h"
 
 namespace pantry::driver {
 
@@ -43,7 +59,9 @@ struct Leaf {
   constexpr bool operator==(const Leaf&) const = default;
 };
 
-template <TableFormat Format>
+enum class DirtyAction { kRead, kReadAndClear };
+
+template <TableFormat Format, class Writers = OneWriter>
 class RadixTable {
  public:
   // EINVAL: a configuration that the format or this algorithm does not know; ENOMEM. `metadata`
@@ -62,26 +80,53 @@ class RadixTable {
   PhysAddr root() const { return root_; }
   const TableConfig& config() const { return config_; }
   // Every address that this table can map.
-  GpuRange space() const { return {{0}, {(std::uint64_t{1} << config_.va_bits) - 1}}; }
+  GpuRange space() const { return {{0}, {~std::uint64_t{0} >> (64 - config_.va_bits)}}; }
 
-  // Maps `range` to what `frames` has next. A 2 MiB (1 GiB) leaf is used where address and frame
-  // are aligned to it and as much is left of both. EEXIST: something is mapped there; nothing was
-  // changed. ENOMEM: the allocator had no page; the part said in MapProgress is mapped, and needs
-  // no page to be unmapped again.
+  // Maps `range` to what `frames` has next, a list of extents of whole pages. A 2 MiB (1 GiB) leaf
+  // is used where address and frame are aligned to it and as much is left of both; leaves that form
+  // an aligned run in the same way carry the contiguous hint if the configuration asks for it.
+  // EEXIST: something is mapped there; nothing was changed. ENOMEM: the allocator had no page; the
+  // part said in MapProgress is mapped, and needs no page to be unmapped again.
   MapProgress map(GpuRange range, ExtentCursor frames, Prot prot,
                   PageTableAllocator& allocator) noexcept;
 
   // Unmaps whatever is mapped in `range`; returns how many bytes were. Blocks that stick out of it
-  // are split, which takes one page per edge and block size. The kept part is never invalid in
-  // between. ENOMEM: no page for a split; nothing was unmapped, and what translations there were
-  // still hold.
+  // are split, which takes one page per edge and block size; of runs that do, all leaves lose the
+  // hint. The kept part is never invalid in between. ENOMEM: no page for a split; nothing was
+  // unmapped, and what translations there were still hold.
   Result<std::uint64_t> unmap(GpuRange range, PageTableAllocator& allocator) noexcept;
 
-  // `range` widened to all of any leaf that unmap(range) would split: what a RegionLock must cover.
+  // Whatever is mapped in `range` allows `prot` from now on; returns how many bytes that are.
+  // Frames and dirty state stay. Blocks and runs at the edges are split as by unmap, and ENOMEM
+  // means the same: nothing was changed.
+  Result<std::uint64_t> protect(GpuRange range, Prot prot, PageTableAllocator& allocator) noexcept;
+
+  // Replaces each table whose window lies in `range` by a block, if its leaves could be one (all
+  // present, contiguous, alike), and gives the contiguous hint to whole runs in `range` that could
+  // carry it. Returns how many tables were freed. Never needs a page. Where writes are tracked, a
+  // new writable block is dirty from the start, since the device may still be noting a write in the
+  // leaves that it replaces.
+  std::uint32_t coalesce(GpuRange range, PageTableAllocator& allocator) noexcept;
+
+  // visit(GpuRange) for each leaf that touches `range` and was written through, in order; a run
+  // counts as one leaf. Leaves are reported, and cleared, whole, also where they stick out of
+  // `range`. Cleared leaves note the next write only once the device has forgotten them. Pre: the
+  // configuration tracks dirty state.
+  template <class Visit>
+  requires DirtyFormat<Format>
+  void for_each_dirty(GpuRange range, DirtyAction action, Visit visit) const {
+    PANTRY_CHECK(config_.dirty == DirtyTracking::kHardware);
+    dirty_in(at(root_), top_, range, action, visit);
+  }
+
+  // `range` widened to all of any leaf or run that unmap(range) would split: what a RegionLock must
+  // cover.
   GpuRange footprint(GpuRange range) const noexcept;
 
   // The leaf at `va`.
   std::optional<Leaf> walk(GpuVa va) const noexcept;
+  // Where `va` leads to, to the byte.
+  std::optional<PhysAddr> iova_to_phys(GpuVa va) const noexcept;
   // visit(const Leaf&) for each leaf that touches `range`, in order.
   template <class Visit>
   void for_each_leaf(GpuRange range, Visit visit) const {
@@ -91,12 +136,20 @@ class RadixTable {
   std::array<std::uint32_t, kMaxTableLevels> tables_by_level() const noexcept;
 
  private:
-  struct Table {
-    PhysAddr address;
-    std::uint64_t* entries;
-    TableInfo* info;
-  };
+  using Table = TableView;
   struct MapJob;
+  struct Edited {
+    std::uint64_t bytes;
+    bool emptied;  // the table; it is the caller's to unlink
+  };
+  struct Found {
+    std::uint64_t entry;
+    std::uint32_t height;
+  };
+  // What became of a step of a map, as a set; none: done. kDead: the table died before anything was
+  // written to it. kEmptied: it is empty and the caller's to unlink. kAgain: look at the slot
+  // again.
+  enum Step : std::uint32_t { kDone = 0, kNoMemory = 1, kDead = 2, kEmptied = 4, kAgain = 8 };
 
   RadixTable(const TableConfig& config, TableMetadata& metadata, PhysAddr root);
   static constexpr std::uint32_t shift(std::uint32_t height) { return kPageShift + 9 * height; }
@@ -107,23 +160,73 @@ class RadixTable {
   static constexpr std::uint32_t index(GpuVa va, std::uint32_t height) {
     return static_cast<std::uint32_t>(va.value >> shift(height)) % kTableEntries;
   }
+  // The first address under the table whose entries at `height` lead to `va`. The tables of the
+  // top of a 64-bit space cover more than there is.
+  static constexpr GpuVa base_of(GpuVa va, std::uint32_t height) {
+    return {shift(height + 1) >= 64 ? 0 : align_down(va.value, span(height + 1))};
+  }
+  static constexpr GpuRange slot_range(GpuVa base, std::uint32_t index, std::uint32_t height) {
+    return GpuRange::of_size(base + span(height) * index, span(height));
+  }
   // Of two ranges that intersect.
   static constexpr GpuRange intersection(GpuRange a, GpuRange b) {
     return {a.first > b.first ? a.first : b.first, a.last < b.last ? a.last : b.last};
   }
+  static constexpr bool is_leaf(std::uint64_t entry, std::uint32_t height) {
+    return Format::kind(entry, height) == EntryKind::kLeaf;
+  }
+  static constexpr bool in_run(std::uint64_t leaf) {
+    if constexpr (ContiguousFormat<Format>) return leaf & Format::kContiguousBit;
+    return false;
+  }
+  // Bytes of a run of leaves at `height`; only where in_run() can be true.
+  static constexpr std::uint64_t run_span(std::uint32_t height) {
+    if constexpr (ContiguousFormat<Format>) return Format::kRunLeaves * span(height);
+    return span(height);
+  }
   bool allows_leaf(std::uint32_t height) const { return config_.page_sizes & span(height); }
+  bool tracks_dirty() const {
+    if constexpr (DirtyFormat<Format>) return config_.dirty == DirtyTracking::kHardware;
+    return false;
+  }
+  std::uint64_t new_leaf(PhysAddr frame, Prot prot, std::uint32_t height) const;
   Table at(PhysAddr table) const;
-  Table child(const Table& table, std::uint32_t index, std::uint32_t height) const;
+  Table child(std::uint64_t entry, std::uint32_t height) const;
   Result<Table> new_table(PageTableAllocator& allocator);
+  void retire(const Table& table, std::uint32_t height, PageTableAllocator& allocator);
   void check_range(GpuRange range) const;
   bool is_free(const Table& table, std::uint32_t height, GpuRange range) const;
-  bool map_into(const Table& table, std::uint32_t height, MapJob& job);
+  void write_leaves(const Table& table, std::uint32_t height, std::uint32_t first,
+                    std::uint32_t end, PhysAddr frame, Prot prot);
+  std::uint32_t map_into(const Table& table, std::uint32_t height, MapJob& job);
+  std::uint32_t map_pages(const Table& table, MapJob& job);
+  std::uint32_t map_slot(const Table& table, std::uint32_t index, std::uint32_t height,
+                         MapJob& job);
+  std::uint32_t map_new_table(const Table& table, std::uint32_t index, std::uint32_t height,
+                              MapJob& job);
+  Result<> split_edges(GpuRange range, PageTableAllocator& allocator);
   Result<> split_at(GpuVa boundary, PageTableAllocator& allocator);
-  std::uint64_t unmap_from(const Table& table, std::uint32_t height, GpuRange range,
-                           PageTableAllocator& allocator);
+  Result<> split_block(std::uint64_t* slot, std::uint32_t height, PageTableAllocator& allocator);
+  void part_run(const Table& table, std::uint32_t index);
+  Edited unmap_from(const Table& table, std::uint32_t height, GpuRange range,
+                    PageTableAllocator& allocator);
   std::uint64_t free_tree(const Table& table, std::uint32_t height, PageTableAllocator& allocator);
+  std::uint64_t protect_in(const Table& table, std::uint32_t height, GpuRange range, Prot prot);
+  std::uint32_t coalesce_in(const Table& table, std::uint32_t height, GpuRange range,
+                            PageTableAllocator& allocator);
+  std::optional<std::uint64_t> as_one_block(const Table& table, std::uint32_t height) const;
+  bool are_contiguous(const Table& table, std::uint32_t first, std::uint32_t count,
+                      std::uint32_t height) const;
+  void form_runs(const Table& table, std::uint32_t height, GpuRange range);
+  std::optional<Found> find(GpuVa va) const;
+  GpuRange unit_at(GpuVa va, const Found& found) const;
   template <class Visit>
   void leaves_in(const Table& table, std::uint32_t height, GpuRange range, Visit& visit) const;
+  template <class Visit>
+  void dirty_in(const Table& table, std::uint32_t height, GpuRange range, DirtyAction action,
+                Visit& visit) const;
+  static bool take_dirty(std::uint64_t* slots, std::uint32_t count, std::uint32_t height,
+                         DirtyAction action);
 
   TableConfig config_;
   TableMetadata* metadata_;
@@ -133,20 +236,59 @@ class RadixTable {
   std::array<std::uint32_t, kMaxTableLevels> tables_at_{};  // by height of their entries
 };
 
-template <TableFormat Format>
+template <TableFormat Format, class Writers>
+auto RadixTable<Format, Writers>::at(PhysAddr table) const -> Table {
+  TableInfo& info = metadata_->info(table);  // checks that the page is in DRAM
+  return {table, static_cast<std::uint64_t*>(metadata_->dram().at(table, kPageSize)), &info};
+}
+
+template <TableFormat Format, class Writers>
+auto RadixTable<Format, Writers>::child(std::uint64_t entry, std::uint32_t height) const -> Table {
+  return at(Format::address(entry, height));
+}
+
+template <TableFormat Format, class Writers>
 template <class Visit>
-void RadixTable<Format>::leaves_in(const Table& table, std::uint32_t height, GpuRange range,
-                                   Visit& visit) const {
-  const GpuVa base{align_down(range.first.value, span(height + 1))};
+void RadixTable<Format, Writers>::leaves_in(const Table& table, std::uint32_t height,
+                                            GpuRange range, Visit& visit) const {
+  const GpuVa base = base_of(range.first, height);
   const std::uint32_t end = index(range.last, height) + 1;
-  for (std::uint32_t i = table.info->next_present(index(range.first, height), end); i < end;
-       i = table.info->next_present(i + 1, end)) {
-    const GpuRange slot = GpuRange::of_size(base + span(height) * i, span(height));
-    const std::uint64_t entry = table.entries[i];
-    if (height == 0 || Format::kind(entry, height) == EntryKind::kLeaf)
-      visit(Leaf{slot, Format::address(entry, height), Format::prot(entry)});
-    else
-      leaves_in(child(table, i, height), height - 1, intersection(slot, range), visit);
+  for (std::uint32_t i = Writers::next_present(table, index(range.first, height), end); i < end;
+       i = Writers::next_present(table, i + 1, end)) {
+    const GpuRange slot = slot_range(base, i, height);
+    const std::uint64_t entry = load_entry(table.entries + i);
+    switch (Format::kind(entry, height)) {
+      case EntryKind::kLeaf:
+        visit(Leaf{slot, Format::address(entry, height), Format::prot(entry)});
+        break;
+      case EntryKind::kTable:
+        leaves_in(child(entry, height), height - 1, intersection(slot, range), visit);
+        break;
+      case EntryKind::kAbsent:  // since
+        break;
+    }
+  }
+}
+
+template <TableFormat Format, class Writers>
+template <class Visit>
+void RadixTable<Format, Writers>::dirty_in(const Table& table, std::uint32_t height, GpuRange range,
+                                           DirtyAction action, Visit& visit) const {
+  const GpuVa base = base_of(range.first, height);
+  const std::uint32_t end = index(range.last, height) + 1;
+  for (std::uint32_t i = Writers::next_present(table, index(range.first, height), end); i < end;
+       i = Writers::next_present(table, i + 1, end)) {
+    const GpuRange slot = slot_range(base, i, height);
+    const std::uint64_t entry = load_entry(table.entries + i);
+    if (Format::kind(entry, height) == EntryKind::kTable) {
+      dirty_in(child(entry, height), height - 1, intersection(slot, range), action, visit);
+    } else if (is_leaf(entry, height)) {
+      const GpuRange unit = unit_at(slot.first, {entry, height});
+      const std::uint32_t first = index(unit.first, height);
+      const std::uint32_t leaves = index(unit.last, height) + 1 - first;
+      if (take_dirty(table.entries + first, leaves, height, action)) visit(unit);
+      i = first + leaves - 1;
+    }
   }
 }
 

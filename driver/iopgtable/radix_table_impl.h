@@ -1,55 +1,70 @@
 // SPDX-License-Identifier: MIT
 //
 // The body of RadixTable, for the one .cc file per format that instantiates it. See radix_table.h
-// for what holds.
+// for what holds. Here: creation, readers, map and unmap; radix_table_reshape_impl.h has what
+// changes leaves that are there.
 //
 // All walks go down from the root with a table and the height of its entries; a range is cut to the
-// part that lies under the table as the walk descends. Recursion is at most five deep.
+// part that lies under the table as the walk descends. Recursion is at most six deep.
 #pragma once
 
 #include <algorithm>
 
 #include "base/check.h"
 #include "driver/iopgtable/radix_table.h"
+#include "driver/iopgtable/radix_table_reshape_impl.h"
 #include "driver/iopgtable/store_run.h"
 
 namespace pantry::driver {
 
 // What is left to map: advances as leaves are written.
-template <TableFormat Format>
-struct RadixTable<Format>::MapJob {
+template <TableFormat Format, class Writers>
+struct RadixTable<Format, Writers>::MapJob {
+  GpuRange range;
   ExtentCursor frames;
   Prot prot;
   PageTableAllocator& allocator;
   GpuVa next;
-  std::uint64_t left;  // bytes
+  std::uint64_t left;                  // bytes
+  std::optional<PhysAddr> spare = {};  // a page that another writer's table made superfluous
+
+  Result<PhysAddr> take_page() {
+    if (!spare) return allocator.alloc(kPageSize);
+    const PhysAddr page = *spare;
+    spare.reset();
+    return page;
+  }
 };
 
-template <TableFormat Format>
-Result<RadixTable<Format>> RadixTable<Format>::create(const TableConfig& config,
-                                                      TableMetadata& metadata,
-                                                      PageTableAllocator& allocator) {
+template <TableFormat Format, class Writers>
+Result<RadixTable<Format, Writers>> RadixTable<Format, Writers>::create(
+    const TableConfig& config, TableMetadata& metadata, PageTableAllocator& allocator) {
   // A 1 GiB block is split into 2 MiB blocks, so those must be allowed then.
   const std::uint64_t sizes = config.page_sizes;
   const bool sizes_known = sizes == kPageSize || sizes == (kPageSize | 2 * kMiB) ||
                            sizes == (kPageSize | 2 * kMiB | kGiB);
   if (!Format::supports(config) || !sizes_known || config.levels() < 2 ||
-      config.levels() > kMaxTableLevels)
+      config.levels() > kMaxTableLevels ||
+      (config.dirty != DirtyTracking::kNone && !DirtyFormat<Format>) ||
+      (config.contiguous != ContiguousHint::kNever && !ContiguousFormat<Format>))
     return Error(Errno::kInval);
   const Result<PhysAddr> root = allocator.alloc(kPageSize);
   if (!root) return Error(root.error());
   return RadixTable(config, metadata, *root);
 }
 
-template <TableFormat Format>
-RadixTable<Format>::RadixTable(const TableConfig& config, TableMetadata& metadata, PhysAddr root)
+template <TableFormat Format, class Writers>
+RadixTable<Format, Writers>::RadixTable(const TableConfig& config, TableMetadata& metadata,
+                                        PhysAddr root)
     : config_(config), metadata_(&metadata), root_(root), top_(config.levels() - 1) {
-  metadata_->info(root).reset();
+  const Table table = at(root);
+  table.info->reset();
+  Writers::keep_root(table);
   tables_at_[top_] = 1;
 }
 
-template <TableFormat Format>
-RadixTable<Format>::RadixTable(RadixTable&& other) noexcept
+template <TableFormat Format, class Writers>
+RadixTable<Format, Writers>::RadixTable(RadixTable&& other) noexcept
     : config_(other.config_),
       metadata_(other.metadata_),
       root_(other.root_),
@@ -59,32 +74,20 @@ RadixTable<Format>::RadixTable(RadixTable&& other) noexcept
   other.alive_ = false;
 }
 
-template <TableFormat Format>
-RadixTable<Format>::~RadixTable() {
+template <TableFormat Format, class Writers>
+RadixTable<Format, Writers>::~RadixTable() {
   PANTRY_CHECK(!alive_);
 }
 
-template <TableFormat Format>
-void RadixTable<Format>::destroy(PageTableAllocator& allocator) noexcept {
+template <TableFormat Format, class Writers>
+void RadixTable<Format, Writers>::destroy(PageTableAllocator& allocator) noexcept {
   PANTRY_CHECK(alive_);
   free_tree(at(root_), top_, allocator);
   alive_ = false;
 }
 
-template <TableFormat Format>
-auto RadixTable<Format>::at(PhysAddr table) const -> Table {
-  TableInfo& info = metadata_->info(table);  // checks that the page is in DRAM
-  return {table, static_cast<std::uint64_t*>(metadata_->dram().at(table, kPageSize)), &info};
-}
-
-template <TableFormat Format>
-auto RadixTable<Format>::child(const Table& table, std::uint32_t index, std::uint32_t height) const
-    -> Table {
-  return at(Format::address(table.entries[index], height));
-}
-
-template <TableFormat Format>
-auto RadixTable<Format>::new_table(PageTableAllocator& allocator) -> Result<Table> {
+template <TableFormat Format, class Writers>
+auto RadixTable<Format, Writers>::new_table(PageTableAllocator& allocator) -> Result<Table> {
   const Result<PhysAddr> page = allocator.alloc(kPageSize);
   if (!page) return Error(page.error());
   PANTRY_CHECK(is_aligned(page->value, kPageSize));
@@ -93,40 +96,64 @@ auto RadixTable<Format>::new_table(PageTableAllocator& allocator) -> Result<Tabl
   return table;
 }
 
-template <TableFormat Format>
-void RadixTable<Format>::check_range(GpuRange range) const {
+template <TableFormat Format, class Writers>
+void RadixTable<Format, Writers>::retire(const Table& table, std::uint32_t height,
+                                         PageTableAllocator& allocator) {
+  Writers::count(tables_at_[height], -1);
+  allocator.free(table.address, kPageSize);
+}
+
+template <TableFormat Format, class Writers>
+void RadixTable<Format, Writers>::check_range(GpuRange range) const {
   PANTRY_CHECK(alive_);
   PANTRY_CHECK(range.first <= range.last && space().contains(range));
   PANTRY_CHECK(is_aligned(range.first.value, kPageSize) &&
                is_aligned(range.last.value + 1, kPageSize));
 }
 
-template <TableFormat Format>
-bool RadixTable<Format>::is_free(const Table& table, std::uint32_t height, GpuRange range) const {
+template <TableFormat Format, class Writers>
+std::uint64_t RadixTable<Format, Writers>::new_leaf(PhysAddr frame, Prot prot,
+                                                    std::uint32_t height) const {
+  const std::uint64_t leaf = Format::leaf(frame, prot, height);
+  if constexpr (DirtyFormat<Format>)
+    if (tracks_dirty()) return Format::clean(leaf);
+  return leaf;
+}
+
+template <TableFormat Format, class Writers>
+bool RadixTable<Format, Writers>::is_free(const Table& table, std::uint32_t height,
+                                          GpuRange range) const {
   const std::uint32_t end = index(range.last, height) + 1;
-  for (std::uint32_t i = table.info->next_present(index(range.first, height), end); i < end;
-       i = table.info->next_present(i + 1, end)) {
-    if (height == 0 || Format::kind(table.entries[i], height) == EntryKind::kLeaf) return false;
-    const GpuVa base{align_down(range.first.value, span(height + 1))};
-    const GpuRange slot = GpuRange::of_size(base + span(height) * i, span(height));
-    if (!is_free(child(table, i, height), height - 1, intersection(slot, range))) return false;
+  for (std::uint32_t i = Writers::next_present(table, index(range.first, height), end); i < end;
+       i = Writers::next_present(table, i + 1, end)) {
+    if (height == 0) return false;
+    const std::uint64_t entry = load_entry(table.entries + i);
+    if (is_leaf(entry, height)) return false;
+    if (Writers::kShared && entry == 0) continue;  // a table that another writer has just removed
+    const GpuRange slot = slot_range(base_of(range.first, height), i, height);
+    if (!is_free(child(entry, height), height - 1, intersection(slot, range))) return false;
   }
   return true;
 }
 
-template <TableFormat Format>
-MapProgress RadixTable<Format>::map(GpuRange range, ExtentCursor frames, Prot prot,
-                                    PageTableAllocator& allocator) noexcept {
+template <TableFormat Format, class Writers>
+MapProgress RadixTable<Format, Writers>::map(GpuRange range, ExtentCursor frames, Prot prot,
+                                             PageTableAllocator& allocator) noexcept {
   check_range(range);
+  PANTRY_CHECK(range.size() != 0);  // nobody has the frames for all of 64 bits
   if (!is_free(at(root_), top_, range)) return {0, Errno::kExist};
-  MapJob job{frames, prot, allocator, range.first, range.size()};
-  const bool complete = map_into(at(root_), top_, job);
-  return {range.size() - job.left, complete ? std::nullopt : std::optional(Errno::kNoMem)};
+  MapJob job{range, frames, prot, allocator, range.first, range.size()};
+  const std::uint32_t step = map_into(at(root_), top_, job);
+  if (job.spare) allocator.free(*job.spare, kPageSize);
+  return {range.size() - job.left, step == kDone ? std::nullopt : std::optional(Errno::kNoMem)};
 }
 
-// Maps as much of the job as lies under `table`. False: a page was missing.
-template <TableFormat Format>
-bool RadixTable<Format>::map_into(const Table& table, std::uint32_t height, MapJob& job) {
+// Maps as much of the job as lies under `table`, whose slots in the job's range hold at most
+// tables.
+template <TableFormat Format, class Writers>
+std::uint32_t RadixTable<Format, Writers>::map_into(const Table& table, std::uint32_t height,
+                                                    MapJob& job) {
+  if (height == 0) return map_pages(table, job);
   do {
     const std::uint32_t i = index(job.next, height);
     const PhysAddr frame = job.frames.address();
@@ -136,159 +163,293 @@ bool RadixTable<Format>::map_into(const Table& table, std::uint32_t height, MapJ
       leaves = std::min(job.left, job.frames.contiguous()) / span(height);
     const std::uint32_t end =
         static_cast<std::uint32_t>(std::min<std::uint64_t>(i + leaves, kTableEntries));
-    const std::uint32_t stop = table.info->next_present(i, end);
+    const std::uint32_t stop = Writers::next_present(table, i, end);
 
     if (stop > i) {
       PANTRY_CHECK(frame.value + span(height) * (stop - i) <= std::uint64_t{1} << config_.pa_bits);
-      store_run(table.entries + i, stop - i, Format::leaf(frame, job.prot, height),
-                Format::leaf_step(height));
-      table.info->set(i, stop);
+      if (!Writers::reserve(table, stop - i)) return kDead;
+      write_leaves(table, height, i, stop, frame, job.prot);
+      Writers::commit(table, i, stop);
       const std::uint64_t bytes = span(height) * (stop - i);
       job.frames.advance(bytes);
       job.next = job.next + bytes;
       job.left -= bytes;
-    } else if (table.info->test(i)) {
-      if (!map_into(child(table, i, height), height - 1, job)) return false;
     } else {
-      PANTRY_CHECK(height > 0);  // else the frames are not whole pages
-      const Result<Table> below = new_table(job.allocator);
-      if (!below) return false;
-      const bool complete = map_into(*below, height - 1, job);
-      if (below->info->count() == 0) {
-        job.allocator.free(below->address, kPageSize);
-        return false;
-      }
-      // Filled as far as it will be: now the device may find it.
-      store_entry(table.entries + i, Format::table(below->address, height));
-      table.info->set(i, i + 1);
-      ++tables_at_[height - 1];
-      if (!complete) return false;
+      const std::uint64_t entry = load_entry(table.entries + i);
+      const std::uint32_t step = !Writers::kShared && entry != 0
+                                     ? map_into(child(entry, height), height - 1, job)
+                                     : map_slot(table, i, height, job);
+      if (step != kDone) return step;
     }
   } while (job.left != 0 && index(job.next, height) != 0);
-  return true;
+  return kDone;
 }
 
-template <TableFormat Format>
-Result<std::uint64_t> RadixTable<Format>::unmap(GpuRange range,
-                                                PageTableAllocator& allocator) noexcept {
-  check_range(range);
-  // Both edges first: after that nothing can fail.
-  PANTRY_TRY(split_at(range.first, allocator));
-  if (range.last != space().last) PANTRY_TRY(split_at(range.last + 1, allocator));
-  return unmap_from(at(root_), top_, range, allocator);
-}
-
-// Makes `boundary` the edge of a leaf, if it is inside one: the block becomes a table of smaller
-// ones that map the same.
-template <TableFormat Format>
-Result<> RadixTable<Format>::split_at(GpuVa boundary, PageTableAllocator& allocator) {
-  Table table = at(root_);
-  for (std::uint32_t height = top_; height > 0; --height) {
-    if (is_aligned(boundary.value, span(height))) return {};
-    const std::uint32_t i = index(boundary, height);
-    if (!table.info->test(i)) return {};
-    const std::uint64_t entry = table.entries[i];
-    if (Format::kind(entry, height) == EntryKind::kLeaf) {
-      const Result<Table> below = new_table(allocator);
-      if (!below) return Error(below.error());
-      store_run(below->entries, kTableEntries,
-                Format::leaf(Format::address(entry, height), Format::prot(entry), height - 1),
-                Format::leaf_step(height - 1));
-      below->info->set(0, kTableEntries);
-      // One store swaps block for table; both say the same, so the kept part never faults.
-      store_entry(table.entries + i, Format::table(below->address, height));
-      ++tables_at_[height - 1];
-    }
-    table = child(table, i, height);
+// Fills a table of height 0 as far as the job goes, extent by extent. All of it is free: map() has
+// looked.
+template <TableFormat Format, class Writers>
+std::uint32_t RadixTable<Format, Writers>::map_pages(const Table& table, MapJob& job) {
+  const std::uint32_t first = index(job.next, 0);
+  const std::uint32_t end = static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(first + job.left / kPageSize, kTableEntries));
+  if (!Writers::reserve(table, end - first)) return kDead;
+  const std::uint64_t attributes = new_leaf({0}, job.prot, 0);
+  const bool runs = config_.contiguous == ContiguousHint::kWherePossible;
+  for (std::uint32_t i = first; i < end;) {
+    const PhysAddr frame = job.frames.address();
+    const std::uint32_t pages = static_cast<std::uint32_t>(
+        std::min<std::uint64_t>(job.frames.contiguous() / kPageSize, end - i));
+    PANTRY_CHECK(pages != 0 && is_aligned(frame.value, kPageSize));
+    PANTRY_CHECK(frame.value + kPageSize * pages <= std::uint64_t{1} << config_.pa_bits);
+    if (pages == 1)
+      store_entry(table.entries + i, attributes | frame.value);
+    else if (runs)
+      write_leaves(table, 0, i, i + pages, frame, job.prot);
+    else
+      store_run(table.entries + i, pages, attributes | frame.value, Format::leaf_step(0));
+    job.frames.advance(kPageSize * pages);
+    i += pages;
   }
-  return {};
+  Writers::commit(table, first, end);
+  const std::uint64_t bytes = kPageSize * (end - first);
+  job.next = job.next + bytes;
+  job.left -= bytes;
+  return kDone;
 }
 
-// Pre: no leaf sticks out of `range`. Returns the bytes that were mapped.
-template <TableFormat Format>
-std::uint64_t RadixTable<Format>::unmap_from(const Table& table, std::uint32_t height,
-                                             GpuRange range, PageTableAllocator& allocator) {
+template <TableFormat Format, class Writers>
+void RadixTable<Format, Writers>::write_leaves(const Table& table, std::uint32_t height,
+                                               std::uint32_t first, std::uint32_t end,
+                                               PhysAddr frame, Prot prot) {
+  const std::uint64_t leaf = new_leaf(frame, prot, height);
+  const std::uint64_t step = Format::leaf_step(height);
+  if constexpr (ContiguousFormat<Format>) {
+    constexpr std::uint32_t kRun = Format::kRunLeaves;
+    // Whole runs, if frames are aligned where addresses are: 3 to 40 is 3 to 16, runs to 32, rest.
+    const std::uint32_t runs = (first + kRun - 1) / kRun * kRun;
+    const std::uint32_t rest = end / kRun * kRun;
+    if (config_.contiguous == ContiguousHint::kWherePossible && runs < rest &&
+        is_aligned(frame.value + span(height) * (runs - first), run_span(height))) {
+      store_run(table.entries + first, runs - first, leaf, step);
+      store_run(table.entries + runs, rest - runs,
+                (leaf + step * (runs - first)) | Format::kContiguousBit, step);
+      store_run(table.entries + rest, end - rest, leaf + step * (rest - first), step);
+      return;
+    }
+  }
+  store_run(table.entries + first, end - first, leaf, step);
+}
+
+// Maps what lies in one slot in which no leaf will do. Does not return kDead or kAgain.
+template <TableFormat Format, class Writers>
+std::uint32_t RadixTable<Format, Writers>::map_slot(const Table& table, std::uint32_t index,
+                                                    std::uint32_t height, MapJob& job) {
+  for (;;) {
+    const std::uint64_t entry = load_entry(table.entries + index);
+    if (entry == 0) {
+      PANTRY_CHECK(height > 0);  // else the frames are not whole pages
+      const std::uint32_t step = map_new_table(table, index, height, job);
+      if (step != kAgain) return step;
+      continue;
+    }
+    const Table below = child(entry, height);
+    const std::uint32_t step = map_into(below, height - 1, job);
+    if constexpr (Writers::kShared) {
+      if (step & kDead) {
+        Writers::wait_for_change(table.entries + index, entry);
+        continue;
+      }
+      if (step & kEmptied) {
+        Writers::drop(table, index);
+        retire(below, height - 1, job.allocator);
+        const std::uint32_t emptied = Writers::release(table, 1) ? kEmptied : kDone;
+        if ((step & kNoMemory) || emptied) return (step & kNoMemory) | emptied;
+        continue;
+      }
+    }
+    return step;
+  }
+}
+
+// Fills an absent slot with a table and maps what lies under it.
+template <TableFormat Format, class Writers>
+std::uint32_t RadixTable<Format, Writers>::map_new_table(const Table& table, std::uint32_t index,
+                                                         std::uint32_t height, MapJob& job) {
+  const Result<PhysAddr> page = job.take_page();
+  if (!page) return kNoMemory;
+  PANTRY_CHECK(is_aligned(page->value, kPageSize));
+  const Table below = at(*page);
+  below.info->reset();
+  std::uint64_t* const slot = table.entries + index;
+  const std::uint64_t entry = Format::table(below.address, height);
+  if (!Writers::reserve(table, 1)) {
+    job.spare = below.address;
+    return kDead;
+  }
+  if constexpr (Writers::kShared) {
+    if (!job.range.contains(slot_range(base_of(job.next, height), index, height))) {
+      // Another writer may want this table as well, so it is there before it has entries. The
+      // count keeps it alive meanwhile.
+      below.info->try_add(1);
+      std::uint64_t expected = 0;
+      if (!replace_entry(slot, expected, entry)) {
+        job.spare = below.address;
+        return Writers::release(table, 1) ? kEmptied : kAgain;
+      }
+      Writers::count(tables_at_[height - 1], 1);
+      std::uint32_t step = map_into(below, height - 1, job);
+      if (Writers::release(below, 1)) {
+        Writers::drop(table, index);
+        retire(below, height - 1, job.allocator);
+        if (Writers::release(table, 1)) step |= kEmptied;
+      }
+      return step;
+    }
+  }
+  const std::uint32_t step = map_into(below, height - 1, job);
+  if (below.info->count() == 0) {
+    job.allocator.free(below.address, kPageSize);
+    if (Writers::kShared && Writers::release(table, 1)) return step | kEmptied;
+    return step;
+  }
+  // Filled as far as it will be: now the device may find it.
+  store_entry(slot, entry);
+  Writers::commit(table, index, index + 1);
+  Writers::count(tables_at_[height - 1], 1);
+  return step;
+}
+
+template <TableFormat Format, class Writers>
+Result<std::uint64_t> RadixTable<Format, Writers>::unmap(GpuRange range,
+                                                         PageTableAllocator& allocator) noexcept {
+  check_range(range);
+  PANTRY_TRY(split_edges(range, allocator));  // after that nothing can fail
+  return unmap_from(at(root_), top_, range, allocator).bytes;
+}
+
+// Pre: no leaf sticks out of `range`.
+template <TableFormat Format, class Writers>
+auto RadixTable<Format, Writers>::unmap_from(const Table& table, std::uint32_t height,
+                                             GpuRange range, PageTableAllocator& allocator)
+    -> Edited {
   const std::uint32_t first = index(range.first, height);
   const std::uint32_t end = index(range.last, height) + 1;
   if (height == 0) {
-    store_run(table.entries + first, end - first, 0, 0);
-    return std::uint64_t{table.info->clear(first, end)} * kPageSize;
+    const ClearedRun run = Writers::clear_run(table, first, end);
+    return {std::uint64_t{run.present} * kPageSize, run.emptied};
   }
   std::uint64_t bytes = 0;
-  const GpuVa base{align_down(range.first.value, span(height + 1))};
-  for (std::uint32_t i = table.info->next_present(first, end); i < end;
-       i = table.info->next_present(i + 1, end)) {
-    const GpuRange slot = GpuRange::of_size(base + span(height) * i, span(height));
-    if (Format::kind(table.entries[i], height) == EntryKind::kLeaf) {
-      store_entry(table.entries + i, 0);
-      table.info->clear(i, i + 1);
+  std::uint32_t dropped = 0;
+  const GpuVa base = base_of(range.first, height);
+  for (std::uint32_t i = Writers::next_present(table, first, end); i < end;
+       i = Writers::next_present(table, i + 1, end)) {
+    const GpuRange slot = slot_range(base, i, height);
+    const std::uint64_t entry = load_entry(table.entries + i);
+    if (is_leaf(entry, height)) {
+      Writers::drop(table, i);
+      ++dropped;
       bytes += span(height);
       continue;
     }
-    const Table below = child(table, i, height);
+    if (Writers::kShared && entry == 0) continue;
+    const Table below = child(entry, height);
     const bool all = range.contains(slot);
     if (!all) {
-      bytes += unmap_from(below, height - 1, intersection(slot, range), allocator);
-      if (below.info->count() != 0) continue;
+      const Edited part = unmap_from(below, height - 1, intersection(slot, range), allocator);
+      bytes += part.bytes;
+      if (!part.emptied) continue;
     }
     // The way to the table goes first, then the table.
-    store_entry(table.entries + i, 0);
-    table.info->clear(i, i + 1);
-    bytes += free_tree(below, height - 1, allocator);
+    Writers::drop(table, i);
+    ++dropped;
+    if (all)
+      bytes += free_tree(below, height - 1, allocator);
+    else
+      retire(below, height - 1, allocator);
   }
-  return bytes;
+  return {bytes, Writers::release(table, dropped)};
 }
 
 // Frees `table`, which nothing points to any more, and all below it. Its entries stay as they are:
 // until the flush, the device may still use them. Returns the bytes that were mapped in it.
-template <TableFormat Format>
-std::uint64_t RadixTable<Format>::free_tree(const Table& table, std::uint32_t height,
-                                            PageTableAllocator& allocator) {
+template <TableFormat Format, class Writers>
+std::uint64_t RadixTable<Format, Writers>::free_tree(const Table& table, std::uint32_t height,
+                                                     PageTableAllocator& allocator) {
   std::uint64_t bytes = 0;
   if (height == 0) {
     bytes = std::uint64_t{table.info->count()} * kPageSize;
   } else {
-    for (std::uint32_t i = table.info->next_present(0, kTableEntries); i < kTableEntries;
-         i = table.info->next_present(i + 1, kTableEntries)) {
-      if (Format::kind(table.entries[i], height) == EntryKind::kLeaf)
+    for (std::uint32_t i = Writers::next_present(table, 0, kTableEntries); i < kTableEntries;
+         i = Writers::next_present(table, i + 1, kTableEntries)) {
+      const std::uint64_t entry = load_entry(table.entries + i);
+      if (is_leaf(entry, height))
         bytes += span(height);
       else
-        bytes += free_tree(child(table, i, height), height - 1, allocator);
+        bytes += free_tree(child(entry, height), height - 1, allocator);
     }
   }
-  --tables_at_[height];
-  allocator.free(table.address, kPageSize);
+  retire(table, height, allocator);
   return bytes;
 }
 
-template <TableFormat Format>
-std::optional<Leaf> RadixTable<Format>::walk(GpuVa va) const noexcept {
+template <TableFormat Format, class Writers>
+auto RadixTable<Format, Writers>::find(GpuVa va) const -> std::optional<Found> {
   PANTRY_CHECK(alive_);
   if (!space().contains(va)) return std::nullopt;
   Table table = at(root_);
   for (std::uint32_t height = top_;; --height) {
-    const std::uint32_t i = index(va, height);
-    if (!table.info->test(i)) return std::nullopt;
-    const std::uint64_t entry = table.entries[i];
-    if (height == 0 || Format::kind(entry, height) == EntryKind::kLeaf)
-      return Leaf{GpuRange::of_size({align_down(va.value, span(height))}, span(height)),
-                  Format::address(entry, height), Format::prot(entry)};
-    table = child(table, i, height);
+    const std::uint64_t entry = load_entry(table.entries + index(va, height));
+    switch (Format::kind(entry, height)) {
+      case EntryKind::kLeaf:
+        return Found{entry, height};
+      case EntryKind::kAbsent:
+        return std::nullopt;
+      case EntryKind::kTable:
+        table = child(entry, height);
+    }
   }
 }
 
-template <TableFormat Format>
-GpuRange RadixTable<Format>::footprint(GpuRange range) const noexcept {
+template <TableFormat Format, class Writers>
+std::optional<Leaf> RadixTable<Format, Writers>::walk(GpuVa va) const noexcept {
+  const std::optional<Found> found = find(va);
+  if (!found) return std::nullopt;
+  const std::uint64_t size = span(found->height);
+  return Leaf{GpuRange::of_size({align_down(va.value, size)}, size),
+              Format::address(found->entry, found->height), Format::prot(found->entry)};
+}
+
+template <TableFormat Format, class Writers>
+std::optional<PhysAddr> RadixTable<Format, Writers>::iova_to_phys(GpuVa va) const noexcept {
+  const std::optional<Found> found = find(va);
+  if (!found) return std::nullopt;
+  return Format::address(found->entry, found->height) + (va.value & (span(found->height) - 1));
+}
+
+// The leaf at `va`, or the run that it belongs to: what changes as one.
+template <TableFormat Format, class Writers>
+GpuRange RadixTable<Format, Writers>::unit_at(GpuVa va, const Found& found) const {
+  const std::uint64_t size = in_run(found.entry) ? run_span(found.height) : span(found.height);
+  return GpuRange::of_size({align_down(va.value, size)}, size);
+}
+
+template <TableFormat Format, class Writers>
+GpuRange RadixTable<Format, Writers>::footprint(GpuRange range) const noexcept {
   check_range(range);
-  if (const auto leaf = walk(range.first)) range.first = std::min(range.first, leaf->range.first);
-  if (const auto leaf = walk(range.last)) range.last = std::max(range.last, leaf->range.last);
+  if (const auto found = find(range.first)) range.first = unit_at(range.first, *found).first;
+  if (const auto found = find(range.last)) range.last = unit_at(range.last, *found).last;
   return range;
 }
 
-template <TableFormat Format>
-std::array<std::uint32_t, kMaxTableLevels> RadixTable<Format>::tables_by_level() const noexcept {
+template <TableFormat Format, class Writers>
+std::array<std::uint32_t, kMaxTableLevels> RadixTable<Format, Writers>::tables_by_level()
+    const noexcept {
   std::array<std::uint32_t, kMaxTableLevels> levels{};
-  for (std::uint32_t level = 0; level <= top_; ++level) levels[level] = tables_at_[top_ - level];
+  for (std::uint32_t level = 0; level <= top_; ++level) {
+    const std::uint32_t& tables = tables_at_[top_ - level];
+    levels[level] = std::atomic_ref<std::uint32_t>(const_cast<std::uint32_t&>(tables))
+                        .load(std::memory_order_relaxed);
+  }
   return levels;
 }
 

@@ -13,18 +13,28 @@
 
 namespace pantry::driver {
 
-inline constexpr std::uint32_t kMaxTableLevels = 5;
+inline constexpr std::uint32_t kMaxTableLevels = 6;
 
 enum class EntryKind { kAbsent, kLeaf, kTable };
+
+// Whether the device notes in a leaf that it was written through, and leaves start clean.
+enum class DirtyTracking { kNone, kHardware };
+// Whether aligned runs of leaves say that they belong together, so that one TLB entry can hold
+// them.
+enum class ContiguousHint { kNever, kWherePossible };
 
 struct TableConfig {
   std::uint32_t va_bits = 48;
   std::uint32_t pa_bits = 40;
   std::uint64_t page_sizes = kPageSize | 2 * kMiB;  // one bit per leaf size; 4 KiB is always there
+  std::uint32_t min_levels = 1;  // for devices that start at a fixed level whatever va_bits is
+  DirtyTracking dirty = DirtyTracking::kNone;
+  ContiguousHint contiguous = ContiguousHint::kNever;
   constexpr bool operator==(const TableConfig&) const = default;
   // Tables from the root to the 4 KiB leaves: 4 for 48 bits, 3 for 39, 3 for 33.
   constexpr std::uint32_t levels() const {
-    return (va_bits - static_cast<std::uint32_t>(kPageShift) + 8) / 9;
+    const std::uint32_t needed = (va_bits - static_cast<std::uint32_t>(kPageShift) + 8) / 9;
+    return needed > min_levels ? needed : min_levels;
   }
 };
 
@@ -44,6 +54,27 @@ concept TableFormat = requires(std::uint64_t entry, std::uint32_t height, PhysAd
   { F::address(entry, height) } -> std::same_as<PhysAddr>;
   // Of a leaf.
   { F::prot(entry) } -> std::same_as<Prot>;
+};
+
+// A format whose leaves can say that they were written through. All three keep everything else of
+// the leaf; where permissions and dirtiness share bits, Format::prot() of the result is that of the
+// argument.
+template <class F>
+concept DirtyFormat = TableFormat<F> && requires(std::uint64_t leaf) {
+  // A leaf through which the device notes writes, and has noted none. One that allows no writes
+  // stays as it is.
+  { F::clean(leaf) } -> std::same_as<std::uint64_t>;
+  { F::mark_dirty(leaf) } -> std::same_as<std::uint64_t>;
+  { F::is_dirty(leaf) } -> std::same_as<bool>;
+};
+
+// A format in which kRunLeaves leaves, of an address and a frame aligned to the run, may carry a
+// hint that they map one contiguous piece alike.
+template <class F>
+concept ContiguousFormat = TableFormat<F> && requires(std::uint64_t leaf) {
+  { F::kRunLeaves } -> std::convertible_to<std::uint32_t>;
+  // The hint, a single bit.
+  { F::kContiguousBit } -> std::convertible_to<std::uint64_t>;
 };
 
 }  // namespace pantry::driver

@@ -7,10 +7,16 @@
 // One TableInfo per frame of DRAM, reserved by the constructor (untouched memory costs nothing) and
 // shared by all page tables of a device, so that run needs no allocation. The info of a frame
 // belongs to the page table that holds the frame.
+//
+// Which entries are present may be asked while another thread changes it: the answer is then right
+// for some moment, entry by entry. Everything else is for one thread at a time, but for the members
+// that say otherwise: those are for page tables with several writers (writers.h), which keep the
+// count alone and take the entries themselves for what is present.
 #pragma once
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <bit>
 #include <cstdint>
 #include <memory>
@@ -25,8 +31,8 @@ inline constexpr std::uint32_t kTableEntries = 512;
 
 class TableInfo {
  public:
-  std::uint32_t count() const { return count_; }
-  bool test(std::uint32_t index) const { return words_[index / 64] >> (index % 64) & 1; }
+  std::uint32_t count() const { return load(count_) & ~kDead; }
+  bool test(std::uint32_t index) const { return load(words_[index / 64]) >> (index % 64) & 1; }
   // The first present entry in [first, end), or `end`.
   std::uint32_t next_present(std::uint32_t first, std::uint32_t end) const;
   bool any(std::uint32_t first, std::uint32_t end) const { return next_present(first, end) != end; }
@@ -36,13 +42,33 @@ class TableInfo {
   std::uint32_t clear(std::uint32_t first, std::uint32_t end);
   void reset() { *this = TableInfo(); }
 
+  // Any number of threads at a time. Counts `entries` more, unless the table is dead: then false.
+  bool try_add(std::uint32_t entries);
+  // Counts `entries` fewer. True: none is left, and this call has made the table dead.
+  bool subtract(std::uint32_t entries);
+
+  // Of a page that is in no table: the next in a list of such pages (epoch_allocator.h).
+  std::uint32_t link() const { return link_; }
+  void set_link(std::uint32_t link) { link_ = link; }
+
  private:
+  static constexpr std::uint32_t kDead = std::uint32_t{1} << 31;
+  // A plain load or store as far as the processor is concerned.
+  template <class T>
+  static T load(const T& word) {
+    return std::atomic_ref<T>(const_cast<T&>(word)).load(std::memory_order_relaxed);
+  }
+  template <class T>
+  static void store(T& word, T value) {
+    std::atomic_ref<T>(word).store(value, std::memory_order_relaxed);
+  }
   // Bits first%64 .. of one word: mask(3, 5) == 0b11000.
   static constexpr std::uint64_t mask(std::uint32_t first, std::uint32_t end) {
     return (~std::uint64_t{0} << first) & (~std::uint64_t{0} >> (64 - end));
   }
   std::array<std::uint64_t, kTableEntries / 64> words_{};
-  std::uint32_t count_ = 0;
+  std::uint32_t count_ = 0;  // with kDead
+  std::uint32_t link_ = 0;
 };
 
 class TableMetadata {
@@ -67,7 +93,7 @@ class TableMetadata {
 
 inline std::uint32_t TableInfo::next_present(std::uint32_t first, std::uint32_t end) const {
   while (first < end) {
-    const std::uint64_t rest = words_[first / 64] >> (first % 64);
+    const std::uint64_t rest = load(words_[first / 64]) >> (first % 64);
     if (rest != 0) {
       const std::uint32_t found = first + static_cast<std::uint32_t>(std::countr_zero(rest));
       return found < end ? found : end;
@@ -83,7 +109,7 @@ inline void TableInfo::set(std::uint32_t first, std::uint32_t end) {
     const std::uint32_t stop = std::min((first / 64 + 1) * 64, end);
     const std::uint64_t bits = mask(first % 64, (stop - 1) % 64 + 1);
     PANTRY_CHECK((words_[first / 64] & bits) == 0);
-    words_[first / 64] |= bits;
+    store(words_[first / 64], words_[first / 64] | bits);
     first = stop;
   }
 }
@@ -94,11 +120,32 @@ inline std::uint32_t TableInfo::clear(std::uint32_t first, std::uint32_t end) {
     const std::uint32_t stop = std::min((first / 64 + 1) * 64, end);
     const std::uint64_t bits = mask(first % 64, (stop - 1) % 64 + 1);
     cleared += static_cast<std::uint32_t>(std::popcount(words_[first / 64] & bits));
-    words_[first / 64] &= ~bits;
+    store(words_[first / 64], words_[first / 64] & ~bits);
     first = stop;
   }
   count_ -= cleared;
   return cleared;
+}
+
+inline bool TableInfo::try_add(std::uint32_t entries) {
+  const std::atomic_ref<std::uint32_t> count(count_);
+  std::uint32_t now = count.load(std::memory_order_relaxed);
+  do {
+    if (now & kDead) return false;
+  } while (!count.compare_exchange_weak(now, now + entries, std::memory_order_acq_rel,
+                                        std::memory_order_relaxed));
+  return true;
+}
+
+inline bool TableInfo::subtract(std::uint32_t entries) {
+  const std::atomic_ref<std::uint32_t> count(count_);
+  const std::uint32_t before = count.fetch_sub(entries, std::memory_order_acq_rel);
+  PANTRY_CHECK((before & kDead) == 0 && before >= entries);
+  if (before != entries) return false;
+  // Somebody may have added since, and then it lives on.
+  std::uint32_t none = 0;
+  return count.compare_exchange_strong(none, kDead, std::memory_order_acq_rel,
+                                       std::memory_order_relaxed);
 }
 
 }  // namespace pantry::driver
