@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "driver/gpuvm/va_edit.h"
+
 namespace pantry::driver {
 
 namespace {
@@ -17,51 +19,63 @@ bool same_pages(const VaMapping& old, const VaMapping* replacement) {
 
 }  // namespace
 
+VaSpace::VaSpace(GpuRange whole, VaSearch search) noexcept : whole_(whole), tree_(search) {
+  // What kVaNodesPerOp relies on.
+  PANTRY_CHECK(whole.last.value / kPageSize < kMostMappings);
+}
+
 VaSpace::~VaSpace() { PANTRY_CHECK(tree_.empty()); }
 
-void VaSpace::map(const VaMapping& mapping, StepVisitor& visitor) noexcept {
-  clear(mapping.range, &mapping, visitor);
-  visitor.map(MapStep(tree_, mapping));
-}
-
-void VaSpace::unmap(GpuRange range, StepVisitor& visitor) noexcept {
-  clear(range, nullptr, visitor);
-}
-
-// Empties `range`, step by step in address order. At most the first and the last mapping stick out
-// of it.
-void VaSpace::clear(GpuRange range, const VaMapping* replacement, StepVisitor& visitor) noexcept {
+void VaSpace::check_range(GpuRange range) const noexcept {
   PANTRY_CHECK(range.first <= range.last && whole_.contains(range));
-  for (Vma* vma = first_in(range); vma;) {
-    // Found before the step takes `vma` out of the tree.
-    Vma* const next = next_in(*vma, range);
-    const GpuRange old = vma->range();
+  PANTRY_CHECK(is_aligned(range.first.value, kPageSize) && is_aligned(range.size(), kPageSize));
+}
+
+void VaSpace::map(const VaMapping& mapping, VaReserve& nodes, StepVisitor& visitor) noexcept {
+  check_range(mapping.range);
+  VaEdit edit{tree_, nodes, tree_.seek(mapping.range.first)};
+  clear(mapping.range, &mapping, edit, visitor);
+  visitor.map(MapStep(edit, mapping));
+  nodes.finish(tree_.mappings());
+}
+
+void VaSpace::unmap(GpuRange range, VaReserve& nodes, StepVisitor& visitor) noexcept {
+  check_range(range);
+  VaEdit edit{tree_, nodes, tree_.seek(range.first)};
+  clear(range, nullptr, edit, visitor);
+  nodes.finish(tree_.mappings());
+}
+
+// Empties `range`, step by step in address order; each step moves the cursor on. At most the first
+// and the last mapping stick out of it.
+void VaSpace::clear(GpuRange range, const VaMapping* replacement, VaEdit& edit,
+                    StepVisitor& visitor) noexcept {
+  while (edit.at && edit.at.range().first <= range.last) {
+    const GpuRange old = edit.at.range();
+    Vma& vma = edit.at.vma();
     const bool left = old.first < range.first;
     const bool right = old.last > range.last;
     const GpuRange unmapped{std::max(old.first, range.first), std::min(old.last, range.last)};
-    const bool keeps = same_pages(vma->mapping(), replacement);
+    const bool keeps = same_pages(vma.mapping(), replacement);
     if (left && right)
-      visitor.keep_both(KeepBothStep(tree_, *vma, unmapped, keeps));
+      visitor.keep_both(KeepBothStep(edit, vma, unmapped, keeps));
     else if (left)
-      visitor.keep_left(KeepLeftStep(tree_, *vma, unmapped, keeps));
+      visitor.keep_left(KeepLeftStep(edit, vma, unmapped, keeps));
     else if (right)
-      visitor.keep_right(KeepRightStep(tree_, *vma, unmapped, keeps));
+      visitor.keep_right(KeepRightStep(edit, vma, unmapped, keeps));
     else
-      visitor.unmap(UnmapStep(tree_, *vma, keeps));
-    vma = next;
+      visitor.unmap(UnmapStep(edit, vma, keeps));
   }
 }
 
-Vma* VaSpace::find(GpuVa va) const noexcept { return first_in({va, va}); }
-
 Vma* VaSpace::first_in(GpuRange range) const noexcept {
-  Vma* const vma = tree_.at_or_after(range.first);
-  return vma && vma->range().first <= range.last ? vma : nullptr;
+  const VaTree::Cursor at = tree_.seek(range.first);
+  return at && at.range().first <= range.last ? &at.vma() : nullptr;
 }
 
 Vma* VaSpace::next_in(const Vma& vma, GpuRange range) const noexcept {
-  Vma* const next = tree_.next(vma);
-  return next && next->range().first <= range.last ? next : nullptr;
+  const GpuVa last = vma.range().last;
+  return last < range.last ? first_in({last + 1, range.last}) : nullptr;
 }
 
 std::optional<GpuRange> VaSpace::best_fit(std::uint64_t size, std::uint64_t alignment,
@@ -77,9 +91,11 @@ std::optional<GpuRange> VaSpace::best_fit(std::uint64_t size, std::uint64_t alig
     best_hole = end - first;
   };
   GpuVa free = within.first;
-  for (Vma* vma = first_in(within); vma; vma = next_in(*vma, within)) {
-    if (vma->range().first > free) consider(free, vma->range().first);
-    free = vma->range().last + 1;
+  for (VaTree::Cursor at = tree_.seek(within.first); at && at.range().first <= within.last;
+       tree_.advance(at)) {
+    const GpuRange taken = at.range();
+    if (taken.first > free) consider(free, taken.first);
+    free = taken.last + 1;
   }
   if (free <= within.last) consider(free, within.last + 1);
   return best;

@@ -5,8 +5,9 @@
 // with its offset and its own flags. A range with nothing in it is a success. Neighbours are never
 // merged.
 //
-// It allocates nothing: a map consumes at most kNodesForMap preallocated nodes, an unmap
-// kNodesForUnmap. It has no lock of its own: the VM's operation lock serialises all calls.
+// It allocates nothing: a map consumes at most kMappingsForMap preallocated mappings, an unmap
+// kMappingsForUnmap, and both take the nodes of the tree from a VaReserve (va_node_pool.h), which
+// they finish. It has no lock of its own: the VM's operation lock serialises all calls.
 #pragma once
 
 #include <cstdint>
@@ -20,10 +21,11 @@ namespace pantry::driver {
 class VaSpace {
  public:
   // The new mapping and a remainder on each side of it.
-  static constexpr std::uint32_t kNodesForMap = 3;
-  static constexpr std::uint32_t kNodesForUnmap = 2;
+  static constexpr std::uint32_t kMappingsForMap = 3;
+  static constexpr std::uint32_t kMappingsForUnmap = 2;
 
-  explicit VaSpace(GpuRange whole) : whole_(whole) {}
+  // Pre: `whole` ends below 2^48 (CHECK).
+  explicit VaSpace(GpuRange whole, VaSearch search = fastest_va_search()) noexcept;
   // Empty by then (CHECK).
   ~VaSpace();
   VaSpace(const VaSpace&) = delete;
@@ -31,25 +33,27 @@ class VaSpace {
 
   GpuRange whole() const { return whole_; }
 
-  // Pre: the range is in whole().
-  void map(const VaMapping& mapping, StepVisitor& visitor) noexcept;
-  void unmap(GpuRange range, StepVisitor& visitor) noexcept;
+  // Pre: the range is in whole(), and consists of whole pages (CHECK). `nodes` is complete, or, for
+  // an unmap that no mapping sticks out of, one for a removal.
+  void map(const VaMapping& mapping, VaReserve& nodes, StepVisitor& visitor) noexcept;
+  void unmap(GpuRange range, VaReserve& nodes, StepVisitor& visitor) noexcept;
 
   // The mapping at `va`, or null.
-  Vma* find(GpuVa va) const noexcept;
-  // The first mapping that touches `range`, or null; next_in gives those after it.
+  Vma* find(GpuVa va) const noexcept { return first_in({va, va}); }
+  // The first mapping that touches `range`, or null; next_in gives those after it, each with a
+  // search.
   Vma* first_in(GpuRange range) const noexcept;
   Vma* next_in(const Vma& vma, GpuRange range) const noexcept;
-  // visit(Vma&) in address order. The visitor may take the mapping it is given out of the tree.
+  // visit(Vma&) in address order. The visitor leaves the space as it is.
   template <class Visit>
   void for_each(GpuRange range, Visit visit) const {
-    for (Vma* vma = first_in(range); vma;) {
-      Vma* const next = next_in(*vma, range);
-      visit(*vma);
-      vma = next;
-    }
+    for (VaTree::Cursor at = tree_.seek(range.first); at && at.range().first <= range.last;
+         tree_.advance(at))
+      visit(at.vma());
   }
   bool empty() const noexcept { return tree_.empty(); }
+  // For tests and reports.
+  VaTree::Shape check_tree() const noexcept { return tree_.check(); }
 
   // The smallest hole in `within` that holds `size` bytes at a multiple of `alignment` (a power of
   // two), and the lowest such: where the mapping would go. Linear in the number of mappings.
@@ -57,7 +61,10 @@ class VaSpace {
                                    GpuRange within) const noexcept;
 
  private:
-  void clear(GpuRange range, const VaMapping* replacement, StepVisitor& visitor) noexcept;
+  static void clear(GpuRange range, const VaMapping* replacement, VaEdit& edit,
+                    StepVisitor& visitor) noexcept;
+
+  void check_range(GpuRange range) const noexcept;
 
   const GpuRange whole_;
   VaTree tree_;

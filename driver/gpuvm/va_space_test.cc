@@ -24,12 +24,18 @@ GpuRange pages(std::uint64_t first, std::uint64_t count) {
 
 class Node final : public Vma {};
 
+VaReserve reserve(VaNodePool& pool) {
+  VaReserve nodes = VaReserve::for_operation(pool);
+  while (nodes.incomplete()) EXPECT_TRUE(pool.grow());
+  return nodes;
+}
+
 // Performs the steps and writes down what they were: "u" unmap, "l" keep left, "r" keep right, "b"
 // keep both, "m" map; in capitals when the new mapping shows the same pages.
 class Recorder final : public StepVisitor {
  public:
   ~Recorder() {
-    // The nodes outlive the tree that links them.
+    // The mappings outlive the tree that holds them.
     EXPECT_EQ(in_tree, 0);
   }
   Done<UnmapStep> unmap(UnmapStep step) noexcept override {
@@ -56,12 +62,12 @@ class Recorder final : public StepVisitor {
     ++in_tree;
     return std::move(step).insert(node());
   }
-  // The steps since the last call, and how many nodes they took.
+  // The steps since the last call, and how many mappings they took.
   std::string take() {
-    nodes_taken = 0;
+    mappings_taken = 0;
     return std::exchange(steps_, {});
   }
-  std::uint32_t nodes_taken = 0;
+  std::uint32_t mappings_taken = 0;
   int in_tree = 0;
 
  private:
@@ -69,7 +75,7 @@ class Recorder final : public StepVisitor {
     steps_.push_back(keeps ? static_cast<char>(step - 'a' + 'A') : step);
   }
   Node& node() {
-    ++nodes_taken;
+    ++mappings_taken;
     nodes_.push_back(std::make_unique<Node>());
     return *nodes_.back();
   }
@@ -79,16 +85,21 @@ class Recorder final : public StepVisitor {
 
 class VaSpaceTest : public testing::Test {
  protected:
-  ~VaSpaceTest() override { space.unmap(kWhole, steps); }
+  ~VaSpaceTest() override {
+    VaReserve nodes = VaReserve::for_removal(pool);
+    space.unmap(kWhole, nodes, steps);
+  }
   std::string map(std::uint64_t first, std::uint64_t count, int& object, std::uint64_t offset_page,
                   std::uint32_t flags) {
     steps.take();
-    space.map({pages(first, count), &object, offset_page * kPageSize, flags}, steps);
+    VaReserve nodes = reserve(pool);
+    space.map({pages(first, count), &object, offset_page * kPageSize, flags}, nodes, steps);
     return steps.take();
   }
   std::string unmap(std::uint64_t first, std::uint64_t count) {
     steps.take();
-    space.unmap(pages(first, count), steps);
+    VaReserve nodes = reserve(pool);
+    space.unmap(pages(first, count), nodes, steps);
     return steps.take();
   }
   std::vector<VaMapping> all() const {
@@ -97,6 +108,7 @@ class VaSpaceTest : public testing::Test {
     return mappings;
   }
   Recorder steps;
+  VaNodePool pool;
   VaSpace space{kWhole};
   int a = 0;
   int b = 0;
@@ -177,6 +189,7 @@ TEST(VaSpaceModel, AgreesWithAMapOfPages) {
     std::array<std::optional<Shown>, kPages> model;
     std::array<int, 2> objects{};
     Recorder steps;
+    VaNodePool pool;
     VaSpace space(pages(0, kPages));
     const int ops = *rc::gen::inRange(1, 60);
     for (int i = 0; i < ops; ++i) {
@@ -184,19 +197,20 @@ TEST(VaSpaceModel, AgreesWithAMapOfPages) {
       const std::uint64_t count = *rc::gen::inRange<std::uint64_t>(1, kPages - first + 1);
       const bool map = *rc::gen::inRange(0, 3) != 0;
       steps.take();
+      VaReserve nodes = reserve(pool);
       if (map) {
         const Shown shown{&objects[*rc::gen::inRange<std::size_t>(0, 2)],
                           *rc::gen::inRange<std::uint64_t>(0, 4) * kPageSize,
                           *rc::gen::inRange<std::uint32_t>(0, 2)};
         space.map({pages(first, count), const_cast<void*>(shown.object), shown.offset, shown.flags},
-                  steps);
+                  nodes, steps);
         for (std::uint64_t p = 0; p < count; ++p)
           model[first + p] = Shown{shown.object, shown.offset + p * kPageSize, shown.flags};
-        RC_ASSERT(steps.nodes_taken <= VaSpace::kNodesForMap);
+        RC_ASSERT(steps.mappings_taken <= VaSpace::kMappingsForMap);
       } else {
-        space.unmap(pages(first, count), steps);
+        space.unmap(pages(first, count), nodes, steps);
         for (std::uint64_t p = 0; p < count; ++p) model[first + p].reset();
-        RC_ASSERT(steps.nodes_taken <= VaSpace::kNodesForUnmap);
+        RC_ASSERT(steps.mappings_taken <= VaSpace::kMappingsForUnmap);
       }
       int mappings = 0;
       for (const Vma* vma = space.first_in(space.whole()); vma;
@@ -211,7 +225,8 @@ TEST(VaSpaceModel, AgreesWithAMapOfPages) {
         RC_ASSERT((Shown{part.object, part.offset, part.flags} == *model[p]));
       }
     }
-    space.unmap(space.whole(), steps);
+    VaReserve nodes = VaReserve::for_removal(pool);
+    space.unmap(space.whole(), nodes, steps);
     RC_ASSERT(space.empty());
   }));
 }

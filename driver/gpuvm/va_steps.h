@@ -9,7 +9,7 @@
 //
 // and keep_both(A) when the change lies inside A. Each step carries the one verb that performs it
 // on the tree, and that verb is the only source of the token which the visitor must return: a step
-// that did not consume its preallocated node does not compile. Nothing is merged. Steps cannot
+// that did not consume its preallocated mapping does not compile. Nothing is merged. Steps cannot
 // fail: everything they need was laid in beforehand.
 #pragma once
 
@@ -17,8 +17,9 @@
 
 namespace pantry::driver {
 
-class VaTree;
 class VaSpace;
+// The place in the tree at which a change of it has arrived (va_edit.h).
+struct VaEdit;
 
 // Proof that a step was performed.
 template <class Step>
@@ -44,14 +45,15 @@ class UnmapStep {
 
  private:
   friend class VaSpace;
-  UnmapStep(VaTree& tree, Vma& old, bool keeps_pages)
-      : tree_(&tree), old_(&old), keeps_pages_(keeps_pages) {}
-  VaTree* tree_;
+  UnmapStep(VaEdit& edit, Vma& old, bool keeps_pages)
+      : edit_(&edit), old_(&old), keeps_pages_(keeps_pages) {}
+  VaEdit* edit_;
   Vma* old_;
   bool keeps_pages_;
 };
 
-// `old` sticks out of the changed range: the part in it goes, the rest stays, as new nodes.
+// `old` sticks out of the changed range: the part in it goes, the rest stays, as new
+// mappings.
 class RemapStep {
  public:
   Vma& old() const { return *old_; }
@@ -60,12 +62,15 @@ class RemapStep {
   bool keeps_pages() const { return keeps_pages_; }
 
  protected:
-  RemapStep(VaTree& tree, Vma& old, GpuRange unmapped, bool keeps_pages)
-      : tree_(&tree), old_(&old), unmapped_(unmapped), keeps_pages_(keeps_pages) {}
-  void replace_with(Vma* left, Vma* right) const noexcept;
+  RemapStep(VaEdit& edit, Vma& old, GpuRange unmapped, bool keeps_pages)
+      : edit_(&edit), old_(&old), unmapped_(unmapped), keeps_pages_(keeps_pages) {}
+  // What is left of it before and after the part that goes.
+  void become_left(Vma& vma) const noexcept;
+  void become_right(Vma& vma) const noexcept;
+
+  VaEdit* edit_;
 
  private:
-  VaTree* tree_;
   Vma* old_;
   GpuRange unmapped_;
   bool keeps_pages_;
@@ -103,16 +108,16 @@ class KeepBothStep : public RemapStep {
 class MapStep {
  public:
   const VaMapping& mapping() const { return *mapping_; }
-  Done<MapStep> insert(Vma& node) && noexcept;
+  Done<MapStep> insert(Vma& vma) && noexcept;
 
  private:
   friend class VaSpace;
-  MapStep(VaTree& tree, const VaMapping& mapping) : tree_(&tree), mapping_(&mapping) {}
-  VaTree* tree_;
+  MapStep(VaEdit& edit, const VaMapping& mapping) : edit_(&edit), mapping_(&mapping) {}
+  VaEdit* edit_;
   const VaMapping* mapping_;
 };
 
-// Performs the steps: edits the page table, consumes the nodes. Called with whatever lock the
+// Performs the steps: edits the page table, consumes the mappings. Called with whatever lock the
 // caller of VaSpace holds.
 class StepVisitor {
  public:

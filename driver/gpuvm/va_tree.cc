@@ -1,69 +1,264 @@
 // SPDX-License-Identifier: MIT
 #include "driver/gpuvm/va_tree.h"
 
-#include <boost/intrusive/rbtree_algorithms.hpp>
+#include <algorithm>
+#include <cstring>
 
 namespace pantry::driver {
 
 namespace {
 
-struct LinkTraits {
-  using node = VaLinks;
-  using node_ptr = VaLinks*;
-  using const_node_ptr = const VaLinks*;
-  using color = VaLinks::Colour;
-  static node_ptr get_parent(const_node_ptr n) { return n->parent; }
-  static void set_parent(node_ptr n, node_ptr parent) { n->parent = parent; }
-  static node_ptr get_left(const_node_ptr n) { return n->left; }
-  static void set_left(node_ptr n, node_ptr left) { n->left = left; }
-  static node_ptr get_right(const_node_ptr n) { return n->right; }
-  static void set_right(node_ptr n, node_ptr right) { n->right = right; }
-  static color get_color(const_node_ptr n) { return n->colour; }
-  static void set_color(node_ptr n, color c) { n->colour = c; }
-  static color black() { return color::kBlack; }
-  static color red() { return color::kRed; }
-};
-using Algorithms = boost::intrusive::rbtree_algorithms<LinkTraits>;
+using Key = VaNode::Key;
+enum class Kind { kLeaf, kInner };
+
+Kind kind_of(std::uint32_t level) { return level == 0 ? Kind::kLeaf : Kind::kInner; }
+
+// Of an address at all: those above 2^63 are beyond every mapping, as kNoKey is.
+Key key_of(GpuVa va) {
+  return va.value < static_cast<std::uint64_t>(VaNode::kNoKey) ? static_cast<Key>(va.value)
+                                                               : VaNode::kNoKey;
+}
+
+template <class T>
+void move_slots(T* to, const T* from, std::uint32_t count) {
+  std::memmove(to, from, count * sizeof(T));
+}
+
+void move_values(VaNode& to, std::uint32_t at, const VaNode& from, std::uint32_t slot,
+                 std::uint32_t count, Kind kind) {
+  if (kind == Kind::kLeaf)
+    move_slots(to.mapped + at, from.mapped + slot, count);
+  else
+    move_slots(to.children + at, from.children + slot, count);
+}
+
+VaNode& fresh(VaNode& node) {
+  std::fill_n(node.keys, VaNode::kWidth, VaNode::kNoKey);
+  node.count = 0;
+  return node;
+}
+
+// Moves the first `count` slots of `right` to the end of `left`, its neighbour.
+void move_left(VaNode& left, VaNode& right, std::uint32_t count, Kind kind) {
+  const std::uint32_t rest = right.count - count;
+  move_slots(left.keys + left.count, right.keys, count);
+  move_values(left, left.count, right, 0, count, kind);
+  move_slots(right.keys, right.keys + count, rest);
+  move_values(right, 0, right, count, rest, kind);
+  std::fill_n(right.keys + rest, count, VaNode::kNoKey);
+  left.count += count;
+  right.count = rest;
+}
+
+// Moves the last `count` slots of `left` to the front of `right`.
+void move_right(VaNode& left, VaNode& right, std::uint32_t count, Kind kind) {
+  const std::uint32_t rest = left.count - count;
+  move_slots(right.keys + count, right.keys, right.count);
+  move_values(right, count, right, 0, right.count, kind);
+  move_slots(right.keys, left.keys + rest, count);
+  move_values(right, 0, left, rest, count, kind);
+  std::fill_n(left.keys + rest, count, VaNode::kNoKey);
+  left.count = rest;
+  right.count += count;
+}
+
+// Takes the bound of the last child out of an inner node that has got one: its parent's now.
+Key cut_bound(VaNode& node, Kind kind) {
+  Key& last = node.keys[node.count - 1];
+  return kind == Kind::kLeaf ? last : std::exchange(last, VaNode::kNoKey);
+}
 
 }  // namespace
 
-VaTree::VaTree() noexcept { Algorithms::init_header(&header_); }
-
-void VaTree::insert(Vma& vma) noexcept {
-  PANTRY_CHECK(!vma.linked());
-  Vma* const after = at_or_after(vma.range().first);
-  PANTRY_CHECK(!after || vma.range().last < after->range().first);
-  Algorithms::insert_before(&header_, after ? links_of(*after) : &header_, links_of(vma));
+VaTree::Cursor VaTree::seek(GpuVa va) const noexcept {
+  Cursor at;
+  if (levels_ == 0) return at;
+  descend_(root_, levels_, key_of(va), at.path_.data());
+  settle(at);
+  return at;
 }
 
-void VaTree::erase(Vma& vma) noexcept {
-  PANTRY_CHECK(vma.linked());
-  Algorithms::erase(&header_, links_of(vma));
-  *links_of(vma) = VaLinks();
+void VaTree::advance(Cursor& at) const noexcept {
+  ++at.path_[0].slot;
+  settle(at);
 }
 
-Vma* VaTree::at_or_after(GpuVa va) const noexcept {
-  Vma* best = nullptr;
-  for (VaLinks* at = header_.parent; at;) {
-    Vma* const vma = vma_of(at);
-    if (vma->range().last >= va) {
-      best = vma;
-      at = at->left;
-    } else {
-      at = at->right;
-    }
+// Behind the last slot of a leaf is the first of the next leaf, if there is one.
+void VaTree::settle(Cursor& at) const noexcept {
+  if (at.path_[0].slot < at.path_[0].node->count) return;
+  for (std::uint32_t level = 1; level < levels_; ++level) {
+    VaStep& step = at.path_[level];
+    if (step.slot + 1 == step.node->count) continue;
+    ++step.slot;
+    for (; level != 0; --level)
+      at.path_[level - 1] = {at.path_[level].node->children[at.path_[level].slot], 0};
+    return;
   }
-  return best;
 }
 
-Vma* VaTree::next(const Vma& vma) const noexcept {
-  VaLinks* const next = Algorithms::next_node(links_of(const_cast<Vma&>(vma)));
-  return next == &header_ ? nullptr : vma_of(next);
+void VaTree::insert(Cursor& at, Vma& vma, VaReserve& nodes) noexcept {
+  PANTRY_CHECK(!vma.linked());
+  VaStep& step = at.path_[0];
+  if (levels_ == 0) {
+    root_ = &fresh(nodes.take());
+    levels_ = 1;
+    step = {root_, 0};
+  } else if (step.node->count == VaNode::kWidth) {
+    make_room(at, 0, nodes);
+  }
+  VaNode& leaf = *step.node;
+  const std::uint32_t slot = step.slot;
+  const std::uint32_t behind = leaf.count - slot;
+  const Key first = static_cast<Key>(vma.range().first.value);
+  const Key last = static_cast<Key>(vma.range().last.value);
+  PANTRY_CHECK(behind == 0 || vma.range().last.value < leaf.mapped[slot].first);
+  PANTRY_CHECK(slot == 0 || leaf.keys[slot - 1] < first);
+
+  move_slots(leaf.keys + slot + 1, leaf.keys + slot, behind);
+  move_slots(leaf.mapped + slot + 1, leaf.mapped + slot, behind);
+  leaf.keys[slot] = last;
+  leaf.mapped[slot] = {vma.range().first.value, &vma};
+  ++leaf.count;
+  ++mappings_;
+  vma.linked_ = true;
+  if (slot == 0) set_bound_before(at, first - 1);
+  if (behind == 0) raise_bound_after(at, last);
 }
 
-bool VaTree::empty() const noexcept { return header_.parent == nullptr; }
+void VaTree::replace(Cursor& at, Vma& part) noexcept {
+  PANTRY_CHECK(!part.linked() && at.range().contains(part.range()));
+  const auto [leaf, slot] = at.path_[0];
+  leaf->mapped[slot].vma->linked_ = false;
+  leaf->keys[slot] = static_cast<Key>(part.range().last.value);
+  leaf->mapped[slot] = {part.range().first.value, &part};
+  part.linked_ = true;
+  // Its key may have come down to the bound.
+  if (slot == 0) set_bound_before(at, static_cast<Key>(part.range().first.value) - 1);
+}
 
-VaLinks* VaTree::links_of(Vma& vma) noexcept { return &vma; }
-Vma* VaTree::vma_of(VaLinks* links) noexcept { return static_cast<Vma*>(links); }
+void VaTree::replace(Cursor& at, Vma& left, Vma& right, VaReserve& nodes) noexcept {
+  replace(at, left);
+  // Not advance: `right` may come last in this leaf, but not first in the next.
+  ++at.path_[0].slot;
+  insert(at, right, nodes);
+}
+
+void VaTree::erase(Cursor& at, VaReserve& nodes) noexcept {
+  VaNode& leaf = *at.path_[0].node;
+  const std::uint32_t slot = at.path_[0].slot;
+  const std::uint32_t behind = leaf.count - slot - 1;
+  leaf.mapped[slot].vma->linked_ = false;
+  move_slots(leaf.keys + slot, leaf.keys + slot + 1, behind);
+  move_slots(leaf.mapped + slot, leaf.mapped + slot + 1, behind);
+  leaf.keys[--leaf.count] = VaNode::kNoKey;
+  --mappings_;
+  if (mappings_ == 0) {
+    nodes.give(*root_);
+    root_ = nullptr;
+    levels_ = 0;
+    at.path_[0] = {nullptr, 0};
+    return;
+  }
+  if (leaf.count < VaNode::kLeast) refill(at, nodes);
+  settle(at);
+}
+
+// Splits the full node at `level`, and those above it as far as they are full, so that there is
+// room at the cursor.
+void VaTree::make_room(Cursor& at, std::uint32_t level, VaReserve& nodes) noexcept {
+  if (level + 1 == levels_) {
+    PANTRY_CHECK(levels_ < kMostVaLevels);
+    VaNode& root = fresh(nodes.take());
+    root.children[0] = root_;
+    root.count = 1;
+    root_ = &root;
+    at.path_[levels_++] = {root_, 0};
+  } else if (at.path_[level + 1].node->count == VaNode::kWidth) {
+    make_room(at, level + 1, nodes);
+  }
+  const Kind kind = kind_of(level);
+  VaStep& step = at.path_[level];
+  VaStep& above = at.path_[level + 1];
+  VaNode& left = *step.node;
+  VaNode& right = fresh(nodes.take());
+  move_right(left, right, VaNode::kWidth - VaNode::kLeast, kind);
+
+  VaNode& parent = *above.node;
+  const std::uint32_t behind = parent.count - above.slot;
+  move_slots(parent.keys + above.slot + 1, parent.keys + above.slot, behind);
+  move_slots(parent.children + above.slot + 1, parent.children + above.slot, behind);
+  parent.keys[above.slot] = cut_bound(left, kind);
+  parent.children[above.slot + 1] = &right;
+  ++parent.count;
+
+  // Between the two, a new mapping comes last in the left one.
+  if (step.slot < left.count || (step.slot == left.count && kind == Kind::kLeaf)) return;
+  step = {&right, step.slot - left.count};
+  ++above.slot;
+}
+
+// Brings the leaf at the cursor, and what is above it, back to kLeast: from a neighbour, or
+// together with it. The cursor stays where it is.
+void VaTree::refill(Cursor& at, VaReserve& nodes) noexcept {
+  for (std::uint32_t level = 0; level + 1 < levels_; ++level) {
+    VaStep& step = at.path_[level];
+    if (step.node->count >= VaNode::kLeast) break;
+    const Kind kind = kind_of(level);
+    VaStep& above = at.path_[level + 1];
+    VaNode& parent = *above.node;
+    const bool is_last = above.slot + 1 == parent.count;
+    const std::uint32_t pair = is_last ? above.slot - 1 : above.slot;
+    VaNode& left = *parent.children[pair];
+    VaNode& right = *parent.children[pair + 1];
+    const std::uint32_t before = left.count;
+    // The bound of its last child, which the parent keeps.
+    if (kind == Kind::kInner) left.keys[left.count - 1] = parent.keys[pair];
+
+    if (left.count + right.count > VaNode::kWidth) {
+      const std::uint32_t half = (left.count + right.count) / 2;
+      if (left.count < half)
+        move_left(left, right, half - left.count, kind);
+      else
+        move_right(left, right, left.count - half, kind);
+      parent.keys[pair] = cut_bound(left, kind);
+      if (is_last) step.slot += before - left.count;
+      break;
+    }
+    move_left(left, right, right.count, kind);
+    nodes.give(right);
+    const std::uint32_t behind = parent.count - pair - 2;
+    move_slots(parent.keys + pair, parent.keys + pair + 1, behind + 1);
+    move_slots(parent.children + pair + 1, parent.children + pair + 2, behind);
+    parent.keys[--parent.count] = VaNode::kNoKey;
+    if (is_last) step = {&left, step.slot + before};
+    above.slot = pair;
+  }
+  if (levels_ > 1 && root_->count == 1) {
+    VaNode& old = *root_;
+    root_ = old.children[0];
+    --levels_;
+    nodes.give(old);
+  }
+}
+
+// The bound between the leaf at the cursor and the one before it, if there is one.
+void VaTree::set_bound_before(const Cursor& at, Key bound) const noexcept {
+  for (std::uint32_t level = 1; level < levels_; ++level) {
+    const VaStep& step = at.path_[level];
+    if (step.slot == 0) continue;
+    step.node->keys[step.slot - 1] = bound;
+    return;
+  }
+}
+
+// The bound between the leaf at the cursor and the one after it: not below `key`.
+void VaTree::raise_bound_after(const Cursor& at, Key key) const noexcept {
+  for (std::uint32_t level = 1; level < levels_; ++level) {
+    const VaStep& step = at.path_[level];
+    if (step.slot + 1 == step.node->count) continue;
+    step.node->keys[step.slot] = std::max(step.node->keys[step.slot], key);
+    return;
+  }
+}
 
 }  // namespace pantry::driver

@@ -1,36 +1,90 @@
 // SPDX-License-Identifier: MIT
 //
-// The mappings of a VA space in address order: five verbs over an intrusive balanced tree. Mappings
-// never overlap, so an ordered tree is enough: the first one that touches a range is the one before
-// it, if that reaches into it, or the next. Allocates nothing. No lock of its own.
+// The mappings of a VA space in address order, in a B+-tree (va_node.h). Mappings never overlap, so
+// an ordered tree is enough: the first one that touches a range is the first whose last address is
+// not below it, which is what the tree is searched by.
+//
+// Leaves point to the caller's mappings and hold a copy of their ranges: finding out that a range
+// is free reads no mapping, and a mapping never moves. Allocates and frees nothing: nodes come from
+// the VaReserve of the operation and go back to it. No lock of its own.
 #pragma once
 
+#include <array>
+#include <cstdint>
+
+#include "driver/gpuvm/va_node_pool.h"
+#include "driver/gpuvm/va_search.h"
 #include "driver/gpuvm/vma.h"
 
 namespace pantry::driver {
 
 class VaTree {
  public:
-  VaTree() noexcept;
+  // A mapping in the tree, or the end of it. Good until the tree is changed other than through it.
+  class Cursor {
+   public:
+    // False at the end.
+    explicit operator bool() const { return leaf().node && leaf().slot < leaf().node->count; }
+    // Pre: not at the end.
+    Vma& vma() const { return *leaf().node->mapped[leaf().slot].vma; }
+    GpuRange range() const {
+      return {{leaf().node->mapped[leaf().slot].first},
+              {static_cast<std::uint64_t>(leaf().node->keys[leaf().slot])}};
+    }
+
+   private:
+    friend class VaTree;
+    Cursor() { path_[0] = {nullptr, 0}; }
+    const VaStep& leaf() const { return path_[0]; }
+    // From the leaf (no node: the tree is empty) to the root; only the tree's levels are valid.
+    std::array<VaStep, kMostVaLevels> path_;
+  };
+
+  explicit VaTree(VaSearch search = fastest_va_search()) noexcept : descend_(descent(search)) {}
+  // Empty by then (CHECK).
+  ~VaTree() { PANTRY_CHECK(empty()); }
   VaTree(const VaTree&) = delete;
   VaTree& operator=(const VaTree&) = delete;
 
-  // Pre: in no tree, and nothing in this one overlaps it.
-  void insert(Vma& vma) noexcept;
-  // Pre: in this tree.
-  void erase(Vma& vma) noexcept;
-  // The first mapping whose last address is not below `va`, or null.
-  Vma* at_or_after(GpuVa va) const noexcept;
-  // The mapping that follows, or null.
-  Vma* next(const Vma& vma) const noexcept;
-  bool empty() const noexcept;
+  bool empty() const noexcept { return mappings_ == 0; }
+  std::uint64_t mappings() const noexcept { return mappings_; }
+
+  // At the first mapping whose last address is not below `va`.
+  Cursor seek(GpuVa va) const noexcept;
+  // Pre: not at the end.
+  void advance(Cursor& at) const noexcept;
+
+  // Puts `vma` in before the cursor, which is at it afterwards. Pre: in no tree; fits between its
+  // neighbours (CHECK).
+  void insert(Cursor& at, Vma& vma, VaReserve& nodes) noexcept;
+  // Puts `part` in place of the mapping at the cursor, in whose range it lies.
+  void replace(Cursor& at, Vma& part) noexcept;
+  // Puts both in place of the mapping at the cursor, which is at `right` afterwards.
+  void replace(Cursor& at, Vma& left, Vma& right, VaReserve& nodes) noexcept;
+  // Takes the mapping at the cursor out; the cursor is at the next one afterwards.
+  void erase(Cursor& at, VaReserve& nodes) noexcept;
+
+  // For tests and reports: walks the whole tree, and checks (CHECK) that keys and bounds are in
+  // order, agree with the mappings, and that no node is emptier than it may be.
+  struct Shape {
+    std::uint32_t levels = 0;
+    std::uint64_t nodes = 0;
+    std::uint64_t leaves = 0;
+    std::uint64_t mappings = 0;
+  };
+  Shape check() const noexcept;
 
  private:
-  static VaLinks* links_of(Vma& vma) noexcept;
-  static Vma* vma_of(VaLinks* links) noexcept;
+  void settle(Cursor& at) const noexcept;
+  void make_room(Cursor& at, std::uint32_t level, VaReserve& nodes) noexcept;
+  void refill(Cursor& at, VaReserve& nodes) noexcept;
+  void set_bound_before(const Cursor& at, VaNode::Key bound) const noexcept;
+  void raise_bound_after(const Cursor& at, VaNode::Key key) const noexcept;
 
-  // Its parent is the root, its left the first and its right the last node.
-  VaLinks header_;
+  const VaDescent descend_;
+  VaNode* root_ = nullptr;
+  std::uint32_t levels_ = 0;  // 0: no root; 1: the root is a leaf
+  std::uint64_t mappings_ = 0;
 };
 
 }  // namespace pantry::driver

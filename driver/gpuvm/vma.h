@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// One mapping in a VA space: which part of which object lies at which addresses. A node of the
-// caller's (a base class of it): the tree links it through itself, never allocates, frees or copies
-// one, and knows the object only by its address.
+// One mapping in a VA space: which part of which object lies at which addresses. A base class of
+// the caller's: the tree points to it, never allocates, frees, copies or moves one, and knows the
+// object only by its address.
 #pragma once
 
 #include <cstdint>
@@ -12,19 +12,10 @@
 
 namespace pantry::driver {
 
-// The links of a red-black tree.
-struct VaLinks {
-  enum class Colour : std::uint8_t { kRed, kBlack };
-  VaLinks* parent = nullptr;  // null: in no tree
-  VaLinks* left = nullptr;
-  VaLinks* right = nullptr;
-  Colour colour = Colour::kRed;
-};
-
 // What a mapping is, without a place in a tree.
 struct VaMapping {
   GpuRange range;
-  void* object = nullptr;    // opaque; kept alive by whoever owns the node
+  void* object = nullptr;    // opaque; kept alive by whoever owns the Vma
   std::uint64_t offset = 0;  // bytes into the object at range.first
   std::uint32_t flags = 0;   // opaque
   constexpr bool operator==(const VaMapping&) const = default;
@@ -34,7 +25,7 @@ struct VaMapping {
   }
 };
 
-class Vma : private VaLinks {
+class Vma {
  public:
   Vma() = default;
   Vma(const Vma&) = delete;
@@ -45,7 +36,8 @@ class Vma : private VaLinks {
   void* object() const { return mapping_.object; }
   std::uint64_t offset() const { return mapping_.offset; }
   std::uint32_t flags() const { return mapping_.flags; }
-  bool linked() const { return parent != nullptr; }
+  // Whether it is in a tree.
+  bool linked() const { return linked_; }
 
  protected:
   // Not in a tree any more (CHECK).
@@ -55,7 +47,9 @@ class Vma : private VaLinks {
   friend class VaTree;
   friend class RemapStep;
   friend class MapStep;
-  VaMapping mapping_;
+  [[no_unique_address]] VaMapping mapping_;  // so that what follows lies in its padding
+  bool linked_ = false;
 };
+static_assert(sizeof(Vma) == 40);
 
 }  // namespace pantry::driver

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A node of a VM's VA tree together with what it keeps alive. Allocated by prepare, put into the
+// A mapping of a VM's VA tree together with what it keeps alive. Allocated by prepare, put into the
 // tree and taken out of it by run, freed with the plan that holds it in the end; so the references
 // below are copied and moved while signalling, and dropped only outside.
 #pragma once
@@ -31,7 +31,7 @@ class Mapping final : public Vma {
     return (flags() & kKernelFlag) != 0 ? MappingOwner::kKernel : MappingOwner::kUser;
   }
 
-  // Before the node is put into the tree.
+  // Before it is put into the tree.
   void keep(Ref<Buffer> buffer, Ref<SharedBuffer> link) {
     buffer_ = std::move(buffer);
     link_ = std::move(link);
@@ -45,6 +45,8 @@ class Mapping final : public Vma {
   Ref<SharedBuffer> link_;  // null unless the buffer is shared
   Mapping* next_retired_ = nullptr;
 };
+// A find costs one line of it, if it lies well.
+static_assert(sizeof(Mapping) == 64);
 
 // Mappings that run took out of the tree, until it is safe to free them.
 class RetiredMappings {

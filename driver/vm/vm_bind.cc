@@ -89,6 +89,9 @@ Result<BindPlan> Vm::plan(BindOp op, TableReserve tables) {
   if (map && plan.op.buffer->reservation() && !plan.op.buffer->exclusive()) {
     PANTRY_TRY_ASSIGN(plan.link, s.shared.link(plan.op.buffer));
   }
+  plan.tree_nodes = VaReserve::for_operation(s.tree_nodes);
+  while (plan.tree_nodes.incomplete())
+    if (s.faults().should_fail() || !s.tree_nodes.grow()) return Error(Errno::kNoMem);
   const BindShape shape{map ? BindShape::Kind::kMap : BindShape::Kind::kUnmap, *plan.op.range};
   PANTRY_TRY_ASSIGN(plan.tables, s.provisioner.prepare(shape, std::move(tables), s.operation));
   plan.statistics.prepare = s.clock().now() - start;
@@ -130,9 +133,9 @@ Result<> Vm::State::apply(BindPlan& plan, AsOwner& owner) {
   Edit edit(*table, plan);
   if (op.type == BindType::kMap)
     space.map({range, op.buffer.get(), op.buffer_offset, Mapping::flags_of(op.prot, plan.owner)},
-              edit);
+              plan.tree_nodes, edit);
   else
-    space.unmap(range, edit);
+    space.unmap(range, plan.tree_nodes, edit);
   return {};
 }
 
@@ -174,6 +177,7 @@ void Vm::unmap_whole(GpuRange range) noexcept {
   plan.op.range = range;
   plan.owner = MappingOwner::kKernel;
   plan.tables = TableReserve(state_->device.pages);
+  plan.tree_nodes = VaReserve::for_removal(state_->tree_nodes);
   const Result<> unmapped = run(plan, BindMode::kSync);
   PANTRY_CHECK(unmapped.has_value());
 }

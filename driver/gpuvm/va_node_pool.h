@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+//
+// The nodes of one VA tree, laid in before they are needed. Each operation that is being prepared
+// holds a VaReserve; as long as its incomplete() once said no, the operation finds every node that
+// it needs, whatever other operations run before it and in which order.
+//
+// The nodes are not set aside one by one. With O operations to come and M mappings in the tree, all
+// of them together need no more than 7 nodes each (kVaNodesPerOp), and no more than the largest
+// tree of M + 2 O mappings has over what the tree has now (most_va_nodes). The pool keeps the
+// smaller of the two:
+//
+//   Invariant: free >= min(7 O, most_va_nodes(M + 2 O) - used).
+//
+// An operation keeps it: O falls by one, M rises by two at most, and each node that moves between
+// tree and pool changes `free` and `used` alike. So a deep queue on a small VM costs a node per 16
+// operations, and a single operation on a large one seven nodes.
+//
+// Leaf lock, never held across an allocation: taken at prepare, when an operation ends, and for
+// each node that it takes. Nodes that a tree no longer needs stay in the pool, also where freeing
+// is forbidden; what is too much is freed when a reserve dies.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+#include "base/check.h"
+#include "base/mutex.h"
+#include "driver/gpuvm/va_node.h"
+
+namespace pantry::driver {
+
+// Nodes in no tree, threaded through themselves. Owns nothing.
+class VaNodeList {
+ public:
+  VaNodeList() = default;
+  VaNodeList(VaNodeList&& other) noexcept
+      : first_(std::exchange(other.first_, nullptr)),
+        last_(other.last_),
+        count_(std::exchange(other.count_, 0)) {}
+  VaNodeList& operator=(VaNodeList&&) = delete;
+
+  std::uint64_t count() const { return count_; }
+  void push(VaNode& node) noexcept {
+    node.next_free = first_;
+    if (!first_) last_ = &node;
+    first_ = &node;
+    ++count_;
+  }
+  // Null when empty.
+  VaNode* pop() noexcept {
+    VaNode* const node = first_;
+    if (!node) return nullptr;
+    first_ = node->next_free;
+    --count_;
+    return node;
+  }
+  // Takes all nodes of `other`, in constant time.
+  void splice(VaNodeList& other) noexcept {
+    if (!other.first_) return;
+    if (!first_) last_ = other.last_;
+    other.last_->next_free = first_;
+    first_ = std::exchange(other.first_, nullptr);
+    count_ += std::exchange(other.count_, 0);
+  }
+
+ private:
+  VaNode* first_ = nullptr;
+  VaNode* last_ = nullptr;  // valid unless empty
+  std::uint64_t count_ = 0;
+};
+
+struct VaNodeStatistics {
+  std::uint64_t free = 0;
+  std::uint64_t used = 0;        // in the tree
+  std::uint64_t operations = 0;  // to come
+  std::uint64_t mappings = 0;    // in the tree
+  // What the invariant asks for.
+  constexpr std::uint64_t needed() const {
+    const std::uint64_t largest = most_va_nodes(mappings + 2 * operations);
+    return std::min(kVaNodesPerOp * operations, largest - std::min(largest, used));
+  }
+};
+
+class VaNodePool {
+ public:
+  // Free nodes that are kept although nothing needs them: 100 KiB.
+  static constexpr std::uint64_t kKept = 64;
+
+  VaNodePool() = default;
+  // Every operation is over and the tree empty (CHECK).
+  ~VaNodePool();
+  VaNodePool(const VaNodePool&) = delete;
+  VaNodePool& operator=(const VaNodePool&) = delete;
+
+  // Allocates one node more. False: no memory. Not inside a SignallingSection.
+  [[nodiscard]] bool grow() noexcept;
+  // Of a moment between operations: a running one has nodes that count as used.
+  VaNodeStatistics statistics() const noexcept;
+
+ private:
+  friend class VaReserve;
+  void trim() noexcept;
+
+  mutable Mutex mutex_;
+  VaNodeList free_ PANTRY_GUARDED_BY(mutex_);
+  VaNodeStatistics counts_ PANTRY_GUARDED_BY(mutex_);
+};
+
+// The claim of one operation, and the nodes that are in its hands while it runs. Prepare:
+//
+//   VaReserve nodes = VaReserve::for_operation(pool);
+//   while (nodes.incomplete())
+//     if (!pool.grow()) return Error(Errno::kNoMem);
+//
+// Making, asking and running allocate and free nothing. Destroying it gives the claim back if it
+// was not used, and may free: not inside a SignallingSection.
+class VaReserve {
+ public:
+  // No pool: for what changes nothing.
+  VaReserve() = default;
+  static VaReserve for_operation(VaNodePool& pool) noexcept;
+  // For an operation that removes whole mappings and so needs no node; it may still give some back.
+  static VaReserve for_removal(VaNodePool& pool) noexcept { return VaReserve(pool, Claim::kNone); }
+
+  VaReserve(VaReserve&& other) noexcept;
+  VaReserve& operator=(VaReserve&& other) noexcept;
+  ~VaReserve() { release(); }
+
+  // Whether the pool has too few nodes for all operations to come, this one among them.
+  bool incomplete() const noexcept;
+
+  // For the tree, while the operation runs. take: never more than kVaNodesPerOp over what was given
+  // (CHECK); its content is undefined.
+  VaNode& take() noexcept;
+  void give(VaNode& node) noexcept { in_hand_.push(node); }
+  // The operation is over and left `mappings` mappings in the tree.
+  void finish(std::uint64_t mappings) noexcept;
+
+  // How many nodes the operation has taken from the pool.
+  std::uint32_t taken() const noexcept { return taken_; }
+
+ private:
+  // kOpen: counted in the pool's operations.
+  enum class Claim : std::uint8_t { kNone, kOpen };
+  enum class Surplus : std::uint8_t { kNo, kYes };
+  VaReserve(VaNodePool& pool, Claim claim) noexcept : pool_(&pool), claim_(claim) {}
+  void release() noexcept;
+
+  VaNodePool* pool_ = nullptr;
+  Claim claim_ = Claim::kNone;
+  Surplus surplus_ = Surplus::kNo;  // the pool had too many when the operation ended
+  std::uint32_t taken_ = 0;
+  VaNodeList in_hand_;
+};
+
+}  // namespace pantry::driver

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+#include "driver/gpuvm/va_search.h"
+
+#include "base/check.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace pantry::driver {
+
+namespace {
+
+// Three ways to tell how many of a node's keys are below `key`.
+
+// Without a branch that could be mispredicted, but each load waits for the one before.
+[[gnu::always_inline]] inline std::uint32_t rank_by_halves(const VaNode::Key* keys,
+                                                           VaNode::Key key) {
+  std::uint32_t below = 0;
+  for (std::uint32_t half = VaNode::kWidth / 2; half != 0; half /= 2)
+    below += keys[below + half - 1] < key ? half : 0;
+  return below + (keys[below] < key);
+}
+
+#if defined(__x86_64__)
+// All loads at once. Of a constant length, so that compilers vectorise it at -O2.
+[[gnu::always_inline]] inline std::uint32_t rank_by_counting(const VaNode::Key* keys,
+                                                             VaNode::Key key) {
+  std::int64_t below = 0;
+  for (std::uint32_t i = 0; i < VaNode::kWidth; ++i) below += keys[i] < key;
+  return static_cast<std::uint32_t>(below);
+}
+
+// The same with mask registers, which no compiler makes of that loop: it would add up lanes, which
+// takes longer than the comparisons.
+[[gnu::always_inline, gnu::target("avx512f,popcnt")]] inline std::uint32_t rank_by_masks(
+    const VaNode::Key* keys, VaNode::Key key) {
+  const __m512i wanted = _mm512_set1_epi64(key);
+  std::uint32_t below = 0;
+#pragma GCC unroll 8
+  for (std::uint32_t i = 0; i < VaNode::kWidth; i += 8) {
+    const __mmask8 mask = _mm512_cmplt_epi64_mask(_mm512_load_si512(keys + i), wanted);
+    below += static_cast<std::uint32_t>(__builtin_popcount(mask));
+  }
+  return below;
+}
+#endif
+
+// A macro, because a template cannot pass its caller's instruction set on to what it inlines.
+#define PANTRY_DEFINE_DESCENT(name, rank, ...)                               \
+  __VA_ARGS__ void name(VaNode* node, std::uint32_t levels, VaNode::Key key, \
+                        VaStep* path) noexcept {                             \
+    for (std::uint32_t level = levels - 1; level != 0; --level) {            \
+      const std::uint32_t slot = rank(node->keys, key);                      \
+      path[level] = {node, slot};                                            \
+      node = node->children[slot];                                           \
+    }                                                                        \
+    path[0] = {node, rank(node->keys, key)};                                 \
+  }
+
+PANTRY_DEFINE_DESCENT(descend_portable, rank_by_halves)
+#if defined(__x86_64__)
+PANTRY_DEFINE_DESCENT(descend_avx2, rank_by_counting, [[gnu::target("avx2")]])
+PANTRY_DEFINE_DESCENT(descend_avx512, rank_by_masks, [[gnu::target("avx512f,popcnt")]])
+#endif
+
+#undef PANTRY_DEFINE_DESCENT
+
+}  // namespace
+
+bool available(VaSearch search) noexcept {
+#if defined(__x86_64__)
+  switch (search) {
+    case VaSearch::kPortable:
+      return true;
+    case VaSearch::kAvx2:
+      return __builtin_cpu_supports("avx2");
+    case VaSearch::kAvx512:
+      return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("popcnt");
+  }
+#endif
+  return search == VaSearch::kPortable;
+}
+
+VaSearch fastest_va_search() noexcept {
+  for (const VaSearch search : {VaSearch::kAvx512, VaSearch::kAvx2})
+    if (available(search)) return search;
+  return VaSearch::kPortable;
+}
+
+VaDescent descent(VaSearch search) noexcept {
+  PANTRY_CHECK(available(search));
+#if defined(__x86_64__)
+  if (search == VaSearch::kAvx512) return descend_avx512;
+  if (search == VaSearch::kAvx2) return descend_avx2;
+#endif
+  return descend_portable;
+}
+
+}  // namespace pantry::driver
