@@ -6,8 +6,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "driver/device/device.h"
+#include "gpu_emu/checker/report.h"
 #include "gpu_emu/gpu.h"
 #include "uapi/session.h"
 
@@ -22,6 +24,10 @@ struct MachineConfig {
   emu::Quirks quirks;
   emu::StreamPolicy streams = emu::StreamPolicy::kAll;  // anything else: only to test tests
   std::uint64_t scatter_seed = 0;                       // kArena
+  // What becomes of the driver's mistakes with the MMU (gpu_emu/checker). Off, it costs nothing; a
+  // benchmark wants it off. kReport keeps them for Machine::mistakes(); kAbort ends the process
+  // with the text, so that no test passes over one.
+  enum class Check { kOff, kReport, kAbort } checker = Check::kAbort;
 };
 
 class Machine {
@@ -40,6 +46,9 @@ class Machine {
   // The memfd of the flush id page, open for reading, for clients to map.
   int user_page_fd() const;
   std::unique_ptr<Session> open(driver::NodeType node, const driver::Credentials& credentials);
+
+  // What the checker has found so far: none when it is off.
+  std::vector<emu::CheckerReport> mistakes() const;
 
   // What must be back at its baseline once no client is left.
   struct Baseline {
