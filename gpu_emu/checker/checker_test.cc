@@ -134,6 +134,15 @@ TEST_F(CheckerTest, BlockToTableWithoutAFlush) {
   EXPECT_THAT(rig.found(), ElementsAre(Mistake::kSwapWithoutBreak));
 }
 
+TEST_F(CheckerTest, BlockToTableWithoutItsFirstPage) {
+  rig.block(kVa) = kOld | kBlockRw;
+  rig.enable(1);
+  rig.reach(1, kVa);
+  rig.block(kVa) = rig.new_table() | 3;
+  rig.reach(1, kVa);
+  EXPECT_THAT(rig.found(), ElementsAre(Mistake::kSwapWithoutBreak));
+}
+
 TEST_F(CheckerTest, BlockToTableUnderALock) {
   const std::uint64_t start = align_down(kVa, 2 * kMiB);
   rig.block(kVa) = kOld | kBlockRw;

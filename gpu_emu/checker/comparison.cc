@@ -15,9 +15,11 @@ std::uint64_t word_at(const Dram& dram, PhysAddr place) {
 }
 
 Difference compare_leaf(const CachedTranslation& cached,
-                        const std::expected<Leaf, WalkFailure>& now) {
+                        const std::expected<Leaf, WalkFailure>& now, const Origin& way) {
   if (cached.kind == CachedTranslation::Kind::kInvalid)
     return now ? Difference::kMapped : Difference::kWayOnly;
+  // A table where the block was, whatever it says about the block's first page.
+  if (way.path().size() > cached.origin.path().size()) return Difference::kOtherSize;
   if (!now) return Difference::kUnmapped;
   if (now->level != cached.tag.level()) return Difference::kOtherSize;
   if (now->base != cached.target) return Difference::kRemapped;
@@ -57,7 +59,7 @@ Comparison compare(const Dram& dram, const TranslationConfig& config,
   const auto now = Walker::walk_memory(dram, config, cached.tag.covers().first, way);
   result.difference = cached.kind == CachedTranslation::Kind::kTable
                           ? compare_table(cached, cached.origin.path().size(), now, way)
-                          : compare_leaf(cached, now);
+                          : compare_leaf(cached, now, way);
   return result;
 }
 

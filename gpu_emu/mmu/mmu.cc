@@ -173,11 +173,17 @@ void Mmu::tell_watch(AsIndex as, const AddressSpace::Issued& issued) {
 // fault.
 void Mmu::speculate() {
   if (quirks_.caching != Quirks::Caching::kSpeculative) return;
-  const std::uint64_t random = random_();
-  const AsIndex as{static_cast<std::uint8_t>(random % blocks_.size())};
+  std::array<std::uint8_t, regs::kMaxCount> usable{};
+  std::uint32_t count = 0;
+  for (std::uint8_t n = 0; n < blocks_.size(); ++n) {
+    const AddressSpace& space = blocks_[n].space;
+    if (space.config().has_tables() && space.fault() == AddressSpace::Fault::kNone)
+      usable[count++] = n;
+  }
+  if (count == 0) return;
+  const AsIndex as{usable[random_() % count]};
   const AddressSpace& space = blocks_[as.value].space;
-  if (!space.config().has_tables() || space.fault() != AddressSpace::Fault::kNone) return;
-  const auto va = walker_.random_valid_address(space.config(), random >> 8 ^ random << 40);
+  const auto va = walker_.random_valid_address(space.config(), random_);
   if (!va || (space.locked() && space.locked()->contains(*va))) return;
   if (find_cached(as, kAllLevels, *va)) return;
   walk(as, *va);

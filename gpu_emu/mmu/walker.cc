@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "gpu_emu/mmu/walker.h"
 
+#include <array>
 #include <atomic>
 
 #include "base/check.h"
@@ -164,7 +165,7 @@ std::expected<Leaf, WalkFailure> Walker::walk_memory(const Dram& dram,
 }
 
 std::optional<GpuVa> Walker::random_valid_address(const TranslationConfig& config,
-                                                  std::uint64_t random) const {
+                                                  std::mt19937_64& random) const {
   PhysAddr table = config.root;
   std::uint64_t va = 0;
   // The root of a 33-bit space has 8 entries.
@@ -172,15 +173,19 @@ std::optional<GpuVa> Walker::random_valid_address(const TranslationConfig& confi
   for (unsigned level = config.start_level();; ++level, count = 1u << arm::kIndexBits) {
     auto* const entries = static_cast<std::uint64_t*>(dram_.at(table, count * arm::kEntryBytes));
     if (!entries) return std::nullopt;
-    // The first valid one from a random place on.
-    const std::uint64_t from = random >> (9 * level) & (count - 1);
-    Decoded entry;
-    for (std::uint64_t n = 0; n < count && entry.kind == EntryKind::kInvalid; ++n) {
-      const std::uint64_t index = (from + n) & (count - 1);
-      entry = decode(std::atomic_ref<std::uint64_t>(entries[index]).load(std::memory_order_acquire),
-                     level, config);
-      if (entry.kind != EntryKind::kInvalid) va |= index << level_shift(level);
-    }
+    std::array<std::uint16_t, 1u << arm::kIndexBits> valid;
+    std::uint32_t found = 0;
+    const auto read = [&](std::uint64_t index) {
+      const std::atomic_ref<std::uint64_t> word(entries[index]);
+      return decode(word.load(std::memory_order_acquire), level, config);
+    };
+    for (std::uint64_t index = 0; index < count; ++index)
+      if (read(index).kind != EntryKind::kInvalid)
+        valid[found++] = static_cast<std::uint16_t>(index);
+    if (found == 0) return std::nullopt;
+    const std::uint64_t index = valid[random() % found];
+    va |= index << level_shift(level);
+    const Decoded entry = read(index);
     if (entry.kind == EntryKind::kInvalid) return std::nullopt;
     if (entry.kind == EntryKind::kLeaf) return GpuVa{va};
     table = {entry.address};

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <expected>
 #include <optional>
+#include <random>
 
 #include "base/types.h"
 #include "gpu_emu/datasheet/exception.h"
@@ -74,10 +75,10 @@ class Walker {
   static std::expected<Leaf, WalkFailure> walk_memory(const Dram& dram,
                                                       const TranslationConfig& config, GpuVa va,
                                                       Origin& origin);
-  // A valid address, picked by `random` at each level; none when a table has no valid entry. Reads
-  // memory alone.
+  // A valid address, picked at random among the valid entries at each level; none when a table has
+  // none. Reads memory alone, all entries of up to four tables.
   std::optional<GpuVa> random_valid_address(const TranslationConfig& config,
-                                            std::uint64_t random) const;
+                                            std::mt19937_64& random) const;
 
   // Once, before the first walk. Allocates.
   void remember_origins() { tables_.remember_origins(); }
