@@ -93,9 +93,10 @@ Result<std::unique_ptr<Machine>> Machine::create(driver::Executor& executor,
   state->host.start(state->gpu);
   std::unique_ptr<Machine> machine(new Machine(std::move(state)));
   State& parts = *machine->state_;
+  emu::Mmio& registers = config.seam ? config.seam->put_before(parts.gpu) : parts.gpu;
   PANTRY_TRY_ASSIGN(parts.device,
                     driver::Device::probe({.executor = executor,
-                                           .mmio = parts.gpu,
+                                           .mmio = registers,
                                            .dram = parts.window.dram(),
                                            .gpu_irq = parts.gpu_irq,
                                            .job_irq = parts.job_irq,

@@ -15,6 +15,17 @@
 
 namespace pantry::uapi {
 
+// What a test puts between the driver and the registers of its device.
+class MmioSeam {
+ public:
+  // The driver is given what this returns, which outlives the machine and passes on to `device`
+  // what it likes.
+  virtual emu::Mmio& put_before(emu::Mmio& device) = 0;
+
+ protected:
+  ~MmioSeam() = default;
+};
+
 struct MachineConfig {
   std::uint64_t dram_bytes = 4 * kGiB;  // a multiple of 2 MiB; only touched pages cost memory
   // kWindow: buffers are memfds that clients can map. kArena: everything in process, frames
@@ -28,6 +39,7 @@ struct MachineConfig {
   // benchmark wants it off. kReport keeps them for Machine::mistakes(); kAbort ends the process
   // with the text, so that no test passes over one.
   enum class Check { kOff, kReport, kAbort } checker = Check::kAbort;
+  MmioSeam* seam = nullptr;  // only to test tests
 };
 
 class Machine {
