@@ -50,6 +50,7 @@ class Gpu final : public Mmio,
                   private DeviceServices,
                   private DeviceClock,
                   private BusFaults,
+                  private AddressSpaceUsers,
                   private WholeDevice,
                   private RegisterHandler {
  public:
@@ -60,6 +61,10 @@ class Gpu final : public Mmio,
   ~Gpu();
   Gpu(const Gpu&) = delete;
   Gpu& operator=(const Gpu&) = delete;
+
+  // Lets `watch` see what the MMU does (mmu_watch.h). Once, before the first register access and
+  // the first run. It outlives the device.
+  void attach(MmuWatch& watch) { mmu_.attach(watch, *this); }
 
   // Any thread.
   std::uint32_t read32(std::uint32_t offset) override;
@@ -96,6 +101,7 @@ class Gpu final : public Mmio,
   bool yield_requested() override;
   void work_arrived() override;
   void report_bus_fault(PhysAddr address, Access access, AsIndex as) override;
+  std::uint32_t address_spaces_in_use() override { return firmware_.address_spaces_in_use(); }
   void reset_device(datasheet::gpu_control::ResetMode mode) override;
   std::uint32_t block_status() override;
 

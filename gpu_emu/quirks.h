@@ -66,8 +66,19 @@ struct Quirks {
   enum class InvalidEntries : std::uint8_t { kNotCached, kCached };
   InvalidEntries invalid_entries = InvalidEntries::kNotCached;
 
+  // What the MMU caches. All four are legal for hardware: a driver must be right on each.
+  enum class Caching : std::uint8_t {
+    kCoherent,     // nothing: every access walks
+    kReal,         // as much as fits, least recently used first out
+    kSticky,       // everything that was ever walked, until it is invalidated
+    kSpeculative,  // as kReal, and walks of its own to random valid addresses at random moments
+  };
+  Caching caching = Caching::kReal;
+  std::uint64_t speculation_seed = 1;  // of kSpeculative
+
   // Translations and table descriptors that the MMU keeps, shared by all address spaces: sets (a
   // power of two) times ways, least recently used within a set. The real sizes are not public.
+  // kSticky starts with these and grows.
   std::uint32_t tlb_sets = 64;
   std::uint32_t tlb_ways = 4;
   std::uint32_t walk_cache_sets = 16;

@@ -19,6 +19,19 @@ bool parse_minor(const std::string& text, std::uint32_t& minor) {
   return minor <= uapi::kNewestMinor;
 }
 
+emu::Quirks::Caching caching_of(const std::string& name) {
+  using Caching = emu::Quirks::Caching;
+  if (name == "coherent") return Caching::kCoherent;
+  if (name == "sticky") return Caching::kSticky;
+  return name == "speculative" ? Caching::kSpeculative : Caching::kReal;
+}
+
+uapi::MachineConfig::Check check_of(const std::string& name) {
+  using Check = uapi::MachineConfig::Check;
+  if (name == "off") return Check::kOff;
+  return name == "abort" ? Check::kAbort : Check::kReport;
+}
+
 }  // namespace
 
 int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
@@ -38,12 +51,25 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
       ->check(CLI::IsMember({"debug", "info", "client", "gap", "error", "off"}));
   app.add_option("--dram", dram_mib, "MiB of memory that the device has")
       ->check(CLI::Range(64, 1 << 20));
+  std::string caching = "real";
+  app.add_option("--caching", caching,
+                 "what the MMU caches: coherent (nothing), real, sticky (everything until it is "
+                 "flushed) or speculative (also what nobody asked for)")
+      ->check(CLI::IsMember({"coherent", "real", "sticky", "speculative"}));
   app.fallthrough();
 
   run.shim = default_shim_path();
   bool report = false;
   CLI::App& run_app = *app.add_subcommand("run", "run a program on a private machine");
   run_app.add_flag("--report", report, "print what happened when the program has ended");
+  std::string checker = "report";
+  run_app
+      .add_option(
+          "--checker", checker,
+          "mistakes of the driver with the MMU: off, report (when the program has ended) or "
+          "abort (at once)")
+      ->check(CLI::IsMember({"off", "report", "abort"}));
+  run_app.add_option("--checker-json", run.checker_json, "write them to this file as JSON as well");
   run_app.add_option("--shim", run.shim, "the library to preload");
   run_app.add_option("program", run.command, "the program and its arguments")->required();
   run_app.positionals_at_end();
@@ -77,6 +103,8 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
   for (const auto& [name, level] : levels)
     if (log_level == name) set_log_level(level);
   run.machine.dram_bytes = dram_mib * kMiB;
+  run.machine.quirks.caching = caching_of(caching);
+  run.machine.checker = check_of(checker);
   if (info_app) return info_command(run.machine);
   if (kernel_app) {
     using Check = KernelOptions::Check;

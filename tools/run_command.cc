@@ -26,6 +26,20 @@ int fail(const char* what, Errno error) {
   return kCannotHost;
 }
 
+// False: the file cannot be written.
+bool print_mistakes(const std::vector<emu::CheckerReport>& mistakes, const std::string& json) {
+  for (const emu::CheckerReport& mistake : mistakes) std::fputs(text_of(mistake).c_str(), stderr);
+  if (json.empty()) return true;
+  const std::string text = json_of(mistakes);
+  std::FILE* const file = std::fopen(json.c_str(), "w");
+  const bool written = file && std::fputs(text.c_str(), file) >= 0;
+  if ((file && std::fclose(file) != 0) || !written) {
+    fmt::print(stderr, "pantry: {}: cannot be written\n", json);
+    return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 int run_command(const RunOptions& options) {
@@ -56,6 +70,7 @@ int run_command(const RunOptions& options) {
   }
   server->reset();
   if (wanted) std::fputs(report.text().c_str(), stderr);
+  if (!print_mistakes((*machine)->mistakes(), options.checker_json)) return kCannotHost;
   return status;
 }
 

@@ -16,11 +16,12 @@ struct RunOptions {
   uapi::MachineConfig machine;
   std::string shim;
   enum class Report { kNone, kPrint } report = Report::kNone;
+  std::string checker_json;  // where the checker's reports go, as well as to stderr; empty: nowhere
   std::vector<std::string> command;
 };
 
 // The exit status of the program; 125 when the machine cannot be brought up, 127 when the program
-// cannot be started. The report goes to stderr.
+// cannot be started. The report, and what the MMU checker has found, go to stderr.
 int run_command(const RunOptions& options);
 
 }  // namespace pantry::tools

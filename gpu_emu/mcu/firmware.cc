@@ -19,5 +19,6 @@ void Firmware::doorbell(std::uint32_t page) { core_->doorbell(page); }
 RunState Firmware::run(std::uint32_t budget, TimePoint now) { return core_->run(budget, now); }
 
 FirmwareDump Firmware::dump() const { return core_->dump(); }
+std::uint32_t Firmware::address_spaces_in_use() const { return core_->address_spaces_in_use(); }
 
 }  // namespace pantry::emu

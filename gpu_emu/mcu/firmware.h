@@ -53,6 +53,8 @@ class Firmware {
   RunState run(std::uint32_t budget, TimePoint now);
 
   FirmwareDump dump() const;
+  // Bit n: a group that runs uses address space n; bit 0: the MCU is on.
+  std::uint32_t address_spaces_in_use() const;
 
  private:
   std::unique_ptr<FirmwareCore> core_;

@@ -292,6 +292,13 @@ RunState FirmwareCore::state_after_run() const {
   return {RunState::Kind::kIdleUntil, until};
 }
 
+std::uint32_t FirmwareCore::address_spaces_in_use() const {
+  std::uint32_t spaces = phase_ == Phase::kOff ? 0 : 1;
+  for (const CsgSlot& group : groups_)
+    if (group.is_running()) spaces |= 1u << group.address_space().value;
+  return spaces;
+}
+
 FirmwareDump FirmwareCore::dump() const {
   FirmwareDump dump;
   dump.instructions = instructions_;

@@ -31,6 +31,7 @@ class FirmwareCore {
   void doorbell(std::uint32_t page);
   RunState run(std::uint32_t budget, TimePoint now);
   FirmwareDump dump() const;
+  std::uint32_t address_spaces_in_use() const;
 
  private:
   enum class Phase : std::uint8_t { kOff, kBooting, kRunning, kHalted, kFatal };

@@ -58,6 +58,8 @@ class AddressSpace {
   // UPDATE. Answers a fault.
   void commit(const ConfigWords& words, const TranslationConfig& config);
   const TranslationConfig& config() const { return config_; }
+  const ConfigWords& committed() const { return committed_; }
+  const ConfigWords& written() const { return written_; }
 
   void lock(GpuRange region);
   void unlock();

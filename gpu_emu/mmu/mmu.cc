@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <optional>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -24,6 +25,8 @@ constexpr std::uint8_t level_bit(unsigned level) {
   return static_cast<std::uint8_t>(1u << (3 - level));
 }
 
+constexpr std::uint8_t kAllLevels = 0xf;
+
 constexpr std::uint32_t fault_bit(AsIndex as) { return 1u << as.value; }
 constexpr std::uint32_t completion_bit(AsIndex as) { return 1u << (16 + as.value); }
 
@@ -40,8 +43,9 @@ Mmu::Mmu(const Quirks& quirks, const Config& config, RegisterFile& file, IrqBloc
       irq_(irq),
       bus_faults_(bus_faults),
       clock_(clock),
-      tlb_(quirks.tlb_sets, quirks.tlb_ways),
-      walker_(config.dram, quirks) {
+      tlb_(quirks.tlb_sets, quirks.tlb_ways, when_full(quirks.caching)),
+      walker_(config.dram, quirks),
+      random_(quirks.speculation_seed) {
   // The two pages of an instruction must not drive each other out (gpu_memory.h).
   PANTRY_CHECK(quirks.tlb_ways >= 2);
   for (std::uint32_t as = 0; as < regs::kMaxCount; ++as) {
@@ -54,6 +58,14 @@ Mmu::Mmu(const Quirks& quirks, const Config& config, RegisterFile& file, IrqBloc
     }
     file.declare_constant(at_base(regs::kFaultExtra, base), 0);
   }
+}
+
+void Mmu::attach(MmuWatch& watch, AddressSpaceUsers& users) {
+  PANTRY_CHECK(!watch_);
+  watch_ = &watch;
+  users_ = &users;
+  tlb_.remember_origins();
+  walker_.remember_origins();
 }
 
 // --- Registers and commands
@@ -71,19 +83,24 @@ void Mmu::write_register(std::uint32_t offset, std::uint32_t value) {
   if (reg == regs::kCommand) {
     start_command(as, value);
   } else {
+    if (watch_ && blocks_[as.value].space.in_progress())
+      watch_->on_disturbed_command(watched(as), reg);
     blocks_[as.value].space.write(reg, value);
   }
+  speculate();
 }
 
 void Mmu::start_command(AsIndex as, std::uint32_t value) {
   AddressSpace& space = blocks_[as.value].space;
   if (value > static_cast<std::uint32_t>(Command::kFlushMem)) {
     ++counters_.mistakes;
+    if (watch_) watch_->on_lost_command(watched(as), value);
     log_client(kRoom, "AS {}: command {:#x} does not exist", as.value, value);
     return;
   }
   if (space.in_progress()) {
     ++counters_.mistakes;
+    if (watch_) watch_->on_lost_command(watched(as), value);
     log_client(kRoom, "AS {}: command {} while {} is in progress: lost", as.value, value,
                static_cast<std::uint32_t>(space.in_progress()->command));
     return;
@@ -102,6 +119,7 @@ void Mmu::start_command(AsIndex as, std::uint32_t value) {
 void Mmu::finish_command(AsIndex as) {
   Block& block = blocks_[as.value];
   const AddressSpace::Issued issued = block.space.finish();
+  if (watch_) tell_watch(as, issued);
   switch (issued.command) {
     case Command::kUpdate:
       block.space.commit(issued.config,
@@ -129,6 +147,46 @@ void Mmu::finish_command(AsIndex as) {
   }
   if (quirks_.mmu_completion_irq == Quirks::MmuCompletionIrq::kRaise)
     irq_.raise(completion_bit(as));
+  speculate();
+}
+
+WatchedSpace Mmu::watched(AsIndex as) {
+  const AddressSpace& space = blocks_[as.value].space;
+  return {as, space.written(), space.committed(), space.config(), space.locked(), space.fault()};
+}
+
+void Mmu::tell_watch(AsIndex as, const AddressSpace::Issued& issued) {
+  const WatchedSpace space = watched(as);
+  const bool locks = issued.command == Command::kLock;
+  watch_->on_command(space,
+                     {issued.command, locks ? issued.region : space.locked.value_or(issued.region),
+                      issued.config, users_->address_spaces_in_use()});
+  const auto examine = [&](const CachedTranslation& cached) {
+    watch_->examine(watched(cached.tag.as()), cached);
+  };
+  tlb_.for_each([&](TlbEntry& entry) { examine(described(entry)); });
+  walker_.for_each_cached(examine);
+  watch_->examined();
+}
+
+// One walk that nobody asked for, to an address that has a translation and is not locked. It cannot
+// fault.
+void Mmu::speculate() {
+  if (quirks_.caching != Quirks::Caching::kSpeculative) return;
+  std::array<std::uint8_t, regs::kMaxCount> usable{};
+  std::uint32_t count = 0;
+  for (std::uint8_t n = 0; n < blocks_.size(); ++n) {
+    const AddressSpace& space = blocks_[n].space;
+    if (space.config().has_tables() && space.fault() == AddressSpace::Fault::kNone)
+      usable[count++] = n;
+  }
+  if (count == 0) return;
+  const AsIndex as{usable[random_() % count]};
+  const AddressSpace& space = blocks_[as.value].space;
+  const auto va = walker_.random_valid_address(space.config(), random_);
+  if (!va || (space.locked() && space.locked()->contains(*va))) return;
+  if (find_cached(as, kAllLevels, *va)) return;
+  walk(as, *va);
 }
 
 // Drops what is cached of the locked region, which is the one that LOCK was given, and releases it.
@@ -150,6 +208,7 @@ void Mmu::drop_cached(AsIndex as, GpuRange region) {
 }
 
 TimePoint Mmu::advance(TimePoint now) {
+  speculate();
   TimePoint next = TimePoint::never();
   if (quirks_.as_command_time.ns == 0) return next;
   for (std::uint8_t as = 0; as < blocks_.size(); ++as) {
@@ -166,6 +225,7 @@ TimePoint Mmu::advance(TimePoint now) {
 
 void Mmu::reset() {
   blocks_ = {};
+  if (watch_) watch_->on_reset();
   tlb_.drop_all();
   walker_.drop_all();
 }
@@ -179,8 +239,8 @@ bool Mmu::fault_unanswered() const {
 // --- Translation
 // --------------------------------------------------------------------------------------------------
 
-Mmu::TlbEntry* Mmu::find_cached(AsIndex as, const Block& block, GpuVa va) {
-  for (unsigned levels = block.cached_levels; levels != 0; levels &= levels - 1) {
+Mmu::TlbEntry* Mmu::find_cached(AsIndex as, std::uint8_t cached_levels, GpuVa va) {
+  for (unsigned levels = cached_levels; levels != 0; levels &= levels - 1) {
     const unsigned level = 3 - static_cast<unsigned>(std::countr_zero(levels));
     if (TlbEntry* entry = tlb_.find(CacheTag::of(as, level, va))) return entry;
   }
@@ -191,7 +251,7 @@ Translation Mmu::translate(AsIndex as, GpuVa va, Access access) {
   PANTRY_CHECK(as.value < regs::kMaxCount);
   Block& block = blocks_[as.value];
   if (block.space.open()) [[likely]] {
-    const TlbEntry* entry = find_cached(as, block, va);
+    const TlbEntry* entry = find_cached(as, block.cached_levels, va);
     if (entry && (entry->allows & permission(access))) [[likely]] {
       const std::uint64_t bytes = leaf_bytes(entry->tag.level());
       const std::uint64_t inside = va.value & (bytes - 1);
@@ -207,6 +267,7 @@ Translation Mmu::translate(AsIndex as, GpuVa va, Access access) {
 
 Translation Mmu::translate_slowly(AsIndex as, GpuVa va, Access access) {
   AddressSpace& space = blocks_[as.value].space;
+  speculate();
   if (space.fault() == AddressSpace::Fault::kUnanswered &&
       quirks_.fault_stalls == Quirks::FaultStalls::kAddressSpace)
     return stall(as);
@@ -240,36 +301,73 @@ Translation Mmu::translate_by_tables(AsIndex as, GpuVa va, Access access) {
     const std::uint64_t inside = va.value & (leaf_bytes(level) - 1);
     return reach(as, va, access, entry.base + inside, leaf_bytes(level) - inside);
   };
-  if (const TlbEntry* entry = find_cached(as, block, va)) {
+  if (TlbEntry* entry = find_cached(as, watch_ ? kAllLevels : block.cached_levels, va)) {
     ++counters_.hits;
+    if (watch_) watch_->on_used(watched(as), va, described(*entry));
     return use(*entry);
   }
 
   ++counters_.walks;
-  const auto leaf = walker_.walk(block.space.config(), as, va);
+  const auto leaf = walk(as, va);
   if (!leaf) {
     const WalkFailure& failure = leaf.error();
     if (failure.cause == WalkFailure::Cause::kBus)
       bus_faults_.report_bus_fault(failure.entry, access, as);
-    if (failure.cause == WalkFailure::Cause::kInvalidEntry) remember_invalid(as, failure.level, va);
     return fault(as, va, access, failure.code);
   }
-  const TlbEntry entry{CacheTag::of(as, leaf->level, va), 0, leaf->base, leaf->allows, false};
-  tlb_.insert(entry);
-  block.cached_levels |= level_bit(leaf->level);
-  remember_invalid_neighbours(as, va, *leaf);
-  return use(entry);
+  return use({CacheTag::of(as, leaf->level, va), 0, leaf->base, leaf->allows, false});
 }
 
-void Mmu::remember_invalid(AsIndex as, unsigned level, GpuVa va) {
+// A walk, and what the TLB remembers of it.
+std::expected<Leaf, WalkFailure> Mmu::walk(AsIndex as, GpuVa va) {
+  std::optional<Walker::WatchedWalk> watch;
+  if (watch_) watch.emplace(*watch_, watched(as), Origin{});
+  const Origin* const origin = watch ? &watch->origin : nullptr;
+  const auto leaf =
+      walker_.walk(blocks_[as.value].space.config(), as, va, watch ? &*watch : nullptr);
+  if (!leaf) {
+    if (leaf.error().cause == WalkFailure::Cause::kInvalidEntry)
+      remember_invalid(as, leaf.error().level, va, origin);
+    return leaf;
+  }
+  remember(as, va, {CacheTag::of(as, leaf->level, va), 0, leaf->base, leaf->allows, false}, origin);
+  remember_invalid_neighbours(as, va, *leaf, origin);
+  return leaf;
+}
+
+void Mmu::remember(AsIndex as, GpuVa va, const TlbEntry& entry, const Origin* origin) {
+  if (quirks_.caching == Quirks::Caching::kCoherent) return;
+  TlbEntry& place = tlb_.insert(entry);
+  if (!watch_) {
+    blocks_[as.value].cached_levels |= level_bit(entry.tag.level());
+    return;
+  }
+  tlb_.origin_of(place) = *origin;
+  watch_->on_cached(watched(as), va, described(place));
+  // Every walk to a page has looked for the blocks around it first.
+  if (entry.invalid || entry.tag.level() == 3) return;
+  tlb_.for_each([&](TlbEntry& other) {
+    const bool overlaps = !other.invalid && other.tag.as() == as && other.tag != entry.tag &&
+                          other.tag.covers().intersects(entry.tag.covers());
+    if (overlaps) watch_->on_overlap(watched(as), described(other));
+  });
+}
+
+CachedTranslation Mmu::described(TlbEntry& entry) {
+  using Kind = CachedTranslation::Kind;
+  return {entry.invalid ? Kind::kInvalid : Kind::kLeaf, entry.tag, entry.base, entry.allows,
+          tlb_.origin_of(entry)};
+}
+
+void Mmu::remember_invalid(AsIndex as, unsigned level, GpuVa va, const Origin* origin) {
   if (quirks_.invalid_entries != Quirks::InvalidEntries::kCached) return;
-  tlb_.insert({CacheTag::of(as, level, va), 0, {}, 0, true});
-  blocks_[as.value].cached_levels |= level_bit(level);
+  remember(as, va, {CacheTag::of(as, level, va), 0, {}, 0, true}, origin);
 }
 
 // Tables are fetched in lines of 64 bytes, so the seven neighbours of a page's entry have been seen
 // as well.
-void Mmu::remember_invalid_neighbours(AsIndex as, GpuVa va, const Leaf& leaf) {
+void Mmu::remember_invalid_neighbours(AsIndex as, GpuVa va, const Leaf& leaf,
+                                      const Origin* origin) {
   if (quirks_.invalid_entries != Quirks::InvalidEntries::kCached || leaf.level != 3) return;
   constexpr std::uint64_t kLineBytes = 64;
   const GpuVa first_va{align_down(va.value, kLineBytes / pte::kEntryBytes * kPageSize)};
@@ -280,7 +378,14 @@ void Mmu::remember_invalid_neighbours(AsIndex as, GpuVa va, const Leaf& leaf) {
     if (!host) continue;
     const std::uint64_t word =
         std::atomic_ref<std::uint64_t>(*host).load(std::memory_order_acquire);
-    if (word == 0) remember_invalid(as, 3, first_va + n * kPageSize);
+    if (word != 0) continue;
+    Origin theirs;
+    if (origin) {
+      for (const FetchedEntry& above : origin->path().first(origin->path().size() - 1))
+        theirs.add(above);
+      theirs.add({line + n * pte::kEntryBytes, word});
+    }
+    remember_invalid(as, 3, first_va + n * kPageSize, &theirs);
   }
 }
 
@@ -306,6 +411,7 @@ Translation Mmu::fault(AsIndex as, GpuVa va, Access access, Exception code) {
                                 : AddressSpace::WhenLatched::kOverwrite;
   if (blocks_[as.value].space.latch_fault(status, va, when_latched)) {
     ++counters_.faults;
+    if (watch_) watch_->on_fault(watched(as), va);
     log_info(kRoom, "AS {}: {} on {} of {:#x}", as.value, datasheet::name_of(code),
              datasheet::name_of(access), va.value);
     irq_.raise(fault_bit(as));

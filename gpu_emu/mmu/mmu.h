@@ -8,11 +8,17 @@
 // address space; entries are shared by all address spaces and replaced least recently used first.
 // Translations of a locked region wait, served from the TLB or not.
 //
-// State of the device, under its lock. Allocates while it is built and in dump().
+// A watch (mmu_watch.h) may be attached that sees every use of what is cached. It takes nothing
+// from the fast path: while there is one, that is not taken.
+//
+// State of the device, under its lock. Allocates while it is built, in dump(), and when a cache of
+// Quirks::Caching::kSticky grows.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <expected>
+#include <random>
 #include <vector>
 
 #include "gpu_emu/mmio/device_clock.h"
@@ -20,6 +26,7 @@
 #include "gpu_emu/mmio/register_file.h"
 #include "gpu_emu/mmu/address_space.h"
 #include "gpu_emu/mmu/gpu_memory.h"
+#include "gpu_emu/mmu/mmu_watch.h"
 #include "gpu_emu/mmu/set_associative.h"
 #include "gpu_emu/mmu/walker.h"
 #include "gpu_emu/ports.h"
@@ -46,6 +53,9 @@ class Mmu final : public GpuMemory, private RegisterHandler {
   // Declares the blocks that are present in `file`. All references outlive the MMU.
   Mmu(const Quirks& quirks, const Config& config, RegisterFile& file, IrqBlock& irq,
       BusFaults& bus_faults, DeviceClock& clock);
+
+  // Once, before the first register access. Both outlive the MMU. Allocates.
+  void attach(MmuWatch& watch, AddressSpaceUsers& users);
 
   Translation translate(AsIndex as, GpuVa va, Access access) override;
 
@@ -79,8 +89,9 @@ class Mmu final : public GpuMemory, private RegisterHandler {
   };
   struct Block {
     AddressSpace space;
-    std::uint8_t cached_levels = 0;  // bit 3 - n: the TLB may hold leaves of level n
-    bool stalled = false;            // an access was told to come back
+    std::uint8_t cached_levels =
+        0;                 // bit 3 - n: the TLB may hold leaves of level n. 0 when watched
+    bool stalled = false;  // an access was told to come back
   };
 
   std::uint32_t read_register(std::uint32_t offset) override;
@@ -88,13 +99,19 @@ class Mmu final : public GpuMemory, private RegisterHandler {
   void start_command(AsIndex as, std::uint32_t value);
   void finish_command(AsIndex as);
   void release(AsIndex as, GpuRange region, const char* command);
+  WatchedSpace watched(AsIndex as);
+  void tell_watch(AsIndex as, const AddressSpace::Issued& issued);
+  void speculate();
   void drop_cached(AsIndex as, GpuRange region);
 
-  TlbEntry* find_cached(AsIndex as, const Block& block, GpuVa va);
+  TlbEntry* find_cached(AsIndex as, std::uint8_t cached_levels, GpuVa va);
   Translation translate_slowly(AsIndex as, GpuVa va, Access access);
   Translation translate_by_tables(AsIndex as, GpuVa va, Access access);
-  void remember_invalid(AsIndex as, unsigned level, GpuVa va);
-  void remember_invalid_neighbours(AsIndex as, GpuVa va, const Leaf& leaf);
+  std::expected<Leaf, WalkFailure> walk(AsIndex as, GpuVa va);
+  void remember(AsIndex as, GpuVa va, const TlbEntry& entry, const Origin* origin);
+  void remember_invalid(AsIndex as, unsigned level, GpuVa va, const Origin* origin);
+  void remember_invalid_neighbours(AsIndex as, GpuVa va, const Leaf& leaf, const Origin* origin);
+  CachedTranslation described(TlbEntry& entry);
   // `pa` is where `va` is; `bytes` from there on belong to the same leaf.
   Translation reach(AsIndex as, GpuVa va, Access access, PhysAddr pa, std::uint64_t bytes);
   Translation fault(AsIndex as, GpuVa va, Access access, datasheet::Exception code);
@@ -109,6 +126,9 @@ class Mmu final : public GpuMemory, private RegisterHandler {
   SetAssociative<TlbEntry> tlb_;
   Walker walker_;
   Counters counters_;
+  MmuWatch* watch_ = nullptr;
+  AddressSpaceUsers* users_ = nullptr;
+  std::mt19937_64 random_;  // of kSpeculative
 };
 
 }  // namespace pantry::emu

@@ -5,16 +5,23 @@
 // level L, leaf or table, covers the same piece of address space: 4 KiB at level 3, 2 MiB at 2, 1
 // GiB at 1, 512 GiB at 0.
 //
-// Allocates in the constructor only. Called with the device's lock held.
+// On request it also remembers where each entry came from (origin.h), in an array of its own, so
+// that look-ups cost the same with and without.
+//
+// Allocates in the constructor and in remember_origins(), and when a cache that grows does. Called
+// with the device's lock held.
 #pragma once
 
 #include <bit>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "base/check.h"
 #include "base/types.h"
 #include "gpu_emu/mmu/gpu_memory.h"
+#include "gpu_emu/mmu/origin.h"
+#include "gpu_emu/quirks.h"
 
 namespace pantry::emu {
 
@@ -38,15 +45,29 @@ struct CacheTag {
   }
 };
 
+// What becomes of a full set: its least recently used entry makes room, or the cache doubles its
+// sets until nothing has to.
+enum class WhenFull : std::uint8_t { kReplaces, kGrows };
+constexpr WhenFull when_full(Quirks::Caching caching) {
+  return caching == Quirks::Caching::kSticky ? WhenFull::kGrows : WhenFull::kReplaces;
+}
+
 // `Entry` has members `CacheTag tag` (a zero word means empty) and `std::uint64_t last_used`.
 template <class Entry>
 class SetAssociative {
  public:
   // `sets` is a power of two, `ways` at least 1.
-  SetAssociative(std::uint32_t sets, std::uint32_t ways)
-      : entries_(std::size_t{sets} * ways), ways_(ways) {
+  SetAssociative(std::uint32_t sets, std::uint32_t ways, WhenFull when_full = WhenFull::kReplaces)
+      : entries_(std::size_t{sets} * ways), ways_(ways), when_full_(when_full) {
     PANTRY_CHECK(std::has_single_bit(sets) && ways != 0);
     set_mask_ = sets - 1;
+  }
+
+  // From now on origin_of() works, for entries inserted from now on.
+  void remember_origins() { origins_.resize(entries_.size()); }
+  // Of an entry that this cache holds.
+  Origin& origin_of(const Entry& entry) {
+    return origins_[static_cast<std::size_t>(&entry - entries_.data())];
   }
 
   // Counts as a use. Null when absent.
@@ -62,19 +83,23 @@ class SetAssociative {
   }
 
   // Replaces the entry with the same tag, else an empty one, else the least recently used of the
-  // set.
-  void insert(const Entry& entry) {
-    Entry* const set = set_of(entry.tag);
-    Entry* victim = set;
-    for (std::uint32_t way = 0; way < ways_; ++way) {
-      if (set[way].tag == entry.tag) {
-        victim = &set[way];
-        break;
-      }
-      if (set[way].last_used < victim->last_used) victim = &set[way];
+  // set, if the cache does not grow. Returns the place of the new one, good until the next insert.
+  Entry& insert(const Entry& entry) {
+    Entry* place = place_for(entry.tag);
+    while (when_full_ == WhenFull::kGrows && place->tag.word != 0 && place->tag != entry.tag) {
+      grow();
+      place = place_for(entry.tag);
     }
-    *victim = entry;
-    victim->last_used = ++clock_;
+    *place = entry;
+    place->last_used = ++clock_;
+    return *place;
+  }
+
+  // visit(Entry&) for each entry.
+  template <class Visit>
+  void for_each(Visit visit) {
+    for (Entry& entry : entries_)
+      if (entry.tag.word != 0) visit(entry);
   }
 
   // Drops what lies in `range` of `as`, if only in part.
@@ -95,9 +120,35 @@ class SetAssociative {
     return &entries_[set * ways_];
   }
 
+  Entry* place_for(CacheTag tag) {
+    Entry* const set = set_of(tag);
+    Entry* place = set;
+    for (std::uint32_t way = 0; way < ways_; ++way) {
+      if (set[way].tag == tag) return &set[way];
+      if (set[way].last_used < place->last_used) place = &set[way];
+    }
+    return place;
+  }
+
+  // Of twice as many sets, each takes at most what was in one.
+  void grow() {
+    const std::vector<Entry> old = std::exchange(entries_, std::vector<Entry>(2 * entries_.size()));
+    const std::vector<Origin> origins =
+        std::exchange(origins_, std::vector<Origin>(2 * origins_.size()));
+    set_mask_ = 2 * set_mask_ + 1;
+    for (std::size_t n = 0; n < old.size(); ++n) {
+      if (old[n].tag.word == 0) continue;
+      Entry* const place = place_for(old[n].tag);
+      *place = old[n];
+      if (!origins.empty()) origin_of(*place) = origins[n];
+    }
+  }
+
   std::vector<Entry> entries_;
+  std::vector<Origin> origins_;  // of the entry with the same number; or empty
   std::uint64_t set_mask_ = 0;
   std::uint32_t ways_;
+  WhenFull when_full_;
   std::uint64_t clock_ = 0;
 };
 

@@ -48,6 +48,8 @@ struct TranslationConfig {
   static TranslationConfig decode(const ConfigWords& words, const AddressWidths& widths,
                                   const Quirks& quirks);
 
+  bool has_tables() const { return mode == Mode::kLegacy || mode == Mode::kAarch64; }
+
   // The level of the root table: 0 for 48 bits, 1 for 39 and for 33.
   unsigned start_level() const { return 4 - (va_bits - 12 + 8) / 9; }
 };

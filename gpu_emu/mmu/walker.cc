@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "gpu_emu/mmu/walker.h"
 
+#include <array>
 #include <atomic>
 
 #include "base/check.h"
@@ -100,6 +101,11 @@ Decoded decode_legacy(std::uint64_t entry, unsigned level) {
   return result;
 }
 
+Decoded decode(std::uint64_t entry, unsigned level, const TranslationConfig& config) {
+  return config.mode == TranslationConfig::Mode::kLegacy ? decode_legacy(entry, level)
+                                                         : decode_arm(entry, level, config);
+}
+
 WalkFailure failure(Exception code_at_level0, unsigned level, WalkFailure::Cause cause,
                     PhysAddr entry) {
   return {datasheet::at_level(code_at_level0, level), level, cause, entry};
@@ -110,19 +116,86 @@ WalkFailure failure(Exception code_at_level0, unsigned level, WalkFailure::Cause
 Walker::Walker(const Dram& dram, const Quirks& quirks)
     : dram_(dram),
       abort_(quirks.table_fetch_abort),
-      tables_(quirks.walk_cache_sets, quirks.walk_cache_ways) {}
+      caching_(quirks.caching),
+      tables_(quirks.walk_cache_sets, quirks.walk_cache_ways, when_full(quirks.caching)) {}
 
-Walker::Position Walker::start(const TranslationConfig& config, AsIndex as, GpuVa va) {
+Walker::Position Walker::start(const TranslationConfig& config, AsIndex as, GpuVa va,
+                               WatchedWalk* watched) {
   const unsigned root_level = config.start_level();
   for (unsigned level = kLastLevel; level-- > root_level;) {
-    if (const TableEntry* entry = tables_.find(CacheTag::of(as, level, va)))
-      return {entry->next, level + 1, entry->allows};
+    TableEntry* const entry = tables_.find(CacheTag::of(as, level, va));
+    if (!entry) continue;
+    if (watched) {
+      watched->watch.on_used(watched->space, va, described(*entry));
+      for (const FetchedEntry& above : tables_.origin_of(*entry).path()) watched->origin.add(above);
+    }
+    return {entry->next, level + 1, entry->allows};
   }
   return {config.root, root_level, kEverything};
 }
 
-std::expected<Leaf, WalkFailure> Walker::walk(const TranslationConfig& config, AsIndex as,
-                                              GpuVa va) {
+std::expected<Leaf, WalkFailure> Walker::walk(const TranslationConfig& config, AsIndex as, GpuVa va,
+                                              WatchedWalk* watched) {
+  return descend(
+      dram_, abort_, config, va, [&] { return start(config, as, va, watched); },
+      [&](FetchedEntry entry) {
+        ++fetches_;
+        if (!watched) return;
+        watched->watch.on_fetch(watched->space, va, entry);
+        watched->origin.add(entry);
+      },
+      [&](unsigned level, PhysAddr next, Permissions allows) {
+        if (caching_ == Quirks::Caching::kCoherent) return;
+        TableEntry& cached = tables_.insert({CacheTag::of(as, level, va), 0, next, allows});
+        if (!watched) return;
+        tables_.origin_of(cached) = watched->origin;
+        watched->watch.on_cached(watched->space, va, described(cached));
+      });
+}
+
+std::expected<Leaf, WalkFailure> Walker::walk_memory(const Dram& dram,
+                                                     const TranslationConfig& config, GpuVa va,
+                                                     Origin& origin) {
+  return descend(
+      dram, Quirks::TableFetchAbort::kBusFault, config, va,
+      [&] {
+        return Position{config.root, config.start_level(), kEverything};
+      },
+      [&](FetchedEntry entry) { origin.add(entry); }, [](unsigned, PhysAddr, Permissions) {});
+}
+
+std::optional<GpuVa> Walker::random_valid_address(const TranslationConfig& config,
+                                                  std::mt19937_64& random) const {
+  PhysAddr table = config.root;
+  std::uint64_t va = 0;
+  // The root of a 33-bit space has 8 entries.
+  std::uint64_t count = std::uint64_t{1} << (config.va_bits - level_shift(config.start_level()));
+  for (unsigned level = config.start_level();; ++level, count = 1u << arm::kIndexBits) {
+    auto* const entries = static_cast<std::uint64_t*>(dram_.at(table, count * arm::kEntryBytes));
+    if (!entries) return std::nullopt;
+    std::array<std::uint16_t, 1u << arm::kIndexBits> valid;
+    std::uint32_t found = 0;
+    const auto read = [&](std::uint64_t index) {
+      const std::atomic_ref<std::uint64_t> word(entries[index]);
+      return decode(word.load(std::memory_order_acquire), level, config);
+    };
+    for (std::uint64_t index = 0; index < count; ++index)
+      if (read(index).kind != EntryKind::kInvalid)
+        valid[found++] = static_cast<std::uint16_t>(index);
+    if (found == 0) return std::nullopt;
+    const std::uint64_t index = valid[random() % found];
+    va |= index << level_shift(level);
+    const Decoded entry = read(index);
+    if (entry.kind == EntryKind::kInvalid) return std::nullopt;
+    if (entry.kind == EntryKind::kLeaf) return GpuVa{va};
+    table = {entry.address};
+  }
+}
+
+template <class Start, class Fetched, class Found>
+std::expected<Leaf, WalkFailure> Walker::descend(const Dram& dram, Quirks::TableFetchAbort abort,
+                                                 const TranslationConfig& config, GpuVa va,
+                                                 Start start, Fetched fetched, Found found) {
   using Cause = WalkFailure::Cause;
   if (va.value >> config.va_bits != 0)
     return std::unexpected(WalkFailure{Exception::kAddressSizeFaultIn, 0, Cause::kAddress, {}});
@@ -130,25 +203,23 @@ std::expected<Leaf, WalkFailure> Walker::walk(const TranslationConfig& config, A
     return std::unexpected(
         failure(Exception::kAddressSizeFaultOut0, 0, Cause::kBadEntry, config.root));
 
-  Position at = start(config, as, va);
+  Position at = start();
   for (;; ++at.level) {
     PANTRY_CHECK(at.level <= kLastLevel);
     // The root of a 33-bit space has 8 entries: va >> 30 is below 8 already.
     const std::uint64_t index = va.value >> level_shift(at.level) & ((1u << arm::kIndexBits) - 1);
     const PhysAddr place = at.table + index * arm::kEntryBytes;
-    auto* const host = static_cast<std::uint64_t*>(dram_.at(place, arm::kEntryBytes));
+    auto* const host = static_cast<std::uint64_t*>(dram.at(place, arm::kEntryBytes));
     if (!host) {
-      if (abort_ == Quirks::TableFetchAbort::kBusFault)
+      if (abort == Quirks::TableFetchAbort::kBusFault)
         return std::unexpected(WalkFailure{Exception::kGpuBusFault, at.level, Cause::kBus, place});
       return std::unexpected(failure(Exception::kTranslationFault0, at.level, Cause::kBus, place));
     }
     const std::uint64_t word =
         std::atomic_ref<std::uint64_t>(*host).load(std::memory_order_acquire);
-    ++fetches_;
+    fetched(FetchedEntry{place, word});
 
-    const Decoded entry = config.mode == TranslationConfig::Mode::kLegacy
-                              ? decode_legacy(word, at.level)
-                              : decode_arm(word, at.level, config);
+    const Decoded entry = decode(word, at.level, config);
     if (entry.kind == EntryKind::kInvalid)
       return std::unexpected(
           failure(Exception::kTranslationFault0, at.level, Cause::kInvalidEntry, place));
@@ -158,7 +229,7 @@ std::expected<Leaf, WalkFailure> Walker::walk(const TranslationConfig& config, A
     at.allows &= entry.allows;
     if (entry.kind == EntryKind::kTable) {
       at.table = {entry.address};
-      tables_.insert({CacheTag::of(as, at.level, va), 0, at.table, at.allows});
+      found(at.level, at.table, at.allows);
       continue;
     }
     if (!entry.accessed)

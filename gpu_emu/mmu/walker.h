@@ -14,10 +14,13 @@
 
 #include <cstdint>
 #include <expected>
+#include <optional>
+#include <random>
 
 #include "base/types.h"
 #include "gpu_emu/datasheet/exception.h"
 #include "gpu_emu/mmu/gpu_memory.h"
+#include "gpu_emu/mmu/mmu_watch.h"
 #include "gpu_emu/mmu/set_associative.h"
 #include "gpu_emu/mmu/translation_config.h"
 #include "gpu_emu/ports.h"
@@ -36,6 +39,7 @@ struct Leaf {
   unsigned level = 0;  // 3: 4 KiB, 2: 2 MiB, 1: 1 GiB, 0: 512 GiB (legacy format only)
   Permissions allows = 0;
   PhysAddr entry;  // where it was read
+  bool operator==(const Leaf&) const = default;
 };
 
 struct WalkFailure {
@@ -57,7 +61,32 @@ class Walker {
 
   // `config.mode` is kAarch64 or kLegacy. Starts below the deepest table descriptor that the walk
   // cache still has for `va`, right or wrong, and remembers those it reads.
-  std::expected<Leaf, WalkFailure> walk(const TranslationConfig& config, AsIndex as, GpuVa va);
+  // `watched`, if not null, is told, and its origin filled with what the walk read, table entries
+  // that it only found cached included. Needs remember_origins().
+  struct WatchedWalk {
+    MmuWatch& watch;
+    WatchedSpace space;
+    Origin origin;
+  };
+  std::expected<Leaf, WalkFailure> walk(const TranslationConfig& config, AsIndex as, GpuVa va,
+                                        WatchedWalk* watched = nullptr);
+  // What a walk would find now that starts at the root and caches nothing. Any thread: reads memory
+  // alone.
+  static std::expected<Leaf, WalkFailure> walk_memory(const Dram& dram,
+                                                      const TranslationConfig& config, GpuVa va,
+                                                      Origin& origin);
+  // A valid address, picked at random among the valid entries at each level; none when a table has
+  // none. Reads memory alone, all entries of up to four tables.
+  std::optional<GpuVa> random_valid_address(const TranslationConfig& config,
+                                            std::mt19937_64& random) const;
+
+  // Once, before the first walk. Allocates.
+  void remember_origins() { tables_.remember_origins(); }
+  // visit(CachedTranslation) for each table descriptor that is cached.
+  template <class Visit>
+  void for_each_cached(Visit visit) {
+    tables_.for_each([&](TableEntry& entry) { visit(described(entry)); });
+  }
 
   // Forgets table descriptors.
   void drop(AsIndex as, GpuRange range) { tables_.drop(as, range); }
@@ -78,10 +107,21 @@ class Walker {
     unsigned level = 0;
     Permissions allows = 0;
   };
-  Position start(const TranslationConfig& config, AsIndex as, GpuVa va);
+  Position start(const TranslationConfig& config, AsIndex as, GpuVa va, WatchedWalk* watched);
+  // From the Position that `start` returns. `fetched` is given each entry that was read, `found`
+  // each table descriptor on the way: its level and what it says.
+  template <class Start, class Fetched, class Found>
+  static std::expected<Leaf, WalkFailure> descend(const Dram& dram, Quirks::TableFetchAbort abort,
+                                                  const TranslationConfig& config, GpuVa va,
+                                                  Start start, Fetched fetched, Found found);
+  CachedTranslation described(TableEntry& entry) {
+    return {CachedTranslation::Kind::kTable, entry.tag, entry.next, entry.allows,
+            tables_.origin_of(entry)};
+  }
 
   const Dram dram_;
   const Quirks::TableFetchAbort abort_;
+  const Quirks::Caching caching_;
   SetAssociative<TableEntry> tables_;
   std::uint64_t fetches_ = 0;
 };

@@ -5,6 +5,7 @@
 #include "driver/gem/window_backing.h"
 #include "driver/memory/frame_allocator.h"
 #include "driver/provision/page_pool.h"
+#include "gpu_emu/checker/checker.h"
 #include "gpu_emu/datasheet/model.h"
 #include "uapi/machine/device_host.h"
 #include "uapi/machine/firmware_image.h"
@@ -13,11 +14,29 @@
 namespace pantry::uapi {
 namespace {
 
-driver::FrameAllocator::Options placement(const MachineConfig& config) {
+driver::FrameAllocator::Options placement(const MachineConfig& config, emu::FrameOwner* owner) {
   using Placement = driver::FrameAllocator::Placement;
   return {
       config.memory == MachineConfig::Memory::kArena ? Placement::kScatter : Placement::kCompact,
-      config.scatter_seed, nullptr};
+      config.scatter_seed, owner};
+}
+
+// The checker with what it knows of frames.
+struct CheckerParts {
+  CheckerParts(const emu::Dram& dram, MachineConfig::Check check)
+      : ledger(dram),
+        checker(dram, {.order = emu::Checker::EditOrder::kLockEditUnlock,
+                       .on_mistake = check == MachineConfig::Check::kAbort
+                                         ? emu::Checker::OnMistake::kAbort
+                                         : emu::Checker::OnMistake::kKeep,
+                       .ledger = &ledger}) {}
+  emu::FrameLedger ledger;
+  emu::Checker checker;
+};
+
+std::unique_ptr<CheckerParts> checker_for(const MachineConfig& config, const emu::Dram& dram) {
+  if (config.checker == MachineConfig::Check::kOff) return nullptr;
+  return std::make_unique<CheckerParts>(dram, config.checker);
 }
 
 std::unique_ptr<driver::Backing> backing(const MachineConfig& config, emu::Dram dram) {
@@ -36,7 +55,9 @@ struct Machine::State {
         features(features_of(config.uapi_minor)),
         window(std::move(window_)),
         flush_id(std::move(flush_id_)),
-        frames({window.dram().base, window.dram().size}, placement(config)),
+        checker(checker_for(config, window.dram())),
+        frames({window.dram().base, window.dram().size},
+               placement(config, checker ? &checker->ledger : nullptr)),
         backing(uapi::backing(config, window.dram())),
         gpu_irq(executor.lane(driver::Lane::kIrq)),
         job_irq(executor.lane(driver::Lane::kIrq)),
@@ -44,12 +65,15 @@ struct Machine::State {
         host(executor),
         gpu(datasheet::kMaliG610, config.quirks,
             {window.dram(), &gpu_irq, &job_irq, &mmu_irq, flush_id.port(), &host, &host, nullptr},
-            config.streams) {}
+            config.streams) {
+    if (checker) gpu.attach(checker->checker);
+  }
 
   driver::Executor& executor;
   const Features features;
   DramWindow window;
   FlushIdPage flush_id;
+  std::unique_ptr<CheckerParts> checker;  // null: off
   driver::FrameAllocator frames;
   std::unique_ptr<driver::Backing> backing;
   driver::InterruptLine gpu_irq;
@@ -69,9 +93,10 @@ Result<std::unique_ptr<Machine>> Machine::create(driver::Executor& executor,
   state->host.start(state->gpu);
   std::unique_ptr<Machine> machine(new Machine(std::move(state)));
   State& parts = *machine->state_;
+  emu::Mmio& registers = config.seam ? config.seam->put_before(parts.gpu) : parts.gpu;
   PANTRY_TRY_ASSIGN(parts.device, driver::Device::probe(
                                       {.executor = executor,
-                                       .mmio = parts.gpu,
+                                       .mmio = registers,
                                        .dram = parts.window.dram(),
                                        .gpu_irq = parts.gpu_irq,
                                        .job_irq = parts.job_irq,
@@ -102,6 +127,10 @@ int Machine::user_page_fd() const { return state_->flush_id.read_only_fd(); }
 std::unique_ptr<Session> Machine::open(driver::NodeType node,
                                        const driver::Credentials& credentials) {
   return std::make_unique<Session>(*state_->device, state_->features, node, credentials);
+}
+
+std::vector<emu::CheckerReport> Machine::mistakes() const {
+  return state_->checker ? state_->checker->checker.reports() : std::vector<emu::CheckerReport>();
 }
 
 Machine::Baseline Machine::baseline() {

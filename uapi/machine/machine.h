@@ -6,12 +6,25 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "driver/device/device.h"
+#include "gpu_emu/checker/report.h"
 #include "gpu_emu/gpu.h"
 #include "uapi/session.h"
 
 namespace pantry::uapi {
+
+// What a test puts between the driver and the registers of its device.
+class MmioSeam {
+ public:
+  // The driver is given what this returns, which outlives the machine and passes on to `device`
+  // what it likes.
+  virtual emu::Mmio& put_before(emu::Mmio& device) = 0;
+
+ protected:
+  ~MmioSeam() = default;
+};
 
 struct MachineConfig {
   std::uint64_t dram_bytes = 4 * kGiB;  // a multiple of 2 MiB; only touched pages cost memory
@@ -24,6 +37,11 @@ struct MachineConfig {
   std::uint64_t scatter_seed = 0;                       // kArena
   // Per VM, by binds that have not run: the knob of VmDevice.
   std::uint32_t max_pending_table_pages = driver::kMaxPendingTablePages;
+  // What becomes of the driver's mistakes with the MMU (gpu_emu/checker). Off, it costs nothing; a
+  // benchmark wants it off. kReport keeps them for Machine::mistakes(); kAbort ends the process
+  // with the text, so that no test passes over one.
+  enum class Check { kOff, kReport, kAbort } checker = Check::kAbort;
+  MmioSeam* seam = nullptr;  // only to test tests
 };
 
 class Machine {
@@ -42,6 +60,9 @@ class Machine {
   // The memfd of the flush id page, open for reading, for clients to map.
   int user_page_fd() const;
   std::unique_ptr<Session> open(driver::NodeType node, const driver::Credentials& credentials);
+
+  // What the checker has found so far: none when it is off.
+  std::vector<emu::CheckerReport> mistakes() const;
 
   // What must be back at its baseline once no client is left.
   struct Baseline {

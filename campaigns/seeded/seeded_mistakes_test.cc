@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+//
+// Does the MMU checker call every seeded mistake by its name, and stay silent about a driver that
+// makes none? The driver is ours, unchanged, under simulation. scripts/campaign checker runs this.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "campaigns/seeded/catalogue.h"
+#include "driver/kernel/sim_executor.h"
+#include "gpu_emu/checker/report.h"
+
+namespace pantry::seeded {
+namespace {
+
+constexpr emu::Quirks::Caching kCachings[] = {
+    emu::Quirks::Caching::kCoherent, emu::Quirks::Caching::kReal, emu::Quirks::Caching::kSticky,
+    emu::Quirks::Caching::kSpeculative};
+
+// How many orders of events each scene of the correct driver is played in.
+std::uint64_t orders() {
+  const char* const text = std::getenv("PANTRY_CHECKER_SEEDS");
+  return text ? std::strtoull(text, nullptr, 0) : 3;
+}
+
+struct Outcome {
+  std::vector<emu::CheckerReport> mistakes;
+  std::uint64_t changed = 0;
+};
+
+Outcome outcome_of(Scene scene, Seed seed, const emu::Quirks& quirks, std::uint64_t order,
+                   Effects effects) {
+  SeededMmio registers(seed);
+  Outcome outcome;
+  driver::SimExecutor executor(order, 2);
+  {
+    uapi::MachineConfig config;
+    config.dram_bytes = 64 * kMiB;
+    config.quirks = quirks;
+    config.checker = uapi::MachineConfig::Check::kReport;
+    config.seam = &registers;
+    auto machine = uapi::Machine::create(executor, config);
+    EXPECT_TRUE(machine.has_value());
+    if (!machine) return outcome;
+    play(scene, **machine, executor, registers, effects);
+    outcome = {(*machine)->mistakes(), registers.changed()};
+    machine->reset();
+    executor.join_spawned();
+  }
+  return outcome;
+}
+
+emu::Quirks quirks_of(Device device) {
+  emu::Quirks quirks;
+  if (device == Device::kSpeculative) quirks.caching = emu::Quirks::Caching::kSpeculative;
+  if (device == Device::kSlowCommands) quirks.as_command_time = microseconds(5);
+  return quirks;
+}
+
+class Seeded : public testing::TestWithParam<Entry> {};
+
+TEST_P(Seeded, IsCalledByItsName) {
+  const Entry& entry = GetParam();
+  const Outcome outcome =
+      outcome_of(entry.scene, entry.seed, quirks_of(entry.device), 1, Effects::kIgnored);
+  EXPECT_NE(outcome.changed, 0u) << "nothing was seeded";
+  ASSERT_FALSE(outcome.mistakes.empty()) << "not seen; " << name_of(entry.mistake);
+  const emu::CheckerReport& first = outcome.mistakes[0];
+  EXPECT_EQ(name_of(first.mistake), name_of(entry.mistake)) << text_of(first);
+  if (entry.cause) {
+    ASSERT_TRUE(first.cause) << text_of(first);
+    EXPECT_EQ(name_of(*first.cause), name_of(*entry.cause)) << text_of(first);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Mistakes, Seeded, testing::ValuesIn(catalogue()),
+                         [](const testing::TestParamInfo<Entry>& info) {
+                           std::string name = name_of(info.param);
+                           std::ranges::replace(name, '-', '_');
+                           return name;
+                         });
+
+class Correct : public testing::TestWithParam<Scene> {};
+
+TEST_P(Correct, GetsNoReportWithAnyCaching) {
+  for (const emu::Quirks::Caching caching : kCachings) {
+    for (std::uint64_t order = 0; order < orders(); ++order) {
+      emu::Quirks quirks;
+      quirks.caching = caching;
+      quirks.speculation_seed = order;
+      const Outcome outcome = outcome_of(GetParam(), Seed::kNone, quirks, order, Effects::kChecked);
+      for (const emu::CheckerReport& mistake : outcome.mistakes)
+        ADD_FAILURE() << "caching " << static_cast<int>(caching) << ", seed " << order << ": "
+                      << text_of(mistake);
+    }
+  }
+}
+
+TEST_P(Correct, GetsNoReportForWhatIsNoMistake) {
+  for (const Seed seed : harmless()) {
+    for (const auto caching : {emu::Quirks::Caching::kReal, emu::Quirks::Caching::kSpeculative}) {
+      emu::Quirks quirks;
+      quirks.caching = caching;
+      const Outcome outcome = outcome_of(GetParam(), seed, quirks, 1, Effects::kChecked);
+      for (const emu::CheckerReport& mistake : outcome.mistakes)
+        ADD_FAILURE() << name_of(seed) << ": " << text_of(mistake);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Scenes, Correct, testing::ValuesIn(kScenes),
+                         [](const testing::TestParamInfo<Scene>& info) {
+                           std::string name(name_of(info.param));
+                           std::ranges::replace(name, '-', '_');
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace pantry::seeded
