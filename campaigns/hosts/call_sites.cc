@@ -47,7 +47,8 @@ std::string own_line(std::string_view line) {
   }
   if (start == std::string_view::npos) return {};
   line.remove_prefix(start);
-  for (const std::string_view passes : {"driver/heap_faults/", "driver/memory/allocation_faults.h"})
+  for (const std::string_view passes :
+       {"driver/heap_faults/", "driver/kernel/call_stack.cc", "driver/memory/allocation_faults.h"})
     if (line.starts_with(passes)) return {};
   return std::string(line.substr(0, line.find(' ')));
 }
