@@ -4,14 +4,15 @@
 // (of scatter lists), unmaps, changes of permission, re-forming and writes by the device, at the
 // edges where something could go wrong, with allocations that fail on the way.
 //
-// PANTRY_TABLE_OPERATIONS says how many operations in all (default 60'000; 10'000'000 take some
-// minutes), PANTRY_TABLE_SEED where they begin.
+// PANTRY_TABLE_OPERATIONS says how many operations in all (default 60'000, a tenth under a
+// sanitizer; 10'000'000 take a minute or two), PANTRY_TABLE_SEED where they begin.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <random>
 #include <string>
 
+#include "base/sanitizer.h"
 #include "driver/iopgtable/accounting_allocator.h"
 #include "driver/iopgtable/amd_v1_table.h"
 #include "driver/iopgtable/arena_table_allocator.h"
@@ -338,11 +339,13 @@ class World {
   MappingModel model_;
 };
 
+constexpr std::uint64_t kOperations =
+    PANTRY_THREAD_SANITIZER || PANTRY_ADDRESS_SANITIZER ? 6'000 : 60'000;
 constexpr std::uint64_t kConfigurations = 22;
 
 template <class Table>
 void agrees(std::initializer_list<TableConfig> configs) {
-  const std::uint64_t operations = from_environment("PANTRY_TABLE_OPERATIONS", 60'000);
+  const std::uint64_t operations = from_environment("PANTRY_TABLE_OPERATIONS", kOperations);
   const std::uint64_t seed = from_environment("PANTRY_TABLE_SEED", 1);
   for (const TableConfig& config : configs) {
     SCOPED_TRACE("va_bits " + std::to_string(config.va_bits) + ", page sizes " +
