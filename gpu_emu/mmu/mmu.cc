@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <optional>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -171,8 +170,7 @@ void Mmu::tell_watch(AsIndex as, const AddressSpace::Issued& issued) {
 
 // One walk that nobody asked for, to an address that has a translation and is not locked. It cannot
 // fault.
-void Mmu::speculate() {
-  if (quirks_.caching != Quirks::Caching::kSpeculative) return;
+void Mmu::walk_at_random() {
   std::array<std::uint8_t, regs::kMaxCount> usable{};
   std::uint32_t count = 0;
   for (std::uint8_t n = 0; n < blocks_.size(); ++n) {
@@ -320,11 +318,26 @@ Translation Mmu::translate_by_tables(AsIndex as, GpuVa va, Access access) {
 
 // A walk, and what the TLB remembers of it.
 std::expected<Leaf, WalkFailure> Mmu::walk(AsIndex as, GpuVa va) {
-  std::optional<Walker::WatchedWalk> watch;
-  if (watch_) watch.emplace(*watch_, watched(as), Origin{});
-  const Origin* const origin = watch ? &watch->origin : nullptr;
-  const auto leaf =
-      walker_.walk(blocks_[as.value].space.config(), as, va, watch ? &*watch : nullptr);
+  if (watch_) return walk_watched(as, va);
+  Block& block = blocks_[as.value];
+  const auto leaf = walker_.walk(block.space.config(), as, va);
+  if (!leaf) {
+    if (leaf.error().cause == WalkFailure::Cause::kInvalidEntry)
+      remember_invalid(as, leaf.error().level, va, nullptr);
+    return leaf;
+  }
+  if (quirks_.caching == Quirks::Caching::kCoherent) return leaf;
+  // In place, since a detour by way of memory costs more than the walk.
+  tlb_.insert({CacheTag::of(as, leaf->level, va), 0, leaf->base, leaf->allows, false});
+  block.cached_levels |= level_bit(leaf->level);
+  remember_invalid_neighbours(as, va, *leaf, nullptr);
+  return leaf;
+}
+
+std::expected<Leaf, WalkFailure> Mmu::walk_watched(AsIndex as, GpuVa va) {
+  Walker::WatchedWalk watched_walk{*watch_, watched(as), Origin{}};
+  const Origin* const origin = &watched_walk.origin;
+  const auto leaf = walker_.walk(watched_walk.space.config, as, va, &watched_walk);
   if (!leaf) {
     if (leaf.error().cause == WalkFailure::Cause::kInvalidEntry)
       remember_invalid(as, leaf.error().level, va, origin);

@@ -101,13 +101,18 @@ class Mmu final : public GpuMemory, private RegisterHandler {
   void release(AsIndex as, GpuRange region, const char* command);
   WatchedSpace watched(AsIndex as);
   void tell_watch(AsIndex as, const AddressSpace::Issued& issued);
-  void speculate();
+  void speculate() {
+    if (quirks_.caching == Quirks::Caching::kSpeculative) [[unlikely]]
+      walk_at_random();
+  }
+  void walk_at_random();
   void drop_cached(AsIndex as, GpuRange region);
 
   TlbEntry* find_cached(AsIndex as, std::uint8_t cached_levels, GpuVa va);
   Translation translate_slowly(AsIndex as, GpuVa va, Access access);
   Translation translate_by_tables(AsIndex as, GpuVa va, Access access);
   std::expected<Leaf, WalkFailure> walk(AsIndex as, GpuVa va);
+  std::expected<Leaf, WalkFailure> walk_watched(AsIndex as, GpuVa va);
   void remember(AsIndex as, GpuVa va, const TlbEntry& entry, const Origin* origin);
   void remember_invalid(AsIndex as, unsigned level, GpuVa va, const Origin* origin);
   void remember_invalid_neighbours(AsIndex as, GpuVa va, const Leaf& leaf, const Origin* origin);

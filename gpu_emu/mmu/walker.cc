@@ -37,7 +37,9 @@ constexpr std::uint64_t leaf_address(std::uint64_t entry, std::uint64_t field, u
   return entry & field & ~((std::uint64_t{1} << level_shift(level)) - 1);
 }
 
-Decoded decode_arm(std::uint64_t entry, unsigned level, const TranslationConfig& config) {
+// Inlined into each kind of walk: what it returns would otherwise go through memory.
+[[gnu::always_inline]] inline Decoded decode_arm(std::uint64_t entry, unsigned level,
+                                                 const TranslationConfig& config) {
   Decoded result;
   switch (arm::DescriptorType::get(entry)) {
     case arm::Type::kInvalid:
@@ -136,18 +138,25 @@ Walker::Position Walker::start(const TranslationConfig& config, AsIndex as, GpuV
 
 std::expected<Leaf, WalkFailure> Walker::walk(const TranslationConfig& config, AsIndex as, GpuVa va,
                                               WatchedWalk* watched) {
+  if (!watched) [[likely]] {
+    return descend(
+        dram_, abort_, config, va, [&] { return start(config, as, va, nullptr); },
+        [&](FetchedEntry) { ++fetches_; },
+        [&](unsigned level, PhysAddr next, Permissions allows) {
+          if (caching_ != Quirks::Caching::kCoherent)
+            tables_.insert({CacheTag::of(as, level, va), 0, next, allows});
+        });
+  }
   return descend(
       dram_, abort_, config, va, [&] { return start(config, as, va, watched); },
       [&](FetchedEntry entry) {
         ++fetches_;
-        if (!watched) return;
         watched->watch.on_fetch(watched->space, va, entry);
         watched->origin.add(entry);
       },
       [&](unsigned level, PhysAddr next, Permissions allows) {
         if (caching_ == Quirks::Caching::kCoherent) return;
         TableEntry& cached = tables_.insert({CacheTag::of(as, level, va), 0, next, allows});
-        if (!watched) return;
         tables_.origin_of(cached) = watched->origin;
         watched->watch.on_cached(watched->space, va, described(cached));
       });
