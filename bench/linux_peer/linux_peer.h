@@ -21,7 +21,8 @@ typedef unsigned long long linux_address;
 
 bool linux_peer_installed(void);
 
-/* Which memory plays DRAM: physical `base` is at `host`. For everything that follows. */
+/* Which memory plays DRAM: physical `base` is at `host`. For the whole process, until the next
+   call: what was made before must be destroyed by then. */
 void linux_peer_set_dram(void* host, linux_address base);
 
 /* Where table pages come from: zeroed, 4 KiB, in DRAM. alloc: null when there is none. */
