@@ -162,16 +162,16 @@ void bind_unmap(benchmark::State& state, std::uint64_t mappings, VmPair::Frames 
 
 BENCHMARK_CAPTURE(bind_map, contiguous, 1'000, VmPair::Frames::kContiguous)
     ->Name("bind 64 KiB contiguous, warm VM of 1000 mappings: map")
-    ->UseManualTime();
+    ->Apply(in_one_iteration);
 BENCHMARK_CAPTURE(bind_unmap, contiguous, 1'000, VmPair::Frames::kContiguous)
     ->Name("bind 64 KiB contiguous, warm VM of 1000 mappings: unmap")
-    ->UseManualTime();
+    ->Apply(in_one_iteration);
 BENCHMARK_CAPTURE(bind_map, scattered, 1'000, VmPair::Frames::kScattered)
     ->Name("bind 64 KiB scattered, warm VM of 1000 mappings: map")
-    ->UseManualTime();
+    ->Apply(in_one_iteration);
 BENCHMARK_CAPTURE(bind_map, contiguous_large, 100'000, VmPair::Frames::kContiguous)
     ->Name("bind 64 KiB contiguous, warm VM of 100000 mappings: map")
-    ->UseManualTime();
+    ->Apply(in_one_iteration);
 
 }  // namespace
 }  // namespace pantry::bench

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <string>
+#include <cstdlib>
 #include <vector>
 
 namespace pantry::bench {
@@ -22,6 +22,14 @@ double quantile(std::vector<double> values, double q) {
                   static_cast<std::ptrdiff_t>(q * static_cast<double>(values.size() - 1) + 0.5);
   std::nth_element(values.begin(), at, values.end());
   return *at;
+}
+
+// So many that a median means something on a machine that has other things to do.
+constexpr std::uint64_t kLeastPasses = 21;
+
+double wanted_seconds() {
+  const char* const text = std::getenv("PANTRY_BENCH_SECONDS");
+  return text ? std::strtod(text, nullptr) : 0.5;
 }
 
 // What reading the clock twice adds to a time.
@@ -54,17 +62,20 @@ double timed(Work& work, std::uint64_t pass) {
 void compare(benchmark::State& state, std::uint64_t operations, const Contestants& contestants) {
   const std::array<Work*, 3> sides{&contestants.ours, contestants.theirs, contestants.limit};
   std::array<std::vector<double>, sides.size()> times;
-  std::uint64_t pass = 0;
   for (auto _ : state) {
     const Clock::time_point start = Clock::now();
-    for (std::size_t turn = 0; turn < sides.size(); ++turn) {
-      const std::size_t side = (pass + turn) % sides.size();
-      if (sides[side])
-        times[side].push_back(timed(*sides[side], pass) / static_cast<double>(operations));
+    std::uint64_t pass = 0;
+    double seconds = 0;
+    for (; pass < kLeastPasses || seconds < wanted_seconds(); ++pass) {
+      for (std::size_t turn = 0; turn < sides.size(); ++turn) {
+        const std::size_t side = (pass + turn) % sides.size();
+        if (sides[side])
+          times[side].push_back(timed(*sides[side], pass) / static_cast<double>(operations));
+      }
+      seconds = ns_between(start, Clock::now()) * 1e-9;
     }
-    ++pass;
-    // The whole pass, so that the time given to Google Benchmark is the time that it takes.
-    state.SetIterationTime(ns_between(start, Clock::now()) * 1e-9);
+    state.counters["passes"] = static_cast<double>(pass);
+    state.SetIterationTime(seconds);
   }
 
   const auto ratios = [&](std::size_t above, std::size_t below) {

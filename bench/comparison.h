@@ -31,11 +31,19 @@ struct Contestants {
   Work* limit = nullptr;   // what no implementation can beat; null: not known
 };
 
-// The body of a benchmark: a run of each side holds `operations` operations. Each timed run
+// How a benchmark made of compare() is registered: one iteration of Google Benchmark holds all
+// passes.
+inline void in_one_iteration(benchmark::internal::Benchmark* benchmark) {
+  benchmark->Iterations(1)->UseManualTime();
+}
+
+// The body of a benchmark: a run of each side holds `operations` operations. Passes are made for
+// PANTRY_BENCH_SECONDS (an environment variable; 0.5), and 21 at least. Each timed run
 // follows an untimed one with other random choices, which puts the side's code and data where a
 // busy driver would find them; the sides take turns in going first. Counters, in nanoseconds per
 // operation, medians of all passes: ours_ns, theirs_ns, limit_ns; ratio (theirs / ours, the median
-// of the passes' ratios) with its quartiles ratio_q1 and ratio_q3; of_limit (limit / ours).
+// of the passes' ratios) with its quartiles ratio_q1 and ratio_q3; of_limit (limit / ours). And
+// passes.
 void compare(benchmark::State& state, std::uint64_t operations, const Contestants& contestants);
 
 }  // namespace pantry::bench

@@ -294,9 +294,9 @@ void one_page(benchmark::State& state) {
     pieces.push_back(contiguous(kBase + pages[i] * kPageSize, kPageSize));
   compare_tables<Kind>(state, pieces, pieces.size(), nullptr, 0u);
 }
-BENCHMARK(one_page<Map>)->Name("one 4 KiB page, warm: map")->UseManualTime();
-BENCHMARK(one_page<Unmap>)->Name("one 4 KiB page, warm: unmap")->UseManualTime();
-BENCHMARK(one_page<MapUnmap>)->Name("one 4 KiB page, warm: map and unmap")->UseManualTime();
+BENCHMARK(one_page<Map>)->Name("one 4 KiB page, warm: map")->Apply(in_one_iteration);
+BENCHMARK(one_page<Unmap>)->Name("one 4 KiB page, warm: unmap")->Apply(in_one_iteration);
+BENCHMARK(one_page<MapUnmap>)->Name("one 4 KiB page, warm: map and unmap")->Apply(in_one_iteration);
 
 // A call per table. 8 tables stay in the level-1 cache, 64 in the level-2 cache.
 template <template <class> class Kind, std::uint64_t tables>
@@ -305,16 +305,18 @@ void warm_run(benchmark::State& state) {
   Store limit(store_cached, tables);
   compare_tables<Kind>(state, rests(tables), tables, &limit, 0u);
 }
-BENCHMARK((warm_run<Map, 8>))->Name("511 contiguous pages, one call, warm: map")->UseManualTime();
+BENCHMARK((warm_run<Map, 8>))
+    ->Name("511 contiguous pages, one call, warm: map")
+    ->Apply(in_one_iteration);
 BENCHMARK((warm_run<Unmap, 8>))
     ->Name("511 contiguous pages, one call, warm: unmap")
-    ->UseManualTime();
+    ->Apply(in_one_iteration);
 BENCHMARK((warm_run<Map, 64>))
     ->Name("511 contiguous pages, one call, warm, 64 tables: map")
-    ->UseManualTime();
+    ->Apply(in_one_iteration);
 BENCHMARK((warm_run<Unmap, 64>))
     ->Name("511 contiguous pages, one call, warm, 64 tables: unmap")
-    ->UseManualTime();
+    ->Apply(in_one_iteration);
 
 // All 512 pages of a table, which is taken from the reserve and freed into it.
 template <template <class> class Kind>
@@ -326,8 +328,12 @@ void whole_table(benchmark::State& state) {
     pieces.push_back(contiguous(kBase + i * kTableSpan, kTableSpan));
   compare_tables<Kind>(state, pieces, kTables, nullptr, std::uint32_t{kTables});
 }
-BENCHMARK(whole_table<Map>)->Name("512 contiguous pages and their table: map")->UseManualTime();
-BENCHMARK(whole_table<Unmap>)->Name("512 contiguous pages and their table: unmap")->UseManualTime();
+BENCHMARK(whole_table<Map>)
+    ->Name("512 contiguous pages and their table: map")
+    ->Apply(in_one_iteration);
+BENCHMARK(whole_table<Unmap>)
+    ->Name("512 contiguous pages and their table: unmap")
+    ->Apply(in_one_iteration);
 
 // Scatter lists: ours takes one in a call, io-pgtable an extent.
 template <template <class> class Kind, std::uint64_t most_pages>
@@ -341,8 +347,10 @@ void scatter_list(benchmark::State& state) {
   Store limit(store_cached, kTables);
   compare_tables<Kind>(state, pieces, kTables, &limit, 0u);
 }
-BENCHMARK((scatter_list<Map, 1>))->Name("511 scattered pages: map")->UseManualTime();
-BENCHMARK((scatter_list<Map, 16>))->Name("511 pages in extents of 1 to 16: map")->UseManualTime();
+BENCHMARK((scatter_list<Map, 1>))->Name("511 scattered pages: map")->Apply(in_one_iteration);
+BENCHMARK((scatter_list<Map, 16>))
+    ->Name("511 pages in extents of 1 to 16: map")
+    ->Apply(in_one_iteration);
 
 // 64 KiB at each 128 KiB of two tables.
 std::vector<GpuVa> places_of_64_kib() {
@@ -357,7 +365,9 @@ void contiguous_64_kib(benchmark::State& state) {
   for (const GpuVa va : places_of_64_kib()) pieces.push_back(contiguous(va, 64 * kKiB));
   compare_tables<MapUnmap>(state, pieces, pieces.size(), nullptr, 0u);
 }
-BENCHMARK(contiguous_64_kib)->Name("64 KiB contiguous, warm: map and unmap")->UseManualTime();
+BENCHMARK(contiguous_64_kib)
+    ->Name("64 KiB contiguous, warm: map and unmap")
+    ->Apply(in_one_iteration);
 void scattered_64_kib(benchmark::State& state) {
   const Kept kept(first_pages(2));
   std::mt19937_64 random(3);
@@ -365,7 +375,7 @@ void scattered_64_kib(benchmark::State& state) {
   for (const GpuVa va : places_of_64_kib()) pieces.push_back(scattered(va, 64 * kKiB, 1, random));
   compare_tables<MapUnmap>(state, pieces, pieces.size(), nullptr, 0u);
 }
-BENCHMARK(scattered_64_kib)->Name("64 KiB scattered, warm: map and unmap")->UseManualTime();
+BENCHMARK(scattered_64_kib)->Name("64 KiB scattered, warm: map and unmap")->Apply(in_one_iteration);
 
 // With all their tables, from nothing. Two megabytes of entries are more than the level-2 cache
 // holds and less than memory is needed for, so there are two limits.
@@ -377,21 +387,21 @@ void map_gib(benchmark::State& state, Store::Function* store) {
 }
 BENCHMARK_CAPTURE(map_gib, streaming, store_streaming)
     ->Name("1 GiB of 4 KiB pages and their tables: map (limit: streaming stores)")
-    ->UseManualTime();
+    ->Apply(in_one_iteration);
 BENCHMARK_CAPTURE(map_gib, cached, store_cached)
     ->Name("1 GiB of 4 KiB pages and their tables: map (limit: cached stores)")
-    ->UseManualTime();
+    ->Apply(in_one_iteration);
 void unmap_gib(benchmark::State& state) {
   compare_tables<Unmap>(state, {contiguous(kBase, kGiB)}, 1, nullptr, kTablesOfGib);
 }
-BENCHMARK(unmap_gib)->Name("1 GiB of 4 KiB pages and their tables: unmap")->UseManualTime();
+BENCHMARK(unmap_gib)->Name("1 GiB of 4 KiB pages and their tables: unmap")->Apply(in_one_iteration);
 template <template <class> class Kind>
 void gib_of_blocks(benchmark::State& state) {
   const Pieces pieces{{kBase, {{PhysAddr{8 * kGiB}, kGiB}}, kGiB}};
   compare_tables<Kind>(state, pieces, 1, nullptr, kTablesOfGib);
 }
-BENCHMARK(gib_of_blocks<Map>)->Name("1 GiB of 2 MiB blocks: map")->UseManualTime();
-BENCHMARK(gib_of_blocks<Unmap>)->Name("1 GiB of 2 MiB blocks: unmap")->UseManualTime();
+BENCHMARK(gib_of_blocks<Map>)->Name("1 GiB of 2 MiB blocks: map")->Apply(in_one_iteration);
+BENCHMARK(gib_of_blocks<Unmap>)->Name("1 GiB of 2 MiB blocks: unmap")->Apply(in_one_iteration);
 
 template <std::uint64_t bytes>
 void translate(benchmark::State& state) {
@@ -399,8 +409,8 @@ void translate(benchmark::State& state) {
   compare_tables<Translate>(state, pieces, Translate<Ours>::kLookups, nullptr, kTablesOfGib,
                             GpuRange::of_size(kBase, bytes));
 }
-BENCHMARK(translate<2 * kMiB>)->Name("iova_to_phys, 2 MiB of pages")->UseManualTime();
-BENCHMARK(translate<kGiB>)->Name("iova_to_phys, 1 GiB of pages")->UseManualTime();
+BENCHMARK(translate<2 * kMiB>)->Name("iova_to_phys, 2 MiB of pages")->Apply(in_one_iteration);
+BENCHMARK(translate<kGiB>)->Name("iova_to_phys, 1 GiB of pages")->Apply(in_one_iteration);
 
 }  // namespace
 }  // namespace pantry::bench

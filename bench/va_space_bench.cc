@@ -182,7 +182,7 @@ const int registered = [] {
   for (const std::int64_t mappings : {1'000, 10'000, 100'000, 1'000'000}) {
     const auto add = [&](const char* what, void (*body)(benchmark::State&)) {
       const std::string name = "VA tree, " + std::to_string(mappings) + " mappings: " + what;
-      benchmark::RegisterBenchmark(name.c_str(), body)->Arg(mappings)->UseManualTime();
+      benchmark::RegisterBenchmark(name.c_str(), body)->Arg(mappings)->Apply(in_one_iteration);
     };
     add("map 64 KiB", va_space<Map>);
     add("find", va_space<Find>);

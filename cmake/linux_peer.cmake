@@ -47,10 +47,12 @@ function(pantry_add_linux_peer target sources)
     VERBATIM)
   list(TRANSFORM PANTRY_LINUX_MEASURED PREPEND "${tree}/" OUTPUT_VARIABLE measured)
   # The flags of our own code, and what the kernel's needs: it aliases, and arithmetic wraps. Its functions may be inlined
-  # into one another, as they are in the kernel and as ours are.
+  # into one another, as they are in the kernel and as ours are. Aligned, since where its loops came to lie made an unmap of
+  # 511 pages take 280 or 510 ns, from one link to the next; this way it is the faster of the two.
   add_library(${target} STATIC ${sources} ${measured} ${unpacked})
   target_compile_options(${target} PRIVATE
-    -std=gnu11 -fno-omit-frame-pointer -fno-strict-aliasing -fwrapv -fno-delete-null-pointer-checks -fno-semantic-interposition)
+    -std=gnu11 -fno-omit-frame-pointer -fno-strict-aliasing -fwrapv -fno-delete-null-pointer-checks -fno-semantic-interposition
+    -falign-functions=64)
   target_compile_definitions(${target} PRIVATE CONFIG_IOMMU_IO_PGTABLE_LPAE)
   target_include_directories(${target}
     PUBLIC ${CMAKE_SOURCE_DIR}
