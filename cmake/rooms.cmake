@@ -7,7 +7,8 @@
 #   foo_main.cc   a program of its own, foo
 #   any other     goes into the room's static library, <room> (path with / -> _)
 #
-# Two kinds of room differ. uapi/shim is one shared library. The client rooms (igt_tests and below, examples,
+# Some rooms differ. bench and below is built with PANTRY_BENCH only; bench/linux_peer compiles Linux's own code
+# (cmake/linux_peer.cmake). uapi/shim is one shared library. The client rooms (igt_tests and below, examples,
 # campaigns/clients) see libdrm and the uAPI header but no Pantry library; each file directly in igt_tests or examples is a
 # program of its own.
 
@@ -107,6 +108,9 @@ function(pantry_add_room room uses)
   if(room MATCHES "^(igt_tests|campaigns)" AND NOT PANTRY_BUILD_TESTS)
     return()
   endif()
+  if(room MATCHES "^bench(/|$)" AND NOT PANTRY_BENCH)
+    return()
+  endif()
 
   pantry_read_list(${dir}/sources.txt sources)
   set(library)
@@ -130,6 +134,9 @@ function(pantry_add_room room uses)
   if(room STREQUAL "uapi/shim")
     pantry_add_shim(${target} ${library})
     set(links)
+  elseif(room STREQUAL "bench/linux_peer")
+    pantry_add_linux_peer(${target} "${library}")
+    return()
   elseif(library)
     add_library(${target} STATIC ${library})
     target_link_libraries(${target} PUBLIC ${flags} ${links})

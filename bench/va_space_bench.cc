@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT
+//
+// The VA tree: VaSpace beside drm_gpuvm, with 64 KiB mappings at every second 64 KiB of the space.
+// Each pass touches other mappings, at random, so the more there are, the less of the tree is in a
+// cache.
+#include <array>
+#include <memory>
+#include <numeric>
+#include <random>
+#include <unordered_set>
+#include <vector>
+
+#include "bench/comparison.h"
+#include "bench/linux_peer/linux_peer.h"
+#include "bench/our_va_space.h"
+
+namespace pantry::bench {
+namespace {
+
+constexpr std::uint64_t kSize = 64 * kKiB;
+constexpr std::uint64_t kStride = 2 * kSize;
+constexpr std::uint64_t kOperations = 128;
+// Beside the mappings: those of one pass, of which each may be split in two.
+constexpr std::uint64_t kSpareNodes = 2 * kOperations + 3;
+
+driver::VaMapping mapping(std::uint64_t first) {
+  // The object is any address; that of a mapping's page says which mapping it is.
+  return {GpuRange::of_size({first}, kSize), reinterpret_cast<void*>(1), first, 0};
+}
+
+class Ours {
+ public:
+  Ours(std::uint64_t space, std::uint64_t nodes)
+      : space_(space, static_cast<std::uint32_t>(nodes)) {}
+  void map(std::uint64_t first) { space_.map(mapping(first)); }
+  void unmap(std::uint64_t first, std::uint64_t size) {
+    space_.unmap(GpuRange::of_size({first}, size));
+  }
+  std::uint64_t find(std::uint64_t va) { return space_.find({va}); }
+
+ private:
+  OurVaSpace space_;
+};
+
+class Theirs {
+ public:
+  Theirs(std::uint64_t space, std::uint64_t nodes)
+      : size_(space), space_(linux_va_space_create(space, static_cast<unsigned>(nodes))) {}
+  ~Theirs() {
+    linux_va_space_unmap(space_, 0, size_);
+    linux_va_space_destroy(space_);
+  }
+  Theirs(const Theirs&) = delete;
+  Theirs& operator=(const Theirs&) = delete;
+  void map(std::uint64_t first) {
+    const linux_va_mapping mapping{first, kSize, 0, first};
+    linux_va_space_map(space_, &mapping);
+  }
+  void unmap(std::uint64_t first, std::uint64_t size) { linux_va_space_unmap(space_, first, size); }
+  std::uint64_t find(std::uint64_t va) { return linux_va_space_find(space_, va); }
+
+ private:
+  const std::uint64_t size_;
+  linux_va_space* space_;
+};
+
+// Both sides with the same `mappings`, made in random order.
+struct Spaces {
+  explicit Spaces(std::uint64_t count)
+      : mappings(count), ours(count * kStride, count + kSpareNodes) {
+    if (linux_peer_installed())
+      theirs = std::make_unique<Theirs>(count * kStride, count + kSpareNodes);
+    std::vector<std::uint64_t> order(count);
+    std::iota(order.begin(), order.end(), 0);
+    std::shuffle(order.begin(), order.end(), std::mt19937_64(count));
+    for (const std::uint64_t slot : order) ours.map(slot * kStride);
+    if (theirs)
+      for (const std::uint64_t slot : order) theirs->map(slot * kStride);
+  }
+  const std::uint64_t mappings;
+  Ours ours;
+  std::unique_ptr<Theirs> theirs;
+};
+
+// Kept from one benchmark to the next, since a million mappings take seconds to make.
+Spaces& spaces(std::uint64_t mappings) {
+  static std::unique_ptr<Spaces> kept;
+  if (!kept || kept->mappings != mappings) {
+    kept.reset();
+    kept = std::make_unique<Spaces>(mappings);
+  }
+  return *kept;
+}
+
+// kOperations different mappings of the pass.
+template <class Space>
+class SpaceWork : public Work {
+ public:
+  SpaceWork(Space& space, std::uint64_t mappings) : space_(space), mappings_(mappings) {}
+  void prepare(std::uint64_t pass) override {
+    std::mt19937_64 random(pass);
+    std::unordered_set<std::uint64_t> seen;
+    for (std::uint64_t& first : firsts_) {
+      std::uint64_t slot;
+      do slot = random() % mappings_;
+      while (!seen.insert(slot).second);
+      first = slot * kStride;
+    }
+  }
+
+ protected:
+  Space& space_;
+  std::array<std::uint64_t, kOperations> firsts_;
+
+ private:
+  const std::uint64_t mappings_;
+};
+
+// In the holes between the mappings.
+template <class Space>
+class Map final : public SpaceWork<Space> {
+ public:
+  using SpaceWork<Space>::SpaceWork;
+  void run(std::uint64_t) override {
+    for (const std::uint64_t first : this->firsts_) this->space_.map(first + kSize);
+  }
+  void restore(std::uint64_t) override {
+    for (const std::uint64_t first : this->firsts_) this->space_.unmap(first + kSize, kSize);
+  }
+};
+
+template <class Space>
+class Unmap final : public SpaceWork<Space> {
+ public:
+  using SpaceWork<Space>::SpaceWork;
+  void run(std::uint64_t) override {
+    for (const std::uint64_t first : this->firsts_) this->space_.unmap(first, kSize);
+  }
+  void restore(std::uint64_t) override {
+    for (const std::uint64_t first : this->firsts_) this->space_.map(first);
+  }
+};
+
+// Each lookup needs the answer of the one before.
+template <class Space>
+class Find final : public SpaceWork<Space> {
+ public:
+  using SpaceWork<Space>::SpaceWork;
+  void run(std::uint64_t) override {
+    std::uint64_t carry = 0;
+    for (const std::uint64_t first : this->firsts_)
+      carry = this->space_.find(first + kSize / 2 + carry) & 1;  // always 0, which nobody knows
+    benchmark::DoNotOptimize(carry);
+  }
+};
+
+// Takes 16 KiB out of the middle.
+template <class Space>
+class Split final : public SpaceWork<Space> {
+ public:
+  using SpaceWork<Space>::SpaceWork;
+  void run(std::uint64_t) override {
+    for (const std::uint64_t first : this->firsts_)
+      this->space_.unmap(first + 24 * kKiB, 16 * kKiB);
+  }
+  void restore(std::uint64_t) override {
+    for (const std::uint64_t first : this->firsts_) this->space_.map(first);
+  }
+};
+
+template <template <class> class Kind>
+void va_space(benchmark::State& state) {
+  Spaces& both = spaces(static_cast<std::uint64_t>(state.range(0)));
+  Kind<Ours> ours(both.ours, both.mappings);
+  std::unique_ptr<Kind<Theirs>> theirs;
+  if (both.theirs) theirs = std::make_unique<Kind<Theirs>>(*both.theirs, both.mappings);
+  compare(state, kOperations, {ours, theirs.get()});
+}
+
+// All kinds at one size before the next.
+const int registered = [] {
+  for (const std::int64_t mappings : {1'000, 10'000, 100'000, 1'000'000}) {
+    const auto add = [&](const char* what, void (*body)(benchmark::State&)) {
+      const std::string name = "VA tree, " + std::to_string(mappings) + " mappings: " + what;
+      benchmark::RegisterBenchmark(name.c_str(), body)->Arg(mappings)->Apply(in_one_iteration);
+    };
+    add("map 64 KiB", va_space<Map>);
+    add("find", va_space<Find>);
+    add("split in the middle", va_space<Split>);
+    add("unmap 64 KiB", va_space<Unmap>);
+  }
+  return 0;
+}();
+
+}  // namespace
+}  // namespace pantry::bench
