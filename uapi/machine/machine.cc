@@ -80,7 +80,9 @@ Result<std::unique_ptr<Machine>> Machine::create(driver::Executor& executor,
                                            .backing = *parts.backing,
                                            .frames = parts.frames,
                                            .firmware_image = kFirmwareImage,
-                                           .fault_errors = parts.features.fault_errors}));
+                                           .fault_errors = parts.features.fault_errors,
+                                           .counters = parts.features.counters,
+                                           .timestamp_hz = datasheet::kMaliG610.timestamp_hz}));
   return machine;
 }
 
