@@ -203,6 +203,10 @@ void Gpu::set_mcu_status(McuStatus status) {
 void Gpu::raise_job_interrupt(std::uint32_t bits) { job_irq_.raise(bits); }
 std::uint64_t Gpu::timestamp() { return control_.timestamp(); }
 std::uint64_t Gpu::cycle_count() { return control_.cycle_count(); }
+void Gpu::set_counters(Counters counters) {
+  control_.count_for_firmware(counters == Counters::kOn ? GpuControl::Counting::kRunning
+                                                        : GpuControl::Counting::kStopped);
+}
 std::uint32_t Gpu::latest_flush() { return control_.latest_flush(); }
 void Gpu::complete_cache_flush() { control_.advance_latest_flush(); }
 

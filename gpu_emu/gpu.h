@@ -95,6 +95,7 @@ class Gpu final : public Mmio,
   void set_mcu_status(McuStatus status) override;
   std::uint64_t timestamp() override;
   std::uint64_t cycle_count() override;
+  void set_counters(Counters counters) override;
   std::uint32_t latest_flush() override;
   void complete_cache_flush() override;
   TimePoint now() override;

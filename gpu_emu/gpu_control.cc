@@ -136,9 +136,8 @@ void GpuControl::command(std::uint32_t word) {
     case CommandType::kTime: {
       const regs::CycleCounter counter = regs::CommandTime::Counter::get(word);
       if (counter > regs::CycleCounter::kEnable) break;
-      cycles_ = cycle_count();
-      counting_since_ = clock_.now();
-      counting_ = counter == regs::CycleCounter::kEnable ? Counting::kRunning : Counting::kStopped;
+      settle_cycles();
+      commanded_ = counter == regs::CycleCounter::kEnable ? Counting::kRunning : Counting::kStopped;
       return;
     }
     case CommandType::kFlushCaches:
@@ -198,14 +197,15 @@ void GpuControl::reset() {
   fault_status_ = 0;
   fault_address_ = {};
   timestamp_offset_ = 0;
-  counting_ = Counting::kStopped;
+  commanded_ = Counting::kStopped;
+  firmware_ = Counting::kStopped;
   cycles_ = 0;
   protection_ = Protection::kOff;
 }
 
 std::uint32_t GpuControl::status() const {
   using Status = regs::GpuStatus;
-  return device_.block_status() | Status::CycleCountActive::of(counting_ == Counting::kRunning) |
+  return device_.block_status() | Status::CycleCountActive::of(counting() == Counting::kRunning) |
          Status::ProtectedModeActive::of(protection_ == Protection::kOn);
 }
 
@@ -213,8 +213,23 @@ std::uint64_t GpuControl::timestamp() const {
   return ticks(clock_.now().ns, model_.timestamp_hz) + timestamp_offset_;
 }
 
+GpuControl::Counting GpuControl::counting() const {
+  return commanded_ == Counting::kRunning ? commanded_ : firmware_;
+}
+
+// Before a change of who wants them counted.
+void GpuControl::settle_cycles() {
+  cycles_ = cycle_count();
+  counting_since_ = clock_.now();
+}
+
+void GpuControl::count_for_firmware(Counting counting) {
+  settle_cycles();
+  firmware_ = counting;
+}
+
 std::uint64_t GpuControl::cycle_count() const {
-  if (counting_ == Counting::kStopped) return cycles_;
+  if (counting() == Counting::kStopped) return cycles_;
   return cycles_ + ticks((clock_.now() - counting_since_).ns, quirks_.core_clock_hz);
 }
 

@@ -50,7 +50,10 @@ class GpuControl final : private RegisterHandler {
   void reset();
 
   std::uint64_t timestamp() const;
+  // Of the time in which GPU_COMMAND or the firmware wanted it counted.
   std::uint64_t cycle_count() const;
+  enum class Counting : std::uint8_t { kStopped, kRunning };
+  void count_for_firmware(Counting counting);
   std::uint32_t latest_flush() const { return latest_flush_; }
   // One more cache flush is complete. Never 0, which means "always flush" to a client.
   void advance_latest_flush();
@@ -78,6 +81,8 @@ class GpuControl final : private RegisterHandler {
   void start(CommandType type, Duration time);
   void finish();
   std::uint32_t status() const;
+  Counting counting() const;
+  void settle_cycles();
 
   const datasheet::GpuModel model_;
   const Quirks quirks_;
@@ -90,7 +95,8 @@ class GpuControl final : private RegisterHandler {
   std::uint32_t fault_status_ = 0;
   PhysAddr fault_address_;
   std::uint64_t timestamp_offset_ = 0;
-  enum class Counting : std::uint8_t { kStopped, kRunning } counting_ = Counting::kStopped;
+  Counting commanded_ = Counting::kStopped;
+  Counting firmware_ = Counting::kStopped;
   TimePoint counting_since_;
   std::uint64_t cycles_ = 0;  // until counting_since_
   enum class Protection : std::uint8_t { kOff, kOn } protection_ = Protection::kOff;

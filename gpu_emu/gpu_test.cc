@@ -365,6 +365,32 @@ TEST_F(Running, CountsTimeAndCycles) {
   EXPECT_EQ(rig.read(regs::kStatus.offset) & 1u << 6, 1u << 6);
 }
 
+// The command and the firmware both can want them; they are counted once, and while anybody does.
+TEST_F(Running, CountsCyclesForTheFirmwareToo) {
+  const auto cycles = [&] { return rig.gpu.read64(regs::kCycleCount.offset); };
+  const auto wanted_by_firmware = [&] {
+    rig.host.toggle_global(datasheet::glb::Request::CounterEn::kMask);
+    rig.ring(0);
+    rig.settle();
+  };
+  const std::uint64_t before = cycles();
+  const auto pass = [&] { rig.time = rig.time + milliseconds(1); };
+  wanted_by_firmware();
+  pass();
+  EXPECT_EQ(cycles(), before + 800'000);
+  EXPECT_EQ(rig.read(regs::kStatus.offset) & 1u << 6, 1u << 6);
+  rig.write(regs::kCommand.offset, 0x103);
+  pass();
+  EXPECT_EQ(cycles(), before + 1'600'000);
+  wanted_by_firmware();  // no longer
+  pass();
+  EXPECT_EQ(cycles(), before + 2'400'000);
+  rig.write(regs::kCommand.offset, 0x003);
+  pass();
+  EXPECT_EQ(cycles(), before + 2'400'000);
+  EXPECT_EQ(rig.read(regs::kStatus.offset) & 1u << 6, 0u);
+}
+
 TEST(Slow, CommandsThatTakeTimeAreWaitedFor) {
   Quirks quirks;
   quirks.as_command_time = microseconds(35);

@@ -237,6 +237,17 @@ void remap_under_a_running_job(const Device& device) {
   igt_assert_eq(bench.load32(kPlay + 2 * kBlock), 2);
 }
 
+// An instruction that goes wrong without killing its group. What comes of its job changed with 1.5.
+void fault_that_is_survived(const Device& device) {
+  Bench bench(device);
+  const Assembler misaligned =
+      Assembler().move32(0, 1).move48(20, bench.result_va(0) + 2).store(0, 1, 20, 0).publish();
+  igt_assert_eq(bench.run(misaligned), device.minor() < 5 ? 1 : -EINVAL);
+  igt_assert_eq(bench.group().state().state, 0);
+  bench.store32(bench.result_va(1), 5);
+  igt_assert_eq(bench.result(1), 5);
+}
+
 void many_faults(const Device& device) {
   Bench bench(device);
   for (uint32_t i = 0; i < 40; ++i) bench.expect_load_fault(kPlay + i * kBlock);
@@ -270,6 +281,7 @@ constexpr Case kCases[] = {
     {"unmap-under-a-running-job", "The job faults, the space stays.", unmap_under_a_running_job},
     {"remap-beside-a-running-job", "Binds beside what a job uses do not disturb it.",
      remap_under_a_running_job},
+    {"fault-that-is-survived", "A fault that only its job is told of.", fault_that_is_survived},
     {"many-faults", "40 faults in a row.", many_faults},
 };
 

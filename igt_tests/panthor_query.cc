@@ -12,6 +12,8 @@
 
 #include "igt_tests/harness/igt.h"
 #include "igt_tests/lib/cases.h"
+#include "igt_tests/lib/clock.h"
+#include "igt_tests/lib/group.h"
 
 IGT_TEST_DESCRIPTION("What the device says of itself, and how ioctls are dispatched.");
 
@@ -114,7 +116,11 @@ void gpu_info_sane(const Device& device) {
   igt_assert_neq(info.max_threads, 0);
   igt_assert_neq(info.thread_max_workgroup_size, 0);
   igt_assert_eq(info.pad, 0);
-  if (device.minor() < 7) igt_assert_eq(info.pad0, 0);
+  if (device.minor() < 7)
+    igt_assert_eq(info.pad0, 0);
+  else
+    igt_assert(info.selected_coherency == DRM_PANTHOR_GPU_COHERENCY_ACE_LITE ||
+               info.selected_coherency == DRM_PANTHOR_GPU_COHERENCY_NONE);
 }
 
 void gpu_info_minimum(const Device& device) {
@@ -231,6 +237,58 @@ void timestamp_info(const Device& device) {
   igt_assert_neq(last, 0);
 }
 
+drm_panthor_timestamp_info timestamps(const Device& device, uint32_t flags) {
+  drm_panthor_timestamp_info info;
+  memset(&info, 0xFF, sizeof(info));
+  info.flags = flags;
+  drm_panthor_dev_query query{DRM_PANTHOR_DEV_QUERY_TIMESTAMP_INFO, sizeof(info),
+                              reinterpret_cast<uint64_t>(&info)};
+  do_ioctl(device.fd(), DRM_IOCTL_PANTHOR_DEV_QUERY, &query);
+  igt_assert_eq(info.flags, flags);
+  return info;
+}
+
+void timestamp_flags(const Device& device) {
+  igt_require_f(device.minor() >= 8, "needs uAPI 1.8\n");
+  const drm_panthor_timestamp_info old = timestamps(device, 0);
+  igt_assert_neq(old.current_timestamp, 0);
+  igt_assert_eq(old.cycle_count, 0);
+  igt_assert_eq(old.duration_nsec, 0);
+  igt_assert_eq(old.cpu_timestamp_sec, 0);
+  igt_assert_eq(old.cpu_timestamp_nsec, 0);
+
+  const drm_panthor_timestamp_info gpu = timestamps(device, DRM_PANTHOR_TIMESTAMP_GPU);
+  igt_assert_lte(old.current_timestamp, gpu.current_timestamp);
+  igt_assert_eq(gpu.timestamp_frequency, 0);
+  igt_assert_eq(timestamps(device, DRM_PANTHOR_TIMESTAMP_FREQ).timestamp_frequency,
+                old.timestamp_frequency);
+  igt_assert_eq(timestamps(device, DRM_PANTHOR_TIMESTAMP_FREQ).current_timestamp, 0);
+
+  const int64_t before = gpu::now_ns();
+  const drm_panthor_timestamp_info cpu = timestamps(
+      device, DRM_PANTHOR_TIMESTAMP_CPU_MONOTONIC | DRM_PANTHOR_TIMESTAMP_GPU_CYCLE_COUNT |
+                  DRM_PANTHOR_TIMESTAMP_DURATION);
+  const int64_t after = gpu::now_ns();
+  igt_assert_eq(cpu.current_timestamp, 0);
+  igt_assert_lt(cpu.cpu_timestamp_nsec, 1000000000);
+  const auto stamp =
+      static_cast<int64_t>(cpu.cpu_timestamp_sec * 1000000000 + cpu.cpu_timestamp_nsec);
+  igt_assert_lte(before, stamp);
+  igt_assert_lte(stamp, after);
+  igt_assert_lte(cpu.duration_nsec, after - before);
+  usleep(2000);
+  igt_assert_lt(cpu.cycle_count,
+                timestamps(device, DRM_PANTHOR_TIMESTAMP_GPU_CYCLE_COUNT).cycle_count);
+
+  for (const uint32_t bad : {3U << 1, 7U << 1, 1U << 8, 1U << 31}) {
+    drm_panthor_timestamp_info info{};
+    info.flags = bad;
+    drm_panthor_dev_query query{DRM_PANTHOR_DEV_QUERY_TIMESTAMP_INFO, sizeof(info),
+                                reinterpret_cast<uint64_t>(&info)};
+    do_ioctl_err(device.fd(), DRM_IOCTL_PANTHOR_DEV_QUERY, &query, EINVAL);
+  }
+}
+
 void group_priorities(const Device& device) {
   igt_require_f(device.minor() >= 2, "needs uAPI 1.2\n");
   igt_assert_eq(known_size(device, DRM_PANTHOR_DEV_QUERY_GROUP_PRIORITIES_INFO), 4);
@@ -240,6 +298,19 @@ void group_priorities(const Device& device) {
   do_ioctl(device.fd(), DRM_IOCTL_PANTHOR_DEV_QUERY, &query);
   igt_assert_eq(info.allowed_mask & 0x3, 0x3);
   igt_assert_eq(info.allowed_mask & ~0xF, 0);
+  // Neither half of the upper two without the other, and true.
+  igt_assert(info.allowed_mask == 0x3 || info.allowed_mask == 0xF);
+  const gpu::Vm vm = gpu::Vm::create(device);
+  for (uint8_t priority = 0; priority <= PANTHOR_GROUP_PRIORITY_REALTIME; ++priority) {
+    drm_panthor_queue_create queue{0, {}, 4096};
+    drm_panthor_group_create request = gpu::group_request(device, vm.id(), &queue, 1);
+    request.priority = priority;
+    const int number = igt::ioctl_errno(device.fd(), DRM_IOCTL_PANTHOR_GROUP_CREATE, &request);
+    igt_assert_eq(number, info.allowed_mask >> priority & 1 ? 0 : EACCES);
+    if (number != 0) continue;
+    drm_panthor_group_destroy destroy{request.group_handle, 0};
+    do_ioctl(device.fd(), DRM_IOCTL_PANTHOR_GROUP_DESTROY, &destroy);
+  }
 }
 
 void mmu_info(const Device& device) {
@@ -401,6 +472,7 @@ constexpr Case kCases[] = {
     {"bad-pointers", "A buffer that cannot be written gives EFAULT.", bad_pointers},
     {"bad-argument-pointer", "An argument that cannot be read gives EFAULT.", bad_argument_pointer},
     {"timestamp-info", "GPU time does not run backwards.", timestamp_info},
+    {"timestamp-flags", "The caller chooses which clocks it is told.", timestamp_flags},
     {"group-priorities", "LOW and MEDIUM are allowed to everybody.", group_priorities},
     {"mmu-info", "Leaves are of 4 KiB and 2 MiB.", mmu_info},
     {"render-node", "The render node is the same device without the primary node's calls.",

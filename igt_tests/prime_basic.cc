@@ -328,6 +328,90 @@ void through_a_socket(const Device& device) {
   for (uint32_t i = 0; i < 6; ++i) igt_assert_eq(tags[i], 0x600 + i);
 }
 
+// A descriptor of the fences that an access would wait for.
+UniqueFd fences_of(const UniqueFd& dma_buf, uint32_t access) {
+  dma_buf_export_sync_file request{access, -1};
+  igt_assert_eq(ioctl(dma_buf.get(), DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &request), 0);
+  igt_assert_fd(request.fd);
+  igt_assert(fcntl(request.fd, F_GETFD) & FD_CLOEXEC);
+  return UniqueFd(request.fd);
+}
+
+void add_fence(const UniqueFd& dma_buf, uint32_t access, int sync_file) {
+  dma_buf_import_sync_file request{access, sync_file};
+  igt_assert_eq(ioctl(dma_buf.get(), DMA_BUF_IOCTL_IMPORT_SYNC_FILE, &request), 0);
+}
+
+constexpr uint32_t kReads = DMA_BUF_SYNC_READ;
+constexpr uint32_t kWrites = DMA_BUF_SYNC_WRITE;
+
+// The fence of a job on the buffer is its own affair until somebody says what the job does.
+void jobs_are_not_implicit(const Device& device) {
+  Bench bench(device);
+  Gate gate(device);
+  const Bo bo = Bo::create(device, kPage);
+  const UniqueFd fd = bo.export_fd();
+  bench.vm().map(bo, kPlay);
+  const Syncobj done = Syncobj::create(device);
+  const Stream stream = bench.place(Assembler().store_value(kPlay, 1).publish());
+  bench.group().submit(0, stream, Syncs().wait(gate.fence()).signal(done));
+  igt_assert_eq(sync_file_status(fences_of(fd, kReads).get()), 1);
+  igt_assert_eq(sync_file_status(fences_of(fd, kReads | kWrites).get()), 1);
+  add_fence(fd, kWrites, done.export_sync_file().get());
+  const UniqueFd pending = fences_of(fd, kReads);
+  igt_assert_eq(sync_file_status(pending.get()), 0);
+  gate.open_and_finish();
+  igt_assert_eq(finish_sync_file(pending.get(), kPatience), 1);
+  igt_assert_eq(done.finish(kPatience), 1);
+}
+
+void readers_and_writers(const Device& device) {
+  Gate reader(device);
+  Gate writer(device);
+  const Bo bo = Bo::create(device, kPage);
+  const UniqueFd fd = bo.export_fd();
+  add_fence(fd, kReads, reader.fence().export_sync_file().get());
+  igt_assert_eq(sync_file_status(fences_of(fd, kReads).get()), 1);
+  const UniqueFd read = fences_of(fd, kWrites);
+  igt_assert_eq(sync_file_status(read.get()), 0);
+  // A descriptor of another export shows the same.
+  add_fence(bo.export_fd(), kWrites, writer.fence().export_sync_file().get());
+  const UniqueFd written = fences_of(fd, kReads);
+  const UniqueFd both = fences_of(fd, kReads | kWrites);
+  reader.open_and_finish();
+  igt_assert_eq(finish_sync_file(read.get(), kPatience), 1);
+  igt_assert_eq(sync_file_status(written.get()), 0);
+  igt_assert_eq(sync_file_status(both.get()), 0);
+  writer.open_and_finish();
+  igt_assert_eq(finish_sync_file(written.get(), kPatience), 1);
+  igt_assert_eq(finish_sync_file(both.get(), kPatience), 1);
+  igt_assert_eq(sync_file_status(fences_of(fd, kReads | kWrites).get()), 1);
+}
+
+void fences_bad_arguments(const Device& device) {
+  const Bo bo = Bo::create(device, kPage);
+  const UniqueFd fd = bo.export_fd();
+  const Syncobj signalled = Syncobj::create_signalled(device);
+  const UniqueFd sync_file = signalled.export_sync_file();
+  const UniqueFd syncobj = signalled.export_syncobj();
+  const auto refused = [&](unsigned long call, uint32_t flags, int fence, int expected) {
+    dma_buf_import_sync_file request{flags, fence};
+    errno = 0;
+    igt_assert_eq(ioctl(fd.get(), call, &request), -1);
+    igt_assert_eq(errno, expected);
+  };
+  for (const uint32_t flags : {0U, 4U, kReads | 8U, ~0U}) {
+    refused(DMA_BUF_IOCTL_EXPORT_SYNC_FILE, flags, -1, EINVAL);
+    refused(DMA_BUF_IOCTL_IMPORT_SYNC_FILE, flags, sync_file.get(), EINVAL);
+  }
+  for (const int other : {-1, 1000000, fd.get(), syncobj.get(), device.fd()})
+    refused(DMA_BUF_IOCTL_IMPORT_SYNC_FILE, kReads, other, EINVAL);
+  igt_assert_eq(ioctl(fd.get(), DMA_BUF_IOCTL_IMPORT_SYNC_FILE, nullptr), -1);
+  igt_assert_eq(errno, EFAULT);
+  igt_assert_eq(ioctl(fd.get(), DMA_BUF_IOCTL_EXPORT_SYNC_FILE, nullptr), -1);
+  igt_assert_eq(errno, EFAULT);
+}
+
 constexpr Case kCases[] = {
     {"export-bad-arguments", "Flags and handles that are refused.", export_bad_arguments},
     {"private-buffers-stay", "A buffer of one space cannot be exported.", private_buffers_stay},
@@ -349,6 +433,10 @@ constexpr Case kCases[] = {
      unmappable_buffers_travel},
     {"importer-outlives-exporter", "The descriptor keeps the memory.", importer_outlives_exporter},
     {"gpu-mapping-outlives-all", "So does a GPU mapping alone.", gpu_mapping_outlives_all},
+    {"jobs-are-not-implicit", "Jobs count for others once they are said to.",
+     jobs_are_not_implicit},
+    {"readers-and-writers", "Readers wait for writers, writers for all.", readers_and_writers},
+    {"fences-bad-arguments", "Fences that are refused.", fences_bad_arguments},
     {"across-fork", "Children work on an inherited buffer.", across_fork},
     {"through-a-socket", "A buffer arrives by message.", through_a_socket},
 };

@@ -368,7 +368,60 @@ void eventfd_of_a_point(const Device& device) {
   igt_assert(has_fired(3, kPatience));
 }
 
+// One point as a sync_file, and a sync_file as a point of another timeline.
+void points_as_descriptors(const Device& device) {
+  constexpr unsigned long kToFd = DRM_IOWR(0xC1, drm_syncobj_handle_with_point);
+  constexpr unsigned long kToHandle = DRM_IOWR(0xC2, drm_syncobj_handle_with_point);
+  constexpr uint32_t kPoint =
+      DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE | DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_TIMELINE;
+  Bench bench(device);
+  Gate gate(device);
+  const Syncobj timeline = Syncobj::create(device);
+  const Syncobj copy = Syncobj::create(device);
+  Jobs jobs;
+  jobs.add_empty(0, Syncs().signal(timeline, 3));
+  jobs.add_empty(0, Syncs().wait(gate.fence()).signal(timeline, 7));
+  igt_assert_eq(bench.group().try_submit(jobs), 0);
+
+  drm_syncobj_handle_with_point out{timeline.handle(), kPoint, -1, 0, 3};
+  if (device.minor() < 4) {
+    do_ioctl_err(device.fd(), kToFd, &out, EINVAL);
+    gate.open_and_finish();
+    return;
+  }
+  do_ioctl(device.fd(), kToFd, &out);
+  const UniqueFd third(out.fd);
+  igt_assert_eq(finish_sync_file(third.get(), kPatience), 1);
+  out.point = 7;
+  do_ioctl(device.fd(), kToFd, &out);
+  const UniqueFd seventh(out.fd);
+  igt_assert_eq(sync_file_status(seventh.get()), 0);
+  out.point = 8;
+  do_ioctl_err(device.fd(), kToFd, &out, EINVAL);
+  out.point = 3;
+  out.flags = 0;
+  do_ioctl_err(device.fd(), kToFd, &out, EINVAL);
+  out = {4711, kPoint, -1, 0, 3};
+  do_ioctl_err(device.fd(), kToFd, &out, ENOENT);
+
+  drm_syncobj_handle_with_point in{copy.handle(), kPoint, third.get(), 0, 10};
+  do_ioctl(device.fd(), kToHandle, &in);
+  igt_assert_eq(copy.query(), 10);
+  in.fd = seventh.get();
+  in.point = 20;
+  do_ioctl(device.fd(), kToHandle, &in);
+  igt_assert_eq(copy.query(), 10);
+  igt_assert_eq(copy.query_last_submitted(), 20);
+  gate.open_and_finish();
+  igt_assert_eq(copy.wait_point(20, kPatience), 0);
+  igt_assert_eq(copy.query(), 20);
+  in.fd = device.fd();
+  do_ioctl_err(device.fd(), kToHandle, &in, EINVAL);
+}
+
 constexpr Case kCases[] = {
+    {"points-as-descriptors", "Points leave and enter timelines as sync_files.",
+     points_as_descriptors},
     {"signal-and-query", "Points by hand, over all 64 bits.", signal_and_query},
     {"arrays", "100 timelines at a time.", arrays},
     {"arrays-bad-arguments", "What TIMELINE_SIGNAL and QUERY refuse.", arrays_bad_arguments},

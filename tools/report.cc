@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 
 #include <iterator>
+#include <optional>
 
 #include "driver/mmu/address_spaces.h"
 #include "gpu_emu/datasheet/gpu_control.h"
@@ -26,9 +27,16 @@ double register_read(emu::Mmio& mmio, driver::Clock& clock) {
   return microseconds_of(clock.now() - start) / kReads;
 }
 
-bool is_vm_destroy(std::uint32_t command) {
-  const uapi::IoctlEntry* const entry = uapi::find_ioctl(command);
+bool is_vm_destroy(std::uint32_t command, const uapi::Features& features) {
+  const uapi::IoctlEntry* const entry = uapi::find_ioctl(command, features);
   return entry && entry->command == DRM_IOCTL_PANTHOR_VM_DESTROY;
+}
+
+// Its own name can be printed, by the rules of SET_CLIENT_NAME.
+std::string client_of(uapi::Session& session) {
+  const std::optional<std::string> name = session.file().name();
+  return fmt::format("process {}{}", session.file().credentials().pid,
+                     name ? " (" + *name + ")" : "");
 }
 
 // Of an ioctl that is not one of a device file.
@@ -48,21 +56,21 @@ const char* descriptor_ioctl(std::uint32_t command) {
 Report::Report(uapi::Machine& machine)
     : machine_(machine), start_(machine.device().executor().clock().now()) {}
 
-std::string Report::heading(uapi::Session& session, std::uint32_t id, const driver::Vm& vm,
+std::string Report::heading(const std::string& client, std::uint32_t id, const driver::Vm& vm,
                             const char* end) const {
   const TimePoint now = machine_.device().executor().clock().now();
-  return fmt::format("  VM {} of process {}, {} at {:.3f} ms: client area {:#x} bytes{}\n", id,
-                     session.file().credentials().pid, end, milliseconds_of(now - start_),
-                     vm.split().user_size, vm.unusable() ? ", UNUSABLE" : "");
+  return fmt::format("  VM {} of {}, {} at {:.3f} ms: client area {:#x} bytes{}\n", id, client, end,
+                     milliseconds_of(now - start_), vm.split().user_size,
+                     vm.unusable() ? ", UNUSABLE" : "");
 }
 
 void Report::on_start(uapi::Session& session, const uapi::IoctlRequest& request,
                       uapi::UserMemory& memory) {
-  if (!is_vm_destroy(request.command)) return;
+  if (!is_vm_destroy(request.command, machine_.features())) return;
   const auto args = memory.get<drm_panthor_vm_destroy>(request.argument);
   const Ref<driver::Vm> vm = args ? session.file().vm(args->id) : nullptr;
   if (!vm) return;
-  std::string text = heading(session, args->id, *vm, "destroyed") + describe(*vm);
+  std::string text = heading(client_of(session), args->id, *vm, "destroyed") + describe(*vm);
   MutexLock lock(mutex_);
   leaving_ = std::move(text);
 }
@@ -70,15 +78,16 @@ void Report::on_start(uapi::Session& session, const uapi::IoctlRequest& request,
 void Report::on_ioctl(const Ioctl& ioctl) {
   MutexLock lock(mutex_);
   ioctls_.push_back(ioctl);
-  if (!is_vm_destroy(ioctl.command)) return;
+  if (!is_vm_destroy(ioctl.command, machine_.features())) return;
   if (ioctl.result == 0) gone_ += leaving_;
   leaving_.clear();
 }
 
 void Report::on_release(uapi::Session& session) {
+  const std::string client = client_of(session);
   std::string text;
   session.file().for_each_vm([&](std::uint32_t id, const driver::Vm& vm) {
-    text += heading(session, id, vm, "closed") + describe(vm);
+    text += heading(client, id, vm, "closed") + describe(vm);
   });
   MutexLock lock(mutex_);
   gone_ += text;
@@ -89,7 +98,7 @@ std::string Report::text() {
   std::string text = "pantry report\n\nSteps (ms since the start, us taken, waits included)\n";
   auto out = std::back_inserter(text);
   for (const Ioctl& ioctl : ioctls_) {
-    const uapi::IoctlEntry* const entry = uapi::find_ioctl(ioctl.command);
+    const uapi::IoctlEntry* const entry = uapi::find_ioctl(ioctl.command, machine_.features());
     fmt::format_to(out, "  {:>10.3f}  {:>9.1f}  {}{}{}\n", milliseconds_of(ioctl.start - start_),
                    microseconds_of(ioctl.end - ioctl.start),
                    entry ? entry->name : descriptor_ioctl(ioctl.command),

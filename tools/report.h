@@ -26,7 +26,7 @@ class Report final : public uapi::ServerObserver {
   std::string text();
 
  private:
-  std::string heading(uapi::Session& session, std::uint32_t id, const driver::Vm& vm,
+  std::string heading(const std::string& client, std::uint32_t id, const driver::Vm& vm,
                       const char* end) const;
 
   uapi::Machine& machine_;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "driver/kernel/thread_executor.h"
+#include "uapi/drm_abi.h"
 #include "uapi/machine/process_memory.h"
 #include "uapi/machine/test_client.h"
 
@@ -67,6 +68,26 @@ TEST_F(ReportTest, ShowsWhatADestroyedVmWasLike) {
   EXPECT_THAT(text, HasSubstr("2 binds, table pages reserved 4, used 3, given back 1;"));
   EXPECT_THAT(text, ContainsRegex("map   now   0x000040000000..0x00004000ffff +3 +3 +0 +0 "));
   EXPECT_THAT(text, ContainsRegex("unmap now   0x000040008000..0x000040008fff +1 +0 +1 +0 "));
+}
+
+TEST_F(ReportTest, ShowsTheNamesThatAClientGives) {
+  Report report(*machine_);
+  TestClient client(*machine_);
+  const std::uint32_t vm = client.create_vm();
+  const uapi::TestBuffer buffer = client.create_buffer(64 * kKiB);
+  EXPECT_EQ(client.bind(vm, TestClient::map(buffer.handle, 0x4000'0000, 0x10000)), 0);
+  const std::string_view name = "renderer";
+  uapi::DrmSetClientName set{name.size(), reinterpret_cast<std::uint64_t>(name.data())};
+  EXPECT_EQ(client.raw().call(DRM_IOWR(0xD1, uapi::DrmSetClientName), set), 0);
+  drm_panthor_bo_set_label label{buffer.handle, 0,
+                                 reinterpret_cast<std::uint64_t>("vertices\x1b of it")};
+  EXPECT_EQ(client.raw().call(DRM_IOCTL_PANTHOR_BO_SET_LABEL, label), 0);
+  report.on_release(client.raw().session());
+  const std::string text = report.text();
+  EXPECT_THAT(text, HasSubstr("VM 1 of process 1 (renderer), closed at"));
+  EXPECT_THAT(text, ContainsRegex("buffer [0-9]+ \"vertices. of it\" . 0x0, client"))
+      << "what a terminal would act on is not shown";
+  EXPECT_THAT(text, Not(HasSubstr("\x1b")));
 }
 
 TEST_F(ReportTest, ShowsEachVmOfAFileThatIsClosed) {

@@ -21,17 +21,26 @@ std::string text_of(const GpuRange& range) {
   return fmt::format("{:#014x}..{:#014x}", range.first.value, range.last.value);
 }
 
+// What a client calls its buffer, as far as a terminal can show it.
+std::string label_of(const driver::Buffer* buffer) {
+  const std::optional<std::string> label = buffer ? buffer->label() : std::nullopt;
+  if (!label) return {};
+  std::string text = " \"";
+  for (const char c : *label) text += c >= ' ' && c <= '~' ? c : '?';
+  return text + '"';
+}
+
 class Mappings final : public Vm::MappingVisitor {
  public:
   explicit Mappings(std::string& text) : text_(text) {}
   void visit(const Vm::MappingView& mapping) override {
-    fmt::format_to(std::back_inserter(text_), "    {} {:>9} KiB  {}{}{}  buffer {} + {:#x}, {}\n",
+    fmt::format_to(std::back_inserter(text_), "    {} {:>9} KiB  {}{}{}  buffer {}{} + {:#x}, {}\n",
                    text_of(mapping.range), mapping.range.size() / kKiB,
                    has(mapping.prot, Prot::kReadOnly) ? "r-" : "rw",
                    has(mapping.prot, Prot::kNoExec) ? "-" : "x",
                    has(mapping.prot, Prot::kUncached) ? "u" : "c",
                    mapping.buffer ? mapping.buffer->mmap_offset() / kPageSize : 0,
-                   mapping.buffer_offset,
+                   label_of(mapping.buffer), mapping.buffer_offset,
                    mapping.owner == driver::MappingOwner::kKernel ? "kernel" : "client");
   }
 

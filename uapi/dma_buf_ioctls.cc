@@ -4,10 +4,17 @@
 #include <linux/dma-buf.h>
 #include <sys/ioctl.h>
 
+#include <atomic>
+#include <cstddef>
+#include <new>
+
+#include "driver/sync/fence_merge.h"
 #include "uapi/reject.h"
 
 namespace pantry::uapi {
 namespace {
+
+using Use = driver::Reservation::Use;
 
 Result<> sync(UserAddr argument, UserMemory& memory) {
   PANTRY_TRY_ASSIGN(const dma_buf_sync args, memory.get<dma_buf_sync>(argument));
@@ -17,12 +24,62 @@ Result<> sync(UserAddr argument, UserMemory& memory) {
   return {};  // one copy of the memory, coherent for everybody
 }
 
+Result<> check_access(std::uint32_t flags, const char* name) {
+  if ((flags & ~std::uint32_t{DMA_BUF_SYNC_RW}) != 0 || flags == 0)
+    return reject(Errno::kInval, "{}: flags {:#x}", name, flags);
+  return {};
+}
+
+// What an access would have to wait for: a write for all other accesses, a read for writes.
+Result<NewFd> export_sync_file(driver::Buffer& buffer, UserAddr argument, UserMemory& memory) {
+  PANTRY_TRY_ASSIGN(dma_buf_export_sync_file args, memory.get<dma_buf_export_sync_file>(argument));
+  PANTRY_TRY(check_access(args.flags, "DMA_BUF_IOCTL_EXPORT_SYNC_FILE"));
+  const Use weakest = (args.flags & DMA_BUF_SYNC_WRITE) != 0 ? Use::kRead : Use::kWrite;
+  PANTRY_TRY_ASSIGN(Ref<driver::Fence> fence, buffer.reservation()->merged(weakest));
+  PANTRY_TRY_ASSIGN(Ref<driver::SyncFile> file, driver::SyncFile::create(std::move(fence)));
+  // What the transport will write; so that a bad pointer leaves no descriptor behind.
+  args.fd = -1;
+  PANTRY_TRY(memory.put(argument, args));
+  return NewFd{std::move(file), argument + offsetof(dma_buf_export_sync_file, fd),
+               NewFd::OnExec::kClose};
+}
+
+Result<> import_sync_file(driver::Buffer& buffer, UserAddr argument, UserMemory& memory,
+                          const FdObject& fd) {
+  PANTRY_TRY_ASSIGN(const dma_buf_import_sync_file args,
+                    memory.get<dma_buf_import_sync_file>(argument));
+  PANTRY_TRY(check_access(args.flags, "DMA_BUF_IOCTL_IMPORT_SYNC_FILE"));
+  const auto* file = std::get_if<Ref<driver::SyncFile>>(&fd);
+  if (!file)
+    return reject(Errno::kInval, "DMA_BUF_IOCTL_IMPORT_SYNC_FILE: descriptor {} is not a sync_file",
+                  args.fd);
+  PANTRY_TRY_ASSIGN(const std::vector<Ref<driver::Fence>> fences, driver::leaves((*file)->fence()));
+  static std::atomic_flag told;
+  if (!(*file)->fence()->signalled() && !told.test_and_set())
+    log_gap("uapi", "poll() of a dma-buf does not wait for the fences imported into it");
+  return buffer.reservation()->admit(
+      fences, (args.flags & DMA_BUF_SYNC_WRITE) != 0 ? Use::kWrite : Use::kRead);
+}
+
+IoctlReply reply_of(const Result<>& done) {
+  return {done ? 0 : negated(done.error()), std::nullopt};
+}
+
 }  // namespace
 
-IoctlReply dma_buf_ioctl(std::uint32_t command, UserAddr argument, UserMemory& memory) {
-  if (command == DMA_BUF_IOCTL_SYNC) {
-    const Result<> done = sync(argument, memory);
-    return {done ? 0 : negated(done.error()), std::nullopt};
+IoctlReply dma_buf_ioctl(driver::Buffer& buffer, std::uint32_t command, UserAddr argument,
+                         UserMemory& memory, const FdObject& fd) {
+  try {
+    if (command == DMA_BUF_IOCTL_SYNC) return reply_of(sync(argument, memory));
+    if (command == DMA_BUF_IOCTL_IMPORT_SYNC_FILE)
+      return reply_of(import_sync_file(buffer, argument, memory, fd));
+    if (command == DMA_BUF_IOCTL_EXPORT_SYNC_FILE) {
+      auto made = export_sync_file(buffer, argument, memory);
+      if (!made) return {negated(made.error()), std::nullopt};
+      return {0, *std::move(made)};
+    }
+  } catch (const std::bad_alloc&) {
+    return {negated(Errno::kNoMem), std::nullopt};
   }
   if (_IOC_TYPE(command) == DMA_BUF_BASE)
     log_gap("uapi", "dma-buf ioctl {:#x} is not emulated", command);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Parts of the DRM core's ABI that are younger than the drm.h of Debian 12, under names of our own
-// so that a newer drm.h does not clash. Layouts: panthor-uapi.md B.4.
+// so that a newer drm.h does not clash. Layouts: panthor-uapi.md B.2, B.4.
 #pragma once
 
 #include <cstdint>
@@ -42,6 +42,27 @@ struct DrmSyncobjTimelineWait {
   std::uint64_t deadline_nsec;
 };
 static_assert(sizeof(DrmSyncobjTimelineWait) == 48);
+
+// SYNCOBJ_HANDLE_TO_FD and SYNCOBJ_FD_TO_HANDLE with the point at the end, and the flag that says
+// that it counts.
+struct DrmSyncobjHandle {
+  std::uint32_t handle;
+  std::uint32_t flags;
+  std::int32_t fd;
+  std::uint32_t pad;
+  std::uint64_t point;
+};
+static_assert(sizeof(DrmSyncobjHandle) == 24);
+inline constexpr std::uint32_t kSyncobjFdAsSyncFile = 1;
+inline constexpr std::uint32_t kSyncobjFdOfPoint = 2;
+
+// SET_CLIENT_NAME, number 0xD1.
+struct DrmSetClientName {
+  std::uint64_t name_len;
+  std::uint64_t name;
+};
+static_assert(sizeof(DrmSetClientName) == 16);
+inline constexpr std::uint64_t kLongestClientName = 64;
 
 inline constexpr std::uint32_t kWaitAll = 1;
 inline constexpr std::uint32_t kWaitForSubmit = 2;

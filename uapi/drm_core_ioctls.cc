@@ -4,10 +4,11 @@
 // B.1, B.2.
 #include <drm/panthor_drm.h>
 
-#include <cstring>
+#include <algorithm>
+#include <string>
 #include <string_view>
 
-#include "base/log.h"
+#include "uapi/drm_abi.h"
 #include "uapi/ioctl_handlers.h"
 #include "uapi/reject.h"
 
@@ -115,9 +116,27 @@ Result<> no_framebuffers(Call&) {
 }
 Result<> no_operation(Call&) { return {}; }
 
-Result<> no_authentication(Call&) {
-  log_gap("uapi", "GET_MAGIC, AUTH_MAGIC: authentication by magic number is not emulated");
-  return Error(Errno::kNotSupp);
+Result<> get_magic(Call& call) {
+  PANTRY_TRY_ASSIGN(call.arg<drm_auth>().magic, call.file.magic());
+  return {};
+}
+
+Result<> auth_magic(Call& call) { return call.file.authenticate(call.arg<drm_auth>().magic); }
+
+Result<> set_client_name(Call& call) {
+  const auto& args = call.arg<DrmSetClientName>();
+  if (args.name_len > kLongestClientName)
+    return reject(Errno::kInval, "SET_CLIENT_NAME: {} characters", args.name_len);
+  if (args.name_len == 0) {
+    call.file.set_name(std::nullopt);
+    return {};
+  }
+  std::string name(args.name_len, ' ');
+  PANTRY_TRY(call.memory.read({args.name}, name.data(), name.size()));
+  if (!std::ranges::all_of(name, [](char c) { return c > ' ' && c <= '~'; }))
+    return reject(Errno::kInval, "SET_CLIENT_NAME: not all of it can be printed");
+  call.file.set_name(std::move(name));
+  return {};
 }
 
 }  // namespace pantry::uapi

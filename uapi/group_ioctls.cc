@@ -5,6 +5,7 @@
 
 #include <bit>
 
+#include "uapi/group_priority.h"
 #include "uapi/ioctl_handlers.h"
 #include "uapi/reject.h"
 #include "uapi/sync_ops.h"
@@ -20,8 +21,7 @@ Result<driver::GroupPriority> priority_of(Call& call, std::uint8_t wanted) {
                                                                : PANTHOR_GROUP_PRIORITY_HIGH;
   if (wanted > highest)
     return reject(Errno::kInval, "GROUP_CREATE: priority {} is unknown", wanted);
-  if (wanted > PANTHOR_GROUP_PRIORITY_MEDIUM && !call.file.credentials().sys_nice &&
-      !call.file.is_master())
+  if (!may_use_priority(call, wanted))
     return reject(Errno::kAcces, "GROUP_CREATE: priority {} needs CAP_SYS_NICE or DRM master",
                   wanted);
   return static_cast<driver::GroupPriority>(wanted);

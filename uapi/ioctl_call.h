@@ -8,6 +8,7 @@
 // afterwards, also on failure.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <optional>
@@ -21,8 +22,8 @@ namespace pantry::uapi {
 
 // What belongs to the open file but is not the driver's: choices made by ioctls of this file.
 struct FileSettings {
-  std::uint64_t user_mmio_offset =
-      0;  // SET_USER_MMIO_OFFSET; the default is that of a 64-bit process
+  // SET_USER_MMIO_OFFSET; the default is that of a 64-bit process.
+  std::atomic<std::uint64_t> user_mmio_offset;
 };
 
 struct Call;

@@ -10,6 +10,7 @@ namespace pantry::uapi {
 
 // device_ioctls.cc
 Result<> dev_query(Call& call);
+Result<> set_user_mmio_offset(Call& call);
 
 // vm_ioctls.cc
 Result<> vm_create(Call& call);
@@ -20,6 +21,9 @@ Result<> vm_get_state(Call& call);
 // bo_ioctls.cc
 Result<> bo_create(Call& call);
 Result<> bo_mmap_offset(Call& call);
+Result<> bo_set_label(Call& call);
+Result<> bo_sync(Call& call);
+Result<> bo_query_info(Call& call);
 Result<> gem_close(Call& call);
 Result<> gem_flink(Call& call);
 Result<> gem_open(Call& call);
@@ -68,6 +72,8 @@ Result<> no_modesetting(Call& call);
 Result<> no_dumb_buffers(Call& call);
 Result<> no_framebuffers(Call& call);
 Result<> no_operation(Call& call);
-Result<> no_authentication(Call& call);
+Result<> get_magic(Call& call);
+Result<> auth_magic(Call& call);
+Result<> set_client_name(Call& call);
 
 }  // namespace pantry::uapi

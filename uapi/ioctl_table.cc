@@ -16,11 +16,12 @@ using enum IoctlAccess;
 
 constexpr std::uint32_t number_of(std::uint32_t command) { return command & 0xff; }
 
-// The request values of Linux 6.12; where drm.h of Debian 12 is older, drm_abi.h has the struct.
+// The request values of the newest version; where drm.h of Debian 12 is older, drm_abi.h has the
+// struct. Structs have only grown, and what an older caller does not pass reads as zero.
 constexpr IoctlEntry kTable[] = {
     {DRM_IOCTL_VERSION, kAnyone, version, "VERSION"},
     {DRM_IOCTL_GET_UNIQUE, kPrimary, get_unique, "GET_UNIQUE"},
-    {DRM_IOCTL_GET_MAGIC, kPrimary, no_authentication, "GET_MAGIC"},
+    {DRM_IOCTL_GET_MAGIC, kPrimary, get_magic, "GET_MAGIC"},
     {DRM_IOCTL_GET_CLIENT, kPrimary, get_client, "GET_CLIENT"},
     {DRM_IOCTL_GET_STATS, kPrimary, get_stats, "GET_STATS"},
     {DRM_IOCTL_SET_VERSION, kMaster, set_version, "SET_VERSION"},
@@ -29,7 +30,7 @@ constexpr IoctlEntry kTable[] = {
     {DRM_IOCTL_GEM_OPEN, kKnown, gem_open, "GEM_OPEN"},
     {DRM_IOCTL_GET_CAP, kAnyone, get_cap, "GET_CAP"},
     {DRM_IOCTL_SET_CLIENT_CAP, kPrimary, set_client_cap, "SET_CLIENT_CAP"},
-    {DRM_IOCTL_AUTH_MAGIC, kMaster, no_authentication, "AUTH_MAGIC"},
+    {DRM_IOCTL_AUTH_MAGIC, kMaster, auth_magic, "AUTH_MAGIC"},
     {DRM_IOCTL_SET_MASTER, kPrimary, set_master, "SET_MASTER"},
     {DRM_IOCTL_DROP_MASTER, kPrimary, drop_master, "DROP_MASTER"},
     {DRM_IOCTL_PRIME_HANDLE_TO_FD, kAnyone, prime_handle_to_fd, "PRIME_HANDLE_TO_FD"},
@@ -48,6 +49,13 @@ constexpr IoctlEntry kTable[] = {
     {DRM_IOCTL_PANTHOR_GROUP_GET_STATE, kAnyone, group_get_state, "GROUP_GET_STATE"},
     {DRM_IOCTL_PANTHOR_TILER_HEAP_CREATE, kAnyone, tiler_heap_create, "TILER_HEAP_CREATE"},
     {DRM_IOCTL_PANTHOR_TILER_HEAP_DESTROY, kAnyone, tiler_heap_destroy, "TILER_HEAP_DESTROY"},
+    {DRM_IOCTL_PANTHOR_BO_SET_LABEL, kAnyone, bo_set_label, "BO_SET_LABEL",
+     &Features::bo_set_label},
+    {DRM_IOCTL_PANTHOR_SET_USER_MMIO_OFFSET, kAnyone, set_user_mmio_offset, "SET_USER_MMIO_OFFSET",
+     &Features::set_user_mmio_offset},
+    {DRM_IOCTL_PANTHOR_BO_SYNC, kAnyone, bo_sync, "BO_SYNC", &Features::bo_sync},
+    {DRM_IOCTL_PANTHOR_BO_QUERY_INFO, kAnyone, bo_query_info, "BO_QUERY_INFO",
+     &Features::bo_query_info},
 
     {DRM_IOCTL_WAIT_VBLANK, kPrimary, no_modesetting, "WAIT_VBLANK"},
     {DRM_IOCTL_CRTC_GET_SEQUENCE, kPrimary, no_modesetting, "CRTC_GET_SEQUENCE"},
@@ -92,8 +100,8 @@ constexpr IoctlEntry kTable[] = {
 
     {DRM_IOCTL_SYNCOBJ_CREATE, kAnyone, syncobj_create, "SYNCOBJ_CREATE"},
     {DRM_IOCTL_SYNCOBJ_DESTROY, kAnyone, syncobj_destroy, "SYNCOBJ_DESTROY"},
-    {DRM_IOCTL_SYNCOBJ_HANDLE_TO_FD, kAnyone, syncobj_handle_to_fd, "SYNCOBJ_HANDLE_TO_FD"},
-    {DRM_IOCTL_SYNCOBJ_FD_TO_HANDLE, kAnyone, syncobj_fd_to_handle, "SYNCOBJ_FD_TO_HANDLE"},
+    {DRM_IOWR(0xC1, DrmSyncobjHandle), kAnyone, syncobj_handle_to_fd, "SYNCOBJ_HANDLE_TO_FD"},
+    {DRM_IOWR(0xC2, DrmSyncobjHandle), kAnyone, syncobj_fd_to_handle, "SYNCOBJ_FD_TO_HANDLE"},
     {DRM_IOWR(0xC3, DrmSyncobjWait), kAnyone, syncobj_wait, "SYNCOBJ_WAIT"},
     {DRM_IOCTL_SYNCOBJ_RESET, kAnyone, syncobj_reset, "SYNCOBJ_RESET"},
     {DRM_IOCTL_SYNCOBJ_SIGNAL, kAnyone, syncobj_signal, "SYNCOBJ_SIGNAL"},
@@ -104,6 +112,8 @@ constexpr IoctlEntry kTable[] = {
     {DRM_IOCTL_SYNCOBJ_TIMELINE_SIGNAL, kAnyone, syncobj_timeline_signal,
      "SYNCOBJ_TIMELINE_SIGNAL"},
     {DRM_IOWR(0xCF, DrmSyncobjEventfd), kAnyone, syncobj_eventfd, "SYNCOBJ_EVENTFD"},
+    {DRM_IOWR(0xD1, DrmSetClientName), kAnyone, set_client_name, "SET_CLIENT_NAME",
+     &Features::set_client_name},
 };
 
 // number -> index in kTable + 1
@@ -117,9 +127,11 @@ constexpr std::array<std::uint8_t, 256> kIndex = index_by_number();
 
 }  // namespace
 
-const IoctlEntry* find_ioctl(std::uint32_t command) {
+const IoctlEntry* find_ioctl(std::uint32_t command, const Features& features) {
   const std::uint8_t index = kIndex[number_of(command)];
-  return index == 0 ? nullptr : &kTable[index - 1];
+  if (index == 0) return nullptr;
+  const IoctlEntry& entry = kTable[index - 1];
+  return !entry.since || features.*entry.since ? &entry : nullptr;
 }
 
 }  // namespace pantry::uapi

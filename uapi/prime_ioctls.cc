@@ -20,6 +20,7 @@ Result<> prime_handle_to_fd(Call& call) {
     return reject(Errno::kNoEnt, "PRIME_HANDLE_TO_FD: buffer {} is unknown", args.handle);
   if (buffer->exclusive())
     return reject(Errno::kInval, "PRIME_HANDLE_TO_FD: buffer {} is private to a VM", args.handle);
+  call.file.note_export(args.handle);
   args.fd = -1;
   call.new_fd =
       NewFd{std::move(buffer), call.user_argument + offsetof(drm_prime_handle, fd),

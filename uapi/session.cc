@@ -113,9 +113,10 @@ void Session::ioctl(std::uint64_t token, IoctlRequest request, UserMemory& memor
   auto fail = [&](Errno error) { completion.on_ioctl_done({negated(error), std::nullopt}); };
   if (state_->device.unplugged()) return fail(Errno::kNoDev);
   if (_IOC_TYPE(request.command) != DRM_IOCTL_BASE) return fail(Errno::kNoTty);
-  const IoctlEntry* entry = find_ioctl(request.command);
+  const IoctlEntry* entry = find_ioctl(request.command, state_->features);
   if (!entry) {
-    log_client("uapi", "ioctl {:#x}: unknown number", request.command);
+    log_client("uapi", "ioctl {:#x}: unknown number at uAPI 1.{}", request.command,
+               state_->features.minor);
     return fail(Errno::kInval);
   }
   const ArgumentSizes sizes = sizes_of(request.command, *entry);
@@ -159,11 +160,12 @@ Result<MmapTarget> Session::mmap(std::uint64_t offset, std::uint64_t length, int
                                  MapType type) {
   if (state_->device.unplugged()) return Error(Errno::kNoDev);
   const std::uint64_t pages = align_up(length, kPageSize);
-  if (offset >= state_->settings.user_mmio_offset) {
-    if (offset != state_->settings.user_mmio_offset || pages != kPageSize)
+  const std::uint64_t mmio = state_->settings.user_mmio_offset.load(std::memory_order_relaxed);
+  if (offset >= mmio) {
+    if (offset != mmio || pages != kPageSize)
       return reject(Errno::kInval,
                     "mmap: {:#x} bytes at MMIO offset {:#x}; only the flush id page exists", length,
-                    offset - state_->settings.user_mmio_offset);
+                    offset - mmio);
     if (type == MapType::kPrivate || (protection & (PROT_WRITE | PROT_EXEC)) != 0)
       return reject(Errno::kInval, "mmap: the flush id page is shared and read-only");
     return MmapTarget{nullptr, kPageSize};

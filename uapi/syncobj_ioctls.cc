@@ -7,6 +7,7 @@
 #include <cstddef>
 
 #include "driver/sync/fence_merge.h"
+#include "uapi/drm_abi.h"
 #include "uapi/ioctl_handlers.h"
 #include "uapi/reject.h"
 #include "uapi/syncobj_lookup.h"
@@ -24,6 +25,30 @@ Result<std::vector<Ref<driver::Syncobj>>> syncobjs_of_array(Call& call, const ch
   return find_syncobjs(call, {args.handles}, args.count_handles);
 }
 
+// Until the calls knew points, what follows the pad was not looked at.
+Result<> check_descriptor_args(Call& call, const char* name) {
+  const auto& args = call.arg<DrmSyncobjHandle>();
+  const std::uint32_t known =
+      kSyncobjFdAsSyncFile | (call.features.syncobj_fd_points ? kSyncobjFdOfPoint : 0);
+  if (args.pad != 0) return reject(Errno::kInval, "{}: pad is {:#x}", name, args.pad);
+  if ((args.flags & ~known) != 0)
+    return reject(Errno::kInval, "{}: flags {:#x} are unknown", name, args.flags);
+  if (call.features.syncobj_fd_points && (args.flags & kSyncobjFdAsSyncFile) == 0 &&
+      args.point != 0)
+    return reject(Errno::kInval, "{}: point {} of what is no sync_file", name, args.point);
+  return {};
+}
+
+std::uint64_t point_of(const DrmSyncobjHandle& args) {
+  return (args.flags & kSyncobjFdOfPoint) != 0 ? args.point : 0;
+}
+
+// What is pending inside the fence, as a fence that may become a point of a timeline.
+Result<Ref<driver::Fence>> flattened(Ref<driver::Fence> fence) {
+  const Ref<driver::Fence> source[] = {std::move(fence)};
+  return driver::merge(source);
+}
+
 Result<> transfer_now(Call& call, driver::Syncobj& from, driver::Syncobj& to) {
   const auto& args = call.arg<drm_syncobj_transfer>();
   auto fence = from.find(args.src_point);
@@ -36,8 +61,7 @@ Result<> transfer_now(Call& call, driver::Syncobj& from, driver::Syncobj& to) {
   }
   // A timeline takes what is pending inside the fence, so what has failed by now leaves no trace
   // (errata B.5).
-  const Ref<driver::Fence> source[] = {*std::move(fence)};
-  PANTRY_TRY_ASSIGN(Ref<driver::Fence> flat, driver::merge(source));
+  PANTRY_TRY_ASSIGN(Ref<driver::Fence> flat, flattened(*std::move(fence)));
   to.add_point(driver::FenceChain::create(), std::move(flat), args.dst_point);
   return {};
 }
@@ -61,14 +85,11 @@ Result<> syncobj_destroy(Call& call) {
 }
 
 Result<> syncobj_handle_to_fd(Call& call) {
-  auto& args = call.arg<drm_syncobj_handle>();
-  constexpr std::uint32_t kKnown = DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE;
-  if (args.pad != 0) return reject(Errno::kInval, "SYNCOBJ_HANDLE_TO_FD: pad is {:#x}", args.pad);
-  if ((args.flags & ~kKnown) != 0)
-    return reject(Errno::kInval, "SYNCOBJ_HANDLE_TO_FD: flags {:#x} are unknown", args.flags);
+  auto& args = call.arg<DrmSyncobjHandle>();
+  PANTRY_TRY(check_descriptor_args(call, "SYNCOBJ_HANDLE_TO_FD"));
   Ref<driver::Syncobj> syncobj = call.file.syncobj(args.handle);
-  const UserAddr number_at = call.user_argument + offsetof(drm_syncobj_handle, fd);
-  if (args.flags == 0) {
+  const UserAddr number_at = call.user_argument + offsetof(DrmSyncobjHandle, fd);
+  if ((args.flags & kSyncobjFdAsSyncFile) == 0) {
     if (!syncobj)
       return reject(Errno::kInval, "SYNCOBJ_HANDLE_TO_FD: syncobj {} is unknown", args.handle);
     args.fd = -1;
@@ -77,9 +98,11 @@ Result<> syncobj_handle_to_fd(Call& call) {
   }
   if (!syncobj)
     return reject(Errno::kNoEnt, "SYNCOBJ_HANDLE_TO_FD: syncobj {} is unknown", args.handle);
-  auto fence = syncobj->find(0);
+  const std::uint64_t point = point_of(args);
+  auto fence = syncobj->find(point);
   if (!fence)
-    return reject(Errno::kInval, "SYNCOBJ_HANDLE_TO_FD: syncobj {} holds no fence", args.handle);
+    return reject(Errno::kInval, "SYNCOBJ_HANDLE_TO_FD: syncobj {} has no fence for point {}",
+                  args.handle, point);
   PANTRY_TRY_ASSIGN(Ref<driver::SyncFile> file, driver::SyncFile::create(*std::move(fence)));
   args.fd = -1;
   call.new_fd = NewFd{std::move(file), number_at, NewFd::OnExec::kClose};
@@ -87,12 +110,9 @@ Result<> syncobj_handle_to_fd(Call& call) {
 }
 
 Result<> syncobj_fd_to_handle(Call& call) {
-  auto& args = call.arg<drm_syncobj_handle>();
-  constexpr std::uint32_t kKnown = DRM_SYNCOBJ_FD_TO_HANDLE_FLAGS_IMPORT_SYNC_FILE;
-  if (args.pad != 0) return reject(Errno::kInval, "SYNCOBJ_FD_TO_HANDLE: pad is {:#x}", args.pad);
-  if ((args.flags & ~kKnown) != 0)
-    return reject(Errno::kInval, "SYNCOBJ_FD_TO_HANDLE: flags {:#x} are unknown", args.flags);
-  if (args.flags == 0) {
+  auto& args = call.arg<DrmSyncobjHandle>();
+  PANTRY_TRY(check_descriptor_args(call, "SYNCOBJ_FD_TO_HANDLE"));
+  if ((args.flags & kSyncobjFdAsSyncFile) == 0) {
     const auto* syncobj = std::get_if<Ref<driver::Syncobj>>(&call.fd);
     if (!syncobj)
       return reject(Errno::kInval, "SYNCOBJ_FD_TO_HANDLE: descriptor {} is not a syncobj", args.fd);
@@ -105,7 +125,15 @@ Result<> syncobj_fd_to_handle(Call& call) {
   const Ref<driver::Syncobj> syncobj = call.file.syncobj(args.handle);
   if (!syncobj)
     return reject(Errno::kNoEnt, "SYNCOBJ_FD_TO_HANDLE: syncobj {} is unknown", args.handle);
-  syncobj->replace((*file)->fence());
+  Ref<driver::Fence> fence = (*file)->fence();
+  if (const std::uint64_t point = point_of(args); point != 0) {
+    if (driver::FenceChain::of(fence.get())) {
+      PANTRY_TRY_ASSIGN(fence, flattened(std::move(fence)));
+    }
+    syncobj->add_point(driver::FenceChain::create(), std::move(fence), point);
+    return {};
+  }
+  syncobj->replace(std::move(fence));
   return {};
 }
 

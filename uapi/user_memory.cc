@@ -5,6 +5,7 @@
 #include <array>
 #include <cstring>
 
+#include "base/types.h"
 #include "uapi/reject.h"
 
 namespace pantry::uapi {
@@ -21,7 +22,7 @@ Result<> check_zero(UserMemory& memory, UserAddr from, std::uint64_t bytes,
   std::array<std::byte, 16 << 10> chunk;
   while (bytes != 0) {
     if (allowed == 0) {
-      log_gap("uapi", "array elements with more than {} MiB past the sizes that this driver knows",
+      log_gap("uapi", "structs with more than {} MiB past the sizes that this driver knows",
               kLargestSurplus >> 20);
       return Error(Errno::kTooBig);
     }
@@ -30,7 +31,7 @@ Result<> check_zero(UserMemory& memory, UserAddr from, std::uint64_t bytes,
     if (std::any_of(chunk.begin(), chunk.begin() + now,
                     [](std::byte b) { return b != std::byte{0}; }))
       return reject(Errno::kTooBig,
-                    "array element has a non-zero byte past the size that this driver knows");
+                    "a struct has a non-zero byte past the size that this driver knows");
     from = from + now;
     bytes -= now;
     allowed -= now;
@@ -77,6 +78,36 @@ Result<std::vector<std::byte>> read_array_bytes(UserMemory& memory, const UserAr
     return Error(Errno::kNoMem);
   }
   return bytes;
+}
+
+Result<std::string> read_string(UserMemory& memory, UserAddr from, std::size_t most) {
+  std::string text;
+  try {
+    while (text.size() <= most) {
+      // Up to the end of a page: the next one need not be there.
+      const std::uint64_t here = from.value + text.size();
+      const std::size_t now =
+          std::min<std::size_t>(kPageSize - here % kPageSize, most + 1 - text.size());
+      const std::size_t before = text.size();
+      text.resize(before + now);
+      PANTRY_TRY(memory.read({here}, text.data() + before, now));
+      if (const std::size_t end = text.find('\0', before); end != std::string::npos) {
+        text.resize(end);
+        return text;
+      }
+    }
+  } catch (const std::bad_alloc&) {
+    return Error(Errno::kNoMem);
+  }
+  return reject(Errno::kInval, "string of more than {} characters", most);
+}
+
+Result<> read_query(UserMemory& memory, UserAddr from, std::uint32_t user_size, void* value,
+                    std::size_t size) {
+  std::memset(value, 0, size);
+  std::uint64_t surplus = kLargestSurplus;
+  if (user_size > size) PANTRY_TRY(check_zero(memory, from + size, user_size - size, surplus));
+  return memory.read(from, value, std::min<std::size_t>(user_size, size));
 }
 
 Result<> write_query(UserMemory& memory, UserAddr to, std::uint32_t user_size, const void* value,

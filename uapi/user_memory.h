@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstring>
 #include <new>
+#include <string>
 #include <type_traits>
 #include <vector>
 
@@ -73,6 +74,15 @@ requires std::is_trivially_copyable_v<T> Result<std::vector<T>> read_array(UserM
     return Error(Errno::kNoMem);
   }
 }
+
+// A C string of at most `most` characters, without its terminator. EINVAL when it is longer, EFAULT
+// when its end cannot be reached, ENOMEM.
+Result<std::string> read_string(UserMemory& memory, UserAddr from, std::size_t most);
+
+// Reads a query struct of `size` bytes of which the client has `user_size`: what it does not have
+// reads as zero. EFAULT; E2BIG when what it has more is not all zero (and past kLargestSurplus).
+Result<> read_query(UserMemory& memory, UserAddr from, std::uint32_t user_size, void* value,
+                    std::size_t size);
 
 // Writes a query struct by the rules of A.1: EINVAL below `minimum`, truncated to `user_size`, the
 // client's surplus zeroed.

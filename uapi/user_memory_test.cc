@@ -4,7 +4,11 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <algorithm>
 #include <cstring>
+#include <string>
+
+#include "base/types.h"
 
 namespace pantry::uapi {
 namespace {
@@ -165,6 +169,51 @@ TEST(WriteQuery, TruncatesAndZeroes) {
   EXPECT_EQ(memory.bytes[31], std::byte{0});
   EXPECT_EQ(memory.bytes[32], std::byte{0xff});
   EXPECT_EQ(write_query(memory, kAt, 65, &value, sizeof value, 8).error(), Errno::kFault);
+}
+
+TEST(ReadString, EndsAtItsTerminator) {
+  BlockMemory memory(2 * kPageSize);
+  const char text[] = "a label\0not of it";
+  std::memcpy(memory.bytes.data() + 100, text, sizeof text);
+  EXPECT_EQ(read_string(memory, kAt + 100, 7).value(), "a label");
+  EXPECT_EQ(read_string(memory, kAt + 100, 4095).value(), "a label");
+  EXPECT_EQ(read_string(memory, kAt + 100, 6).error(), Errno::kInval);
+  EXPECT_EQ(read_string(memory, kAt + 107, 6).value(), "");
+}
+
+TEST(ReadString, NeedsNothingBehindItsTerminator) {
+  BlockMemory memory(2 * kPageSize);
+  std::ranges::fill(memory.bytes, std::byte{'x'});
+  EXPECT_EQ(read_string(memory, kAt + 10, 4 * kPageSize).error(), Errno::kFault);
+  EXPECT_EQ(read_string(memory, kAt + 10, 100).error(), Errno::kInval);
+  memory.bytes.back() = std::byte{0};
+  const std::string text = read_string(memory, kAt + 10, 4 * kPageSize).value();
+  EXPECT_EQ(text, std::string(2 * kPageSize - 11, 'x'));
+  EXPECT_EQ(read_string(memory, {}, 4095).error(), Errno::kFault);
+}
+
+// Against the rule: the client's bytes, zeroes where it has none, and all zero where it has more.
+RC_GTEST_PROP(ReadQuery, AgreesWithTheRule, ()) {
+  const auto content =
+      *rc::gen::container<std::vector<std::uint8_t>>(rc::gen::inRange<std::uint8_t>(0, 2));
+  BlockMemory memory(content.size());
+  for (std::size_t i = 0; i < content.size(); ++i) memory.bytes[i] = std::byte{content[i]};
+  const std::size_t size = *rc::gen::inRange<std::size_t>(1, 24);
+  std::vector<std::uint8_t> value(size, 0xcc);
+  const Result<> read = read_query(memory, kAt, static_cast<std::uint32_t>(content.size()),
+                                   value.data(), value.size());
+  bool surplus = false;
+  for (std::size_t i = size; i < content.size(); ++i) surplus = surplus || content[i] != 0;
+  RC_ASSERT(read.has_value() == !surplus);
+  if (surplus) {
+    RC_ASSERT(read.error() == Errno::kTooBig);
+    return;
+  }
+  for (std::size_t i = 0; i < size; ++i)
+    RC_ASSERT(value[i] == (i < content.size() ? content[i] : 0));
+  RC_ASSERT(read_query(memory, kAt, static_cast<std::uint32_t>(content.size() + 1), value.data(),
+                       value.size())
+                .error() == Errno::kFault);
 }
 
 }  // namespace

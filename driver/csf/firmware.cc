@@ -165,7 +165,9 @@ void Firmware::set_up_global() noexcept {
                        static_cast<std::uint32_t>(kProgressCycles >> glb::kProgressTimerShift));
     global.input.store(glb::input::kIdleTimer, timer_word(kIdleHysteresis));
     global.input.store(glb::input::kAckIrqMask, kInterruptsWanted);
-    global.request.set(Request::IdleEn::kMask, Request::IdleEn::kMask);
+    global.request.set(
+        Request::IdleEn::kMask | Request::CounterEn::of(config_.counters == Counters::kOn),
+        Request::IdleEn::kMask | Request::CounterEn::kMask);
     global.request.ask(kToggledAtBoot);
   }
   ring_global();

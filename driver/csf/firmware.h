@@ -40,11 +40,15 @@ class Firmware final {
   static constexpr Duration kBootLimit = seconds(1);
   static constexpr Duration kPingInterval = seconds(12);
 
+  // Whether the cycle counter runs all the time, so that streams and shaders can read it.
+  enum class Counters { kOff, kOn };
+
   struct Config {
     VmDevice& device;
     emu::Mmio& mmio;
     ResetRequest& reset;
     std::uint64_t shader_present = 0;  // the cores that the firmware may use
+    Counters counters = Counters::kOff;
   };
   // Creates the MCU's VM and maps the image's sections. EINVAL for an image that is refused, with
   // the reason logged; ENOMEM, ENOSPC.

@@ -75,6 +75,7 @@ struct Device::State final : ResetRequest {
   Cleanup cleanup;
   PagePool pages;
   BufferStore buffers;
+  BufferNames buffer_names;
   FaultLog fault_log;
   AddressSpaces spaces;
   VmDevice vm_device;
@@ -122,7 +123,8 @@ Result<> Device::State::bring_up() {
   PANTRY_TRY_ASSIGN(firmware, Firmware::load({.device = vm_device,
                                               .mmio = config.mmio,
                                               .reset = *this,
-                                              .shader_present = info.shader_present},
+                                              .shader_present = info.shader_present,
+                                              .counters = config.counters},
                                              config.firmware_image));
   job_handler.emplace(*firmware);
   config.job_irq.attach(*job_handler);
@@ -232,8 +234,11 @@ Result<> Device::State::restart() {
 
 const GpuInfo& Device::gpu_info() const { return state_->info; }
 const CsifInfo& Device::csif_info() const { return state_->csif; }
+GpuTime Device::gpu_time() { return state_->gpu.read_time(); }
+std::uint64_t Device::timestamp_hz() const { return state_->config.timestamp_hz; }
 VmDevice& Device::vm_device() { return state_->vm_device; }
 BufferStore& Device::buffers() { return state_->buffers; }
+BufferNames& Device::buffer_names() { return state_->buffer_names; }
 Scheduler& Device::scheduler() { return *state_->scheduler; }
 AddressSpaces& Device::spaces() { return state_->spaces; }
 PagePool& Device::pages() { return state_->pages; }

@@ -12,8 +12,10 @@
 #include <span>
 #include <vector>
 
+#include "driver/csf/firmware.h"
 #include "driver/csf/scheduler.h"
 #include "driver/device/interrupt_line.h"
+#include "driver/gem/buffer_names.h"
 #include "driver/gem/buffer_store.h"
 
 namespace pantry::driver {
@@ -36,6 +38,13 @@ struct GpuInfo {
   std::uint32_t pa_bits() const { return mmu_features >> 8 & 0xff; }
 };
 
+// GPU time at one moment, raw register values but for `timestamp_hz`.
+struct GpuTime {
+  std::uint64_t timestamp = 0;         // the system counter with `timestamp_offset` added
+  std::uint64_t timestamp_offset = 0;  // ticks
+  std::uint64_t cycles = 0;            // of the GPU's clock, while they are counted
+};
+
 struct CsifInfo {
   std::uint32_t csg_slot_count, cs_slot_count, cs_reg_count, scoreboard_slot_count,
       unpreserved_cs_reg_count;
@@ -53,6 +62,8 @@ struct DeviceConfig {
   FrameAllocator& frames;
   std::span<const std::uint8_t> firmware_image;  // mali-csf-hw.md §3.1
   Scheduler::Config::FaultErrors fault_errors = Scheduler::Config::FaultErrors::kInheritOnly;
+  Firmware::Counters counters = Firmware::Counters::kOff;
+  std::uint64_t timestamp_hz = 0;  // ticks of the system counter per second; 0: unknown
   std::uint32_t max_pending_table_pages = kMaxPendingTablePages;  // per VM
 };
 
@@ -65,8 +76,13 @@ class Device final : public ResetRequest {
 
   const GpuInfo& gpu_info() const;
   const CsifInfo& csif_info() const;
+  // Any context; about seven register reads.
+  GpuTime gpu_time();
+  // Ticks of GpuTime::timestamp per second, 0 if the platform does not say.
+  std::uint64_t timestamp_hz() const;
   VmDevice& vm_device();
   BufferStore& buffers();
+  BufferNames& buffer_names();
   Scheduler& scheduler();
   AddressSpaces& spaces();
   PagePool& pages();
@@ -91,7 +107,7 @@ class Device final : public ResetRequest {
   static constexpr std::size_t kFaultsKept = 64;
   std::vector<FaultRecord> faults() const;
 
-  // Who is DRM master of the device's primary node (file.h).
+  // Who is DRM master of the device's primary node, and whom masters know (nodes.h).
   struct Nodes;
   Nodes& nodes();
 

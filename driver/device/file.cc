@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/check.h"
 #include "base/log.h"
 #include "driver/device/nodes.h"
 
@@ -30,12 +31,14 @@ Error unknown(std::uint32_t id, const T& kind) {
 
 File::File(Device& device, NodeType node, const Credentials& credentials)
     : device_(device), node_(node), credentials_(credentials) {
-  if (node != NodeType::kPrimary) return;
   Device::Nodes& nodes = device.nodes();
   MutexLock lock(nodes.mutex);
-  if (nodes.master) return;
-  nodes.master = this;
-  was_master_ = true;
+  authenticated_ = credentials.sys_admin;
+  if (node != NodeType::kPrimary) return;
+  if (nodes.master)
+    master_ = nodes.master;
+  else
+    ascend(nodes.master);
 }
 
 File::~File() { release_all(); }
@@ -49,51 +52,98 @@ void File::release_all() {
     MutexLock lock(mutex_);
     syncobjs_.take_all(
         [&](std::uint32_t, Ref<Syncobj> syncobj) { handles.push_back(std::move(syncobj)); });
-    buffers_.take_all(
-        [&](std::uint32_t, Ref<Buffer> buffer) { handles.push_back(std::move(buffer)); });
+    buffers_.take_all([&](std::uint32_t, Ref<Buffer> buffer) {
+      device_.buffer_names().drop_handle(*buffer);
+      handles.push_back(std::move(buffer));
+    });
     handles_.clear();
     groups_.take_all([&](std::uint32_t, Ref<Group> group) { groups.push_back(std::move(group)); });
     vms_.take_all([&](std::uint32_t, Ref<Vm> vm) { vms.push_back(std::move(vm)); });
   }
   handles.clear();
-  {
-    Device::Nodes& nodes = device_.nodes();
-    MutexLock lock(nodes.mutex);
-    if (nodes.master == this) nodes.master = nullptr;
-  }
+  leave_nodes();
   for (const Ref<Group>& group : groups) group->destroy();
   groups.clear();
   for (const Ref<Vm>& vm : vms) destroy(*vm);
 }
 
+void File::set_name(std::optional<std::string> name) {
+  MutexLock lock(mutex_);
+  name_.swap(name);
+}
+
+std::optional<std::string> File::name() const {
+  MutexLock lock(mutex_);
+  return name_;
+}
+
+// Of Device::Nodes::master, under its lock.
+bool File::reigns(const Ref<Master>& current) const {
+  return reign_ == Reign::kOwn && current.get() == master_.get();
+}
+
+// Nobody reigns.
+void File::ascend(Ref<Master>& current) {
+  if (reign_ == Reign::kNever) master_ = make_ref<Master>();
+  reign_ = Reign::kOwn;
+  authenticated_ = true;
+  current = master_;
+}
+
+void File::leave_nodes() {
+  Device::Nodes& nodes = device_.nodes();
+  MutexLock lock(nodes.mutex);
+  if (magic_of_) magic_of_->magics.take(magic_);
+  if (reigns(nodes.master)) nodes.master = nullptr;
+}
+
 bool File::is_master() const {
   Device::Nodes& nodes = device_.nodes();
   MutexLock lock(nodes.mutex);
-  return nodes.master == this;
+  return reigns(nodes.master);
 }
 
 bool File::is_authenticated() const {
   MutexLock lock(device_.nodes().mutex);
-  return was_master_ || credentials_.sys_admin;
+  return authenticated_;
 }
 
 Result<> File::set_master() {
   Device::Nodes& nodes = device_.nodes();
   MutexLock lock(nodes.mutex);
-  if (!was_master_ && !credentials_.sys_admin) return Error(Errno::kAcces);
-  if (nodes.master == this) return {};
+  if (reign_ == Reign::kNever && !credentials_.sys_admin) return Error(Errno::kAcces);
+  if (reigns(nodes.master)) return {};
   if (nodes.master) return Error(Errno::kBusy);
-  nodes.master = this;
-  was_master_ = true;
+  ascend(nodes.master);
   return {};
 }
 
 Result<> File::drop_master() {
   Device::Nodes& nodes = device_.nodes();
   MutexLock lock(nodes.mutex);
-  if (!was_master_ && !credentials_.sys_admin) return Error(Errno::kAcces);
-  if (nodes.master != this) return Error(Errno::kInval);
+  if (reign_ == Reign::kNever && !credentials_.sys_admin) return Error(Errno::kAcces);
+  if (!reigns(nodes.master)) return Error(Errno::kInval);
   nodes.master = nullptr;
+  return {};
+}
+
+Result<std::uint32_t> File::magic() {
+  MutexLock lock(device_.nodes().mutex);
+  if (magic_ == 0) {
+    PANTRY_CHECK(master_);
+    PANTRY_TRY_ASSIGN(magic_, master_->magics.put(this, kNoIdLeft));
+    magic_of_ = master_;
+  }
+  return magic_;
+}
+
+Result<> File::authenticate(std::uint32_t magic) {
+  MutexLock lock(device_.nodes().mutex);
+  PANTRY_CHECK(master_);
+  File** const known = master_->magics.find(magic);
+  if (!known || !*known) return unknown(magic, "file with magic");
+  (*known)->authenticated_ = true;
+  *known = nullptr;
   return {};
 }
 
@@ -103,22 +153,38 @@ Result<std::uint32_t> File::add_buffer(Ref<Buffer> buffer) {
 }
 
 Result<std::uint32_t> File::put_buffer(Ref<Buffer> buffer) {
-  const Buffer* const key = buffer.get();
+  const Buffer& key = *buffer;
   PANTRY_TRY_ASSIGN(const std::uint32_t handle, buffers_.put(std::move(buffer), kNoIdLeft));
   try {
-    handles_.emplace(key, handle);
+    Handles& handles = handles_[&key];
+    if (device_.buffer_names().add_handle(key)) {
+      ++handles.count;
+      return handle;
+    }
+    if (handles.count == 0) handles_.erase(&key);
   } catch (const std::bad_alloc&) {
-    buffers_.take(handle);
-    return Error(Errno::kNoMem);
   }
-  return handle;
+  buffers_.take(handle);
+  return Error(Errno::kNoMem);
 }
 
 Result<std::uint32_t> File::import_buffer(Ref<Buffer> buffer) {
   // The look-up and the new handle under one lock: of two imports at once both get the same.
   MutexLock lock(mutex_);
-  if (const auto known = handles_.find(buffer.get()); known != handles_.end()) return known->second;
-  return put_buffer(std::move(buffer));
+  const Buffer* const key = buffer.get();
+  if (const auto known = handles_.find(key); known != handles_.end() && known->second.shared != 0)
+    return known->second.shared;
+  PANTRY_TRY_ASSIGN(const std::uint32_t handle, put_buffer(std::move(buffer)));
+  handles_.at(key).shared = handle;
+  return handle;
+}
+
+void File::note_export(std::uint32_t handle) {
+  MutexLock lock(mutex_);
+  Ref<Buffer>* const buffer = buffers_.find(handle);
+  if (!buffer) return;
+  Handles& handles = handles_.at(buffer->get());
+  if (handles.shared == 0) handles.shared = handle;
 }
 
 Ref<Buffer> File::buffer(std::uint32_t handle) {
@@ -136,7 +202,12 @@ Result<> File::close_buffer(std::uint32_t handle) {
   {
     MutexLock lock(mutex_);
     buffer = buffers_.take(handle);
-    if (buffer) handles_.erase(buffer->get());
+    if (buffer) {
+      const auto handles = handles_.find(buffer->get());
+      if (handles->second.shared == handle) handles->second.shared = 0;
+      if (--handles->second.count == 0) handles_.erase(handles);
+      device_.buffer_names().drop_handle(**buffer);
+    }
   }
   if (!buffer) return unknown(handle, "buffer");
   return {};

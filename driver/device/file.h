@@ -10,12 +10,16 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "driver/device/device.h"
 #include "driver/kernel/id_table.h"
 #include "driver/sync/syncobj.h"
 
 namespace pantry::driver {
+
+struct Master;
 
 enum class NodeType { kPrimary, kRender };
 
@@ -38,18 +42,30 @@ class File final : private BufferLookup {
   Device& device() const { return device_; }
   NodeType node() const { return node_; }
   const Credentials& credentials() const { return credentials_; }
+  // What the client calls itself, for debugging (SET_CLIENT_NAME).
+  void set_name(std::optional<std::string> name) PANTRY_MAY_ALLOCATE;
+  std::optional<std::string> name() const PANTRY_MAY_ALLOCATE;
+
   // DRM master: the first opener of the primary node, until it drops it (panthor-uapi.md B.1, B.2).
   bool is_master() const;
-  // May use what DRM keeps from strangers on the primary node: was master once, or has
-  // CAP_SYS_ADMIN.
+  // May use what DRM keeps from strangers on the primary node: was master once, has CAP_SYS_ADMIN,
+  // or a master said so.
   bool is_authenticated() const;
   // EACCES, EBUSY: panthor-uapi.md B.2.
-  Result<> set_master();
-  Result<> drop_master();
+  Result<> set_master() PANTRY_MAY_ALLOCATE;
+  Result<> drop_master() PANTRY_MAY_ALLOCATE;
+  // GET_MAGIC: the number by which the master can tell this file. Pre: of the primary node. ENOMEM.
+  Result<std::uint32_t> magic() PANTRY_MAY_ALLOCATE;
+  // AUTH_MAGIC: makes the file with that number authenticated. EINVAL: there is none, or it is so
+  // already. Pre: of the primary node.
+  Result<> authenticate(std::uint32_t magic);
 
-  // GEM handles, from 1. An import of a buffer that has a handle already yields that one.
+  // GEM handles, from 1. One more for each call; but what came in or went out as a dma-buf once
+  // keeps the handle that it had then, and an import yields that one.
   Result<std::uint32_t> add_buffer(Ref<Buffer> buffer) PANTRY_MAY_ALLOCATE;
   Result<std::uint32_t> import_buffer(Ref<Buffer> buffer) PANTRY_MAY_ALLOCATE;
+  // To be told when the buffer of `handle` goes out as a dma-buf.
+  void note_export(std::uint32_t handle);
   Ref<Buffer> buffer(std::uint32_t handle);
   // Whether it has a handle here, and so may be mapped.
   bool owns(const Buffer& buffer);
@@ -80,14 +96,30 @@ class File final : private BufferLookup {
   Result<std::uint32_t> put_buffer(Ref<Buffer> buffer) PANTRY_REQUIRES(mutex_) PANTRY_MAY_ALLOCATE;
   void destroy(Vm& vm) PANTRY_MAY_WAIT;
   void release_all() PANTRY_MAY_WAIT;
+  void leave_nodes() PANTRY_MAY_ALLOCATE;
+  bool reigns(const Ref<Master>& current) const;
+  void ascend(Ref<Master>& current) PANTRY_MAY_ALLOCATE;
 
   Device& device_;
   const NodeType node_;
   const Credentials credentials_;
-  bool was_master_ = false;  // guarded by Device::Nodes::mutex
-  Mutex mutex_;
+
+  // Guarded by Device::Nodes::mutex.
+  Ref<Master> master_;  // null on a render node: the reign in which it opened, or its own
+  enum class Reign : std::uint8_t { kNever, kOwn } reign_ = Reign::kNever;  // master_ is its own
+  bool authenticated_ = false;
+  std::uint32_t magic_ = 0;  // 0: not asked for yet
+  Ref<Master> magic_of_;     // who knows it by magic_
+
+  // The handles of one buffer.
+  struct Handles {
+    std::uint32_t count = 0;
+    std::uint32_t shared = 0;  // the one that stands for its dma-buf; 0: none
+  };
+  mutable Mutex mutex_;
+  std::optional<std::string> name_ PANTRY_GUARDED_BY(mutex_);
   IdTable<Ref<Buffer>> buffers_ PANTRY_GUARDED_BY(mutex_){1, UINT32_MAX};
-  std::map<const Buffer*, std::uint32_t> handles_ PANTRY_GUARDED_BY(mutex_);  // of buffers_
+  std::map<const Buffer*, Handles> handles_ PANTRY_GUARDED_BY(mutex_);  // of buffers_
   IdTable<Ref<Syncobj>> syncobjs_ PANTRY_GUARDED_BY(mutex_){1, UINT32_MAX};
   IdTable<Ref<Vm>> vms_ PANTRY_GUARDED_BY(mutex_){1, kMaxVms};
   IdTable<Ref<Group>> groups_ PANTRY_GUARDED_BY(mutex_){1, kMaxGroups};

@@ -88,5 +88,83 @@ TEST(FileMaster, IsTheFirstOpenerOfThePrimaryNode) {
   });
 }
 
+TEST(FileMagic, MasterMakesOthersAuthenticatedOnce) {
+  for_each_executor(1, [](Executor& executor) {
+    DeviceRig rig(executor);
+    ASSERT_EQ(rig.probe(), Errno{});
+    File master(*rig.device, NodeType::kPrimary, {});
+    File admin(*rig.device, NodeType::kPrimary, {.sys_admin = true});
+    EXPECT_TRUE(master.is_authenticated());
+    EXPECT_TRUE(admin.is_authenticated());
+    std::uint32_t second_magic = 0;
+    {
+      File other(*rig.device, NodeType::kPrimary, {});
+      File second(*rig.device, NodeType::kPrimary, {});
+      EXPECT_EQ(other.magic().value(), 1u);
+      EXPECT_EQ(second.magic().value(), 2u);
+      EXPECT_EQ(other.magic().value(), 1u) << "keeps it";
+      EXPECT_FALSE(other.is_authenticated());
+      EXPECT_EQ(master.authenticate(3).error(), Errno::kInval);
+      EXPECT_EQ(master.authenticate(0).error(), Errno::kInval);
+      EXPECT_TRUE(master.authenticate(1).has_value());
+      EXPECT_TRUE(other.is_authenticated());
+      EXPECT_FALSE(second.is_authenticated());
+      EXPECT_EQ(master.authenticate(1).error(), Errno::kInval) << "once";
+      EXPECT_EQ(other.set_master().error(), Errno::kAcces) << "known, but no master";
+      second_magic = second.magic().value();
+    }
+    EXPECT_EQ(master.authenticate(second_magic).error(), Errno::kInval) << "its file is closed";
+    EXPECT_EQ(master.magic().value(), 1u) << "numbers of closed files are free again";
+  });
+}
+
+TEST(FileMagic, BelongsToTheReignInWhichTheFileOpened) {
+  for_each_executor(1, [](Executor& executor) {
+    DeviceRig rig(executor);
+    ASSERT_EQ(rig.probe(), Errno{});
+    File first(*rig.device, NodeType::kPrimary, {});
+    File subject(*rig.device, NodeType::kPrimary, {});
+    const std::uint32_t magic = subject.magic().value();
+    ASSERT_TRUE(first.drop_master().has_value());
+    File usurper(*rig.device, NodeType::kPrimary, {});
+    ASSERT_TRUE(usurper.is_master());
+    EXPECT_EQ(usurper.authenticate(magic).error(), Errno::kInval) << "knows nobody yet";
+    ASSERT_TRUE(usurper.drop_master().has_value());
+    ASSERT_TRUE(first.set_master().has_value());
+    EXPECT_TRUE(first.authenticate(magic).has_value()) << "the same reign as before";
+  });
+}
+
+TEST(FileBuffers, EachOpeningByNameIsAHandleOfItsOwn) {
+  for_each_executor(1, [](Executor& executor) {
+    DeviceRig rig(executor);
+    ASSERT_EQ(rig.probe(), Errno{});
+    BufferNames& names = rig.device->buffer_names();
+    File maker(*rig.device, NodeType::kPrimary, {});
+    const Ref<Buffer> buffer = rig.device->buffers().create(kPageSize, 0, {}).value();
+    const std::uint32_t made = maker.add_buffer(buffer).value();
+    const std::uint32_t name = names.name_of(*buffer).value();
+    {
+      File opener(*rig.device, NodeType::kPrimary, {});
+      const std::uint32_t one = opener.add_buffer(names.find(name)).value();
+      const std::uint32_t other = opener.add_buffer(names.find(name)).value();
+      EXPECT_NE(one, other);
+      EXPECT_TRUE(opener.close_buffer(one).has_value());
+      EXPECT_TRUE(opener.owns(*buffer)) << "by the other handle";
+      // Until one of them has been a dma-buf, an import is a handle of its own, too.
+      const std::uint32_t imported = opener.import_buffer(buffer).value();
+      EXPECT_NE(imported, other);
+      EXPECT_EQ(opener.import_buffer(buffer).value(), imported);
+      EXPECT_TRUE(opener.close_buffer(imported).has_value());
+      opener.note_export(other);
+      EXPECT_EQ(opener.import_buffer(buffer).value(), other);
+      EXPECT_TRUE(maker.close_buffer(made).has_value());
+      EXPECT_EQ(names.find(name).get(), buffer.get()) << "somebody has a handle";
+    }
+    EXPECT_FALSE(names.find(name)) << "the last handle went with its file";
+    EXPECT_EQ(names.totals(), BufferNames::Totals{});
+  });
+}
+
 }  // namespace
 }  // namespace pantry::driver

@@ -59,6 +59,22 @@ GpuInfo GpuBlock::read_info() {
   return info;
 }
 
+// The halves of a counter that runs: the upper one on both sides of the lower one, until it has
+// stood still.
+std::uint64_t GpuBlock::read_counter(datasheet::Register counter) noexcept {
+  for (;;) {
+    const std::uint32_t high = mmio_.read32(counter.offset + 4);
+    const std::uint32_t low = mmio_.read32(counter.offset);
+    if (mmio_.read32(counter.offset + 4) == high) return std::uint64_t{high} << 32 | low;
+  }
+}
+
+GpuTime GpuBlock::read_time() noexcept {
+  return {.timestamp = read_counter(regs::kTimestamp),
+          .timestamp_offset = mmio_.read64(regs::kTimestampOffset),
+          .cycles = read_counter(regs::kCycleCount)};
+}
+
 Result<> GpuBlock::power_on() {
   const auto settled = [this] { return (mmio_.read64(regs::kL2PwrTrans) & kOnlyL2) == 0; };
   const auto ready = [this] { return (mmio_.read64(regs::kL2Ready) & kOnlyL2) != 0; };

@@ -21,6 +21,8 @@ class GpuBlock final : public CacheFlusher {
   GpuBlock(emu::Mmio& mmio, Clock& clock) : mmio_(mmio), clock_(clock) {}
 
   GpuInfo read_info();
+  // Any context.
+  GpuTime read_time() noexcept;
 
   // The L2, of the only core group. ETIMEDOUT after 20 ms.
   Result<> power_on();
@@ -37,6 +39,8 @@ class GpuBlock final : public CacheFlusher {
  private:
   // Writes `command` and waits for `completion`, a bit of the GPU interrupt.
   bool run_command(std::uint32_t command, std::uint32_t completion) noexcept;
+
+  std::uint64_t read_counter(datasheet::Register counter) noexcept;
 
   emu::Mmio& mmio_;
   Clock& clock_;

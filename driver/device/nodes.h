@@ -1,18 +1,30 @@
 // SPDX-License-Identifier: MIT
 //
-// What the open files of a device share: who is DRM master of the primary node.
+// What the open files of a device share: who is DRM master of the primary node, and whom a master
+// knows by number (drm_auth.c's model).
+//
+// A Master is one reign: made when a file becomes master for the first time, and shared by the
+// files that open the node meanwhile, which can get a number from it (GET_MAGIC). Whoever reigns
+// makes the file with a number authenticated (AUTH_MAGIC), once. A file that drops mastership and
+// takes it up again goes on with the same reign.
 #pragma once
 
 #include "base/mutex.h"
 #include "driver/device/device.h"
+#include "driver/kernel/id_table.h"
 
 namespace pantry::driver {
 
 class File;
 
+// Guarded by Device::Nodes::mutex.
+struct Master final : RefCounted {
+  IdTable<File*> magics{1, INT32_MAX};  // null: authenticated; the number stays taken
+};
+
 struct Device::Nodes {
   Mutex mutex;
-  const File* master PANTRY_GUARDED_BY(mutex) = nullptr;
+  Ref<Master> master PANTRY_GUARDED_BY(mutex);  // null: nobody
 };
 
 }  // namespace pantry::driver

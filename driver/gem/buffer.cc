@@ -17,6 +17,17 @@ bool inside(std::uint64_t size, std::uint64_t offset, std::uint64_t bytes) {
 
 Buffer::~Buffer() { store_.destroy(*this); }
 
+void Buffer::set_label(std::optional<std::string> label) {
+  // The old one is freed without the lock.
+  MutexLock lock(label_mutex_);
+  label_.swap(label);
+}
+
+std::optional<std::string> Buffer::label() const {
+  MutexLock lock(label_mutex_);
+  return label_;
+}
+
 template <class Use>
 void Buffer::for_each_piece(std::uint64_t offset, std::uint64_t bytes, Use use) const {
   for (const PhysExtent& extent : frames_) {

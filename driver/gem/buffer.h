@@ -7,9 +7,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
+#include "base/mutex.h"
 #include "base/ref.h"
 #include "base/result.h"
 #include "base/types.h"
@@ -39,6 +42,10 @@ class Buffer final : public RefCounted {
   // The device-wide cookie of BO_MMAP_OFFSET; stable for the life of the buffer.
   std::uint64_t mmap_offset() const { return mmap_offset_.first(); }
 
+  // What the client calls it, for debugging (BO_SET_LABEL). Any thread.
+  void set_label(std::optional<std::string> label) PANTRY_MAY_ALLOCATE;
+  std::optional<std::string> label() const PANTRY_MAY_ALLOCATE;
+
   // Host address of [offset, offset + bytes), or nullptr when that is outside or not contiguous.
   // Kernel buffers are always contiguous.
   void* cpu(std::uint64_t offset, std::uint64_t bytes) const;
@@ -66,6 +73,8 @@ class Buffer final : public RefCounted {
   bool exclusive_ = false;
   OwnedFd memfd_;
   OffsetSpace::Piece mmap_offset_;
+  mutable Mutex label_mutex_;
+  std::optional<std::string> label_ PANTRY_GUARDED_BY(label_mutex_);
 };
 
 }  // namespace pantry::driver

@@ -33,6 +33,9 @@ class Clock {
 
   // Any thread, any context.
   virtual TimePoint now() noexcept = 0;
+  // CLOCK_MONOTONIC_RAW: the same time without the corrections of its rate. Under simulation there
+  // are none.
+  virtual TimePoint raw_now() noexcept { return now(); }
   // Sleeps. Locks may be held only as device polls do (poll). Allowed inside a SignallingSection:
   // it is bounded. Under simulation this is how an actor that is never idle (a device with work)
   // lets time pass.

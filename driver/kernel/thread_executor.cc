@@ -18,6 +18,11 @@ namespace {
 class RealClock final : public Clock {
  public:
   TimePoint now() noexcept override { return current_time(); }
+  TimePoint raw_now() noexcept override {
+    timespec at{};
+    clock_gettime(CLOCK_MONOTONIC_RAW, &at);
+    return {std::int64_t{at.tv_sec} * 1'000'000'000 + at.tv_nsec};
+  }
   void sleep(Duration duration) noexcept override {
     if (duration.ns <= 0) return;
     const TimePoint until = now() + duration;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
 
 #include "base/check.h"
 #include "driver/sync/fence_merge.h"
@@ -53,6 +54,45 @@ void Reservation::add(Ref<Fence> fence, Use use) noexcept {
   PANTRY_CHECK(reserved_ != 0);
   --reserved_;
   entries_.push_back({std::move(fence), use});
+}
+
+// Whoever would wait for `fence` waits already for one that signals no earlier.
+bool Reservation::covers(const Fence& fence, Use use) const {
+  return std::ranges::any_of(entries_, [&](const Entry& entry) {
+    return entry.fence->context() == fence.context() && entry.fence->seqno() >= fence.seqno() &&
+           entry.use <= use;
+  });
+}
+
+Reservation::Entry* Reservation::replaceable(const Fence& by, Use use) {
+  const auto found = std::ranges::find_if(entries_, [&](const Entry& entry) {
+    return entry.fence->context() == by.context() && entry.fence->seqno() <= by.seqno() &&
+           entry.use >= use;
+  });
+  return found == entries_.end() ? nullptr : &*found;
+}
+
+Result<> Reservation::admit(std::span<const Ref<Fence>> fences, Use use) {
+  const auto count = static_cast<std::uint32_t>(fences.size());
+  std::vector<Ref<Fence>> replaced;  // freed without the lock
+  try {
+    replaced.reserve(count);
+  } catch (const std::bad_alloc&) {
+    return Error(Errno::kNoMem);
+  }
+  PANTRY_TRY(reserve(count));
+  MutexLock lock(mutex_);
+  reserved_ -= count;
+  for (const Ref<Fence>& fence : fences) {
+    if (fence->signalled() || covers(*fence, use)) continue;
+    if (Entry* const entry = replaceable(*fence, use)) {
+      replaced.push_back(std::exchange(entry->fence, fence));
+      entry->use = use;
+    } else {
+      entries_.push_back({fence, use});
+    }
+  }
+  return {};
 }
 
 bool Reservation::idle(Use weakest) const noexcept {

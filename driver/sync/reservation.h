@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "driver/sync/fence.h"
@@ -34,6 +35,12 @@ class Reservation final : public RefCounted {
   void add(Ref<Fence> fence, Use use) noexcept;
   void add(Ref<Fence> fence) noexcept { add(std::move(fence), Use::kBookkeeping); }
 
+  // Takes in fences that somebody else has made (DMA_BUF_IOCTL_IMPORT_SYNC_FILE). One of a context
+  // stands for the earlier ones of it whose use is the same or weaker, so there is at most one of
+  // each context and use, and a fence that comes again with a stronger use is promoted. ENOMEM:
+  // nothing has changed. Not inside a SignallingSection. O(fences in here) for each.
+  Result<> admit(std::span<const Ref<Fence>> fences, Use use) PANTRY_MAY_ALLOCATE;
+
   // Whether all uses of kind `weakest` and stronger are over.
   bool idle(Use weakest) const noexcept;
   // One fence that signals when they are; it is signalled already if they are over. ENOMEM.
@@ -53,6 +60,8 @@ class Reservation final : public RefCounted {
   };
   ~Reservation() override = default;
   std::size_t pending() const PANTRY_REQUIRES(mutex_);
+  bool covers(const Fence& fence, Use use) const PANTRY_REQUIRES(mutex_);
+  Entry* replaceable(const Fence& by, Use use) PANTRY_REQUIRES(mutex_);
 
   mutable Mutex mutex_;
   // capacity() >= size() + reserved_

@@ -11,6 +11,7 @@
 
 #include "base/sanitizer.h"
 #include "driver/kernel/each_executor.h"
+#include "driver/sync/fence_merge.h"
 #include "driver/sync/test_fence.h"
 
 namespace pantry::driver {
@@ -163,6 +164,77 @@ TEST(Reservation, ConcurrentUsersGetTheRoomTheyReserved) {
     EXPECT_EQ(reservation->view().reserved, 0u);
     fence->signal(TimePoint{}, 0);
   });
+}
+
+TEST(Reservation, AdmittedFenceIsPromotedButNeverDegraded) {
+  const auto reservation = make_ref<Reservation>();
+  ASSERT_TRUE(reservation->reserve(1));
+  const auto job = make_ref<TestFence>();
+  reservation->add(job);
+  const Ref<Fence> fences[] = {job};
+  ASSERT_TRUE(reservation->admit(fences, Use::kWrite).has_value());
+  EXPECT_EQ(reservation->view().fences, 1u) << "in the place of the weaker one";
+  EXPECT_FALSE(reservation->idle(Use::kWrite));
+  ASSERT_TRUE(reservation->admit(fences, Use::kRead).has_value());
+  EXPECT_FALSE(reservation->idle(Use::kWrite));
+  EXPECT_EQ(reservation->view().reserved, 0u);
+  job->signal(TimePoint{}, 0);
+}
+
+// Against a list that keeps everything: who waits for which use has to wait for the same fences.
+RC_GTEST_PROP(ReservationAdmit, AgreesWithAListOfAll, ()) {
+  struct Entry {
+    Ref<TestFence> fence;
+    Use use;
+  };
+  const auto reservation = make_ref<Reservation>();
+  std::vector<Entry> all;
+  std::vector<Ref<TestFence>> made;
+  const std::uint64_t contexts[] = {Fence::next_context(), Fence::next_context()};
+  std::uint64_t seqnos[] = {0, 0};
+  const auto steps = *rc::gen::container<std::vector<std::tuple<int, int, int>>>(
+      rc::gen::tuple(rc::gen::inRange(0, 4), rc::gen::inRange(0, 4), rc::gen::inRange(0, 16)));
+  for (const auto& [what, use, which] : steps) {
+    if (what == 0) {
+      const int context = which % 2;
+      made.push_back(make_ref<TestFence>(contexts[context], ++seqnos[context]));
+    } else if (made.empty()) {
+      continue;
+    } else if (what == 1) {
+      // Fences of a context signal in order.
+      for (const Ref<TestFence>& fence : made) {
+        if (fence->context() != contexts[which % 2] || fence->signalled()) continue;
+        fence->signal(TimePoint{}, 0);
+        break;
+      }
+    } else {
+      const Ref<TestFence>& fence = made[static_cast<std::size_t>(which) % made.size()];
+      const Ref<Fence> fences[] = {fence};
+      RC_ASSERT(reservation->admit(fences, static_cast<Use>(use)).has_value());
+      all.push_back({fence, static_cast<Use>(use)});
+    }
+    for (const Use weakest : {Use::kKernel, Use::kWrite, Use::kRead, Use::kBookkeeping}) {
+      const bool idle = std::ranges::all_of(
+          all, [&](const Entry& entry) { return entry.use > weakest || entry.fence->signalled(); });
+      RC_ASSERT(reservation->idle(weakest) == idle);
+      std::vector<Ref<Fence>> expected;
+      for (const Entry& entry : all)
+        if (entry.use <= weakest) expected.push_back(entry.fence);
+      const Ref<Fence> ours = reservation->merged(weakest).value();
+      const Ref<Fence> theirs = merge(expected).value();
+      const auto leaves_of = [](const Ref<Fence>& fence) {
+        std::vector<const Fence*> pending;
+        const std::vector<Ref<Fence>> inside = leaves(fence).value();
+        for (const Ref<Fence>& leaf : inside)
+          if (!leaf->signalled()) pending.push_back(leaf.get());
+        return pending;
+      };
+      RC_ASSERT(leaves_of(ours) == leaves_of(theirs));
+    }
+    RC_ASSERT(reservation->view().fences <= 2 * 4);
+  }
+  for (const Ref<TestFence>& fence : made)
+    if (!fence->signalled()) fence->signal(TimePoint{}, 0);
 }
 
 }  // namespace

@@ -27,6 +27,9 @@ class DeviceServices {
   // GPU_TIMESTAMP (with its offset) and GPU_CYCLE_COUNT as the registers read.
   virtual std::uint64_t timestamp() = 0;
   virtual std::uint64_t cycle_count() = 0;
+  // Whether cycles are counted for the firmware, whatever GPU_COMMAND says.
+  enum class Counters : std::uint8_t { kOff, kOn };
+  virtual void set_counters(Counters counters) = 0;
 
   // LATEST_FLUSH, and the completion of one more cache flush, which advances it (never to 0).
   virtual std::uint32_t latest_flush() = 0;

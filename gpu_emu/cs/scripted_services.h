@@ -19,6 +19,7 @@ class ScriptedServices final : public DeviceServices {
   void set_mcu_status(McuStatus status) override { mcu_status = status; }
   std::uint64_t timestamp() override { return timestamp_value; }
   std::uint64_t cycle_count() override { return cycle_value; }
+  void set_counters(Counters to) override { counters = to; }
   std::uint32_t latest_flush() override { return flush_id; }
   void complete_cache_flush() override { flush_id = flush_id == 0xff'ffff ? 1 : flush_id + 1; }
   TimePoint now() override { return time; }
@@ -36,6 +37,7 @@ class ScriptedServices final : public DeviceServices {
   McuStatus mcu_status = McuStatus::kDisabled;
   std::uint64_t timestamp_value = 1000;
   std::uint64_t cycle_value = 2000;
+  Counters counters = Counters::kOff;
   std::uint32_t flush_id = 1;
   TimePoint time{1'000'000'000};
   bool yield = false;

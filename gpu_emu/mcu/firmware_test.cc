@@ -292,5 +292,27 @@ TEST(Halt, NewerDriversClearTheBitOnlyBeforeTheNextBoot) {
   EXPECT_EQ(rig.services.mcu_status, McuStatus::kEnabled);
 }
 
+TEST(Global, CountersRunWhileTheyAreWanted) {
+  using Counters = DeviceServices::Counters;
+  FirmwareRig rig{Quirks{}};
+  rig.boot();
+  EXPECT_EQ(rig.services.counters, Counters::kOff);
+  rig.host.toggle_global(GlbRequest::CounterEn::kMask);
+  rig.ring(0);
+  rig.settle();
+  EXPECT_EQ(rig.services.counters, Counters::kOn);
+  EXPECT_EQ(rig.host.glb_output().load(glb_out::kAck), rig.host.glb_input().load(glb_in::kReq));
+  // A fast boot finds the level in the section.
+  rig.firmware.stop();
+  rig.services.counters = Counters::kOff;
+  rig.firmware.start();
+  rig.settle();
+  EXPECT_EQ(rig.services.counters, Counters::kOn);
+  rig.host.toggle_global(GlbRequest::CounterEn::kMask);
+  rig.ring(0);
+  rig.settle();
+  EXPECT_EQ(rig.services.counters, Counters::kOff);
+}
+
 }  // namespace
 }  // namespace pantry::emu

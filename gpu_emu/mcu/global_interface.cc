@@ -40,6 +40,12 @@ void GlobalInterface::boot() {
   doorbell_ack_ = input_.load(in::kDoorbellReq);
   output_.store(out::kDoorbellAck, doorbell_ack_);
   store_ack(request & ~Request::Halt::kMask);
+  switch_counters(request);
+}
+
+void GlobalInterface::switch_counters(std::uint32_t request) {
+  using Counters = DeviceServices::Counters;
+  env_.services.set_counters(Request::CounterEn::get(request) ? Counters::kOn : Counters::kOff);
 }
 
 void GlobalInterface::answer() {
@@ -53,6 +59,7 @@ void GlobalInterface::answer() {
     logged_gaps_ |= gaps;
     log_gap("gpu_emu/mcu", "GLB_REQ bits {:#x} are acknowledged without effect", gaps);
   }
+  if (Request::CounterEn::get(changed)) switch_counters(request);
   // No bit says that the idle timer changed; it belongs to IDLE_EN.
   idle_timer_ = timer_span(input_.load(in::kIdleTimer), env_.quirks);
   is_idle_event_wanted_ = Request::IdleEn::get(request);

@@ -41,6 +41,7 @@ class GlobalInterface {
 
  private:
   void store_ack(std::uint32_t ack);
+  void switch_counters(std::uint32_t request);
 
   FirmwareEnv& env_;
   SharedBlock input_;

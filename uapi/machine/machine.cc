@@ -106,6 +106,8 @@ Result<std::unique_ptr<Machine>> Machine::create(driver::Executor& executor,
                                        .frames = parts.frames,
                                        .firmware_image = kFirmwareImage,
                                        .fault_errors = parts.features.fault_errors,
+                                       .counters = parts.features.counters,
+                                       .timestamp_hz = datasheet::kMaliG610.timestamp_hz,
                                        .max_pending_table_pages = config.max_pending_table_pages}));
   return machine;
 }

@@ -196,7 +196,8 @@ Connection::Next DmaBufConnection::on_readable() {
       case wire::Ask::kIoctl: {
         auto* const in_flight = new RequestInFlight(server_, std::move(channel), request);
         in_flight->on_ioctl_done(
-            dma_buf_ioctl(request.command, {request.argument}, in_flight->memory()));
+            dma_buf_ioctl(*buffer_, request.command, {request.argument}, in_flight->memory(),
+                          server_.identify(request.fd_state, std::move(incoming.fd))));
         break;
       }
       case wire::Ask::kCancel:

@@ -3,6 +3,7 @@
 // ioctl() on device nodes, sync_files and dma-bufs.
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/dma-buf.h>
 #include <linux/sync_file.h>
 #include <stdarg.h>
 #include <string.h>
@@ -32,6 +33,7 @@ int descriptor_offset(unsigned long command) {
     return 8;                                         // PRIME_FD_TO_HANDLE, SYNCOBJ_FD_TO_HANDLE
   if (type == kDrmType && number == 0xcf) return 16;  // SYNCOBJ_EVENTFD
   if (type == kSyncFileType && number == _IOC_NR(SYNC_IOC_MERGE)) return 32;
+  if (type == kDmaBufType && number == _IOC_NR(DMA_BUF_IOCTL_IMPORT_SYNC_FILE)) return 4;
   return -1;
 }
 
