@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/sanitizer.h"
 #include "campaigns/hosts/bind_scene.h"
 #include "campaigns/hosts/call_sites.h"
 #include "driver/heap_faults/heap_faults.h"
@@ -105,6 +106,9 @@ TEST_F(VmSnapshotTest, SeesAVmThatBecameUnusable) {
 
 // The name of the line below is what a campaign tells of a finding.
 TEST(CallSites, NamesTheDriversLineThatAskedForMemory) {
+#if PANTRY_THREAD_SANITIZER
+  GTEST_SKIP() << "ThreadSanitizer keeps operator new to itself";
+#endif
   driver::heap_faults().fail_nth(1);
   EXPECT_THROW(driver::FenceChain::create(), std::bad_alloc);
   ASSERT_TRUE(driver::heap_faults().fired());

@@ -5,12 +5,15 @@
 #include <cstdlib>
 #include <new>
 
+#include "base/sanitizer.h"
+
 namespace pantry::driver {
 namespace {
 
 thread_local constinit AllocationFaults faults_here;
 constinit std::atomic<std::uint64_t> blocks{0};
 
+#if !PANTRY_THREAD_SANITIZER
 // Null when it is to fail, or does.
 void* allocate(std::size_t bytes) noexcept {
   if (faults_here.should_fail()) return nullptr;
@@ -37,6 +40,7 @@ void* or_throw(void* block) {
   if (!block) throw std::bad_alloc();
   return block;
 }
+#endif
 
 }  // namespace
 
@@ -45,6 +49,7 @@ std::uint64_t heap_blocks() noexcept { return blocks.load(std::memory_order_rela
 
 }  // namespace pantry::driver
 
+#if !PANTRY_THREAD_SANITIZER
 using pantry::driver::allocate;
 using pantry::driver::give_back;
 using pantry::driver::or_throw;
@@ -74,3 +79,4 @@ void operator delete(void* p, const std::nothrow_t&) noexcept { give_back(p); }
 void operator delete[](void* p, const std::nothrow_t&) noexcept { give_back(p); }
 void operator delete(void* p, std::align_val_t, const std::nothrow_t&) noexcept { give_back(p); }
 void operator delete[](void* p, std::align_val_t, const std::nothrow_t&) noexcept { give_back(p); }
+#endif

@@ -4,7 +4,8 @@
 // (they pass to malloc and free), so that each allocation of C++ code, also inside the standard
 // library, can be made to throw std::bad_alloc in turn; no site needs to know. A room of its own,
 // since a linker takes replacements from any library that has them: only tests and campaigns use
-// it. In every build; sanitizers and the allocation trap see the malloc below.
+// it. Sanitizers and the allocation trap see the malloc below; but ThreadSanitizer has replacements
+// of its own that cannot be replaced, and there nothing fails or is counted.
 #pragma once
 
 #include <cstdint>

@@ -10,6 +10,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/sanitizer.h"
+
 namespace pantry::driver {
 namespace {
 
@@ -31,7 +33,16 @@ bool throws_bad_alloc(Step step) {
   return thrown && fired;
 }
 
-TEST(HeapFaults, EveryFormOfNewFails) {
+class HeapFaults : public testing::Test {
+ protected:
+  void SetUp() override {
+#if PANTRY_THREAD_SANITIZER
+    GTEST_SKIP() << "ThreadSanitizer keeps operator new to itself";
+#endif
+  }
+};
+
+TEST_F(HeapFaults, EveryFormOfNewFails) {
   struct alignas(64) Wide {
     char bytes[64];
   };
@@ -60,7 +71,7 @@ void allocate_and_free() {
   delete block;
 }
 
-TEST(HeapFaults, OnlyTheChosenOneOfThisThreadFails) {
+TEST_F(HeapFaults, OnlyTheChosenOneOfThisThreadFails) {
   std::atomic<bool> armed{false};
   std::thread other([&] {
     armed.wait(false);
@@ -78,7 +89,7 @@ TEST(HeapFaults, OnlyTheChosenOneOfThisThreadFails) {
   allocate_and_free();
 }
 
-TEST(HeapFaults, CountsTheBlocksThatAreOut) {
+TEST_F(HeapFaults, CountsTheBlocksThatAreOut) {
   const std::uint64_t before = heap_blocks();
   auto* const plain = new int(1);
   auto* const array = new std::string[3];
@@ -90,7 +101,7 @@ TEST(HeapFaults, CountsTheBlocksThatAreOut) {
   EXPECT_EQ(heap_blocks(), before);
 }
 
-TEST(HeapFaults, SaysWhoAsked) {
+TEST_F(HeapFaults, SaysWhoAsked) {
   EXPECT_TRUE(throws_bad_alloc([] { sink = new int(1); }));
   EXPECT_GT(heap_faults().where().frames().size(), 2u);
 }
