@@ -115,13 +115,13 @@ void client_name(const Device& opened) {
 }
 
 constexpr Case kCases[] = {
-    {"magic-is-stable", "Each file has a number of its own.", magic_is_stable},
-    {"master-authenticates", "The master makes a file known, once.", master_authenticates},
+    {"magic-is-stable", "Each file has a number of its own. [B2.5]", magic_is_stable},
+    {"master-authenticates", "The master makes a file known, once. [B2.5]", master_authenticates},
     {"unknown-magic", "Numbers that nobody has.", unknown_magic},
-    {"only-the-master", "Nobody else can, not even for himself.", only_the_master},
-    {"reigns-follow-each-other", "A number counts for the master in whose time it was given.",
-     reigns_follow_each_other},
-    {"client-name", "A file can be given a name.", client_name},
+    {"only-the-master", "Nobody else can, not even for himself. [B2.1 B2.5]", only_the_master},
+    {"reigns-follow-each-other",
+     "A number counts for the master in whose time it was given. [B2.4]", reigns_follow_each_other},
+    {"client-name", "A file can be given a name. [B2.9]", client_name},
 };
 
 }  // namespace

@@ -159,13 +159,13 @@ void not_on_the_render_node(const Device& opened) {
 
 constexpr Case kCases[] = {
     {"names-are-stable", "One name for each buffer.", names_are_stable},
-    {"one-memory", "What is opened by name is the same buffer.", one_memory},
+    {"one-memory", "What is opened by name is the same buffer. [B2.8]", one_memory},
     {"each-opening-is-a-handle", "Openings are not found again.", each_opening_is_a_handle},
     {"name-lasts-as-long-as-a-handle", "Whoever has it.", name_lasts_as_long_as_a_handle},
     {"name-needs-a-handle", "Nothing else keeps it.", name_needs_a_handle},
     {"names-and-dma-bufs", "Imports do not look at names.", names_and_dma_bufs},
-    {"bad-arguments", "Handles and names that are not there.", bad_arguments},
-    {"not-on-the-render-node", "Names are of the primary node.", not_on_the_render_node},
+    {"bad-arguments", "Handles and names that are not there. [B2.8]", bad_arguments},
+    {"not-on-the-render-node", "Names are of the primary node. [B2.1]", not_on_the_render_node},
 };
 
 }  // namespace

@@ -118,7 +118,7 @@ void eventfd_outlives_its_file(const Device& opened) {
 
 constexpr Case kCases[] = {
     {"written-to", "A write to the file costs nobody the file.", written_to},
-    {"flush-id-stays-with-its-process", "A child does not inherit the page of the flush id.",
+    {"flush-id-stays-with-its-process", "A child does not inherit the page of the flush id. [H2.3]",
      flush_id_stays_with_its_process},
     {"goes-on-without-its-first-thread", "The other threads can still do everything.",
      goes_on_without_its_first_thread},

@@ -301,21 +301,22 @@ void fault_in_a_crowd(const Device& device) {
 }
 
 constexpr Case kCases[] = {
-    {"more-groups-than-slots", "12 groups on 8 slots take turns.", more_groups_than_slots},
-    {"more-spaces-than-slots", "12 spaces on 7 slots take turns.", more_spaces_than_slots},
+    {"more-groups-than-slots", "12 groups on 8 slots take turns. [E4.1]", more_groups_than_slots},
+    {"more-spaces-than-slots", "12 spaces on 7 slots take turns. [E4.1]", more_spaces_than_slots},
     {"groups-and-spaces", "18 groups in 9 spaces take turns.", groups_and_spaces},
     {"many-idle-groups", "40 groups with a job now and then.", many_idle_groups},
     {"registers-survive-eviction", "A group finds its registers as it left them.",
      registers_survive_eviction},
-    {"higher-priority-gets-in", "A crowd of low priority makes room.", higher_priority_gets_in},
-    {"lower-priority-waits", "A crowd of higher priority does not.", lower_priority_waits},
+    {"higher-priority-gets-in", "A crowd of low priority makes room. [E4.2]",
+     higher_priority_gets_in},
+    {"lower-priority-waits", "A crowd of higher priority does not. [E4.2]", lower_priority_waits},
     {"queues-play-ping-pong", "Two queues wait for each other.", queues_play},
     {"groups-play-ping-pong", "Two groups wait for each other.", groups_play},
     {"spaces-play-ping-pong", "Groups of two spaces wait for each other in shared memory.",
      spaces_play},
-    {"evicted-wait-is-released", "A waiting group without a slot is woken by another.",
+    {"evicted-wait-is-released", "A waiting group without a slot is woken by another. [E4.4]",
      evicted_wait_is_released},
-    {"waiting-queue-blocks-nobody", "The other queues of a waiting group go on.",
+    {"waiting-queue-blocks-nobody", "The other queues of a waiting group go on. [E3.2]",
      waiting_queue_blocks_nobody},
     {"fault-in-a-crowd", "Groups of other spaces survive a fault.", fault_in_a_crowd},
 };

@@ -266,19 +266,21 @@ void binds_of_a_space_that_is_gone(const Device& opened) {
 }
 
 constexpr Case kCases[] = {
-    {"close-with-a-job-running", "The job ends and its fence says so.", close_with_a_job_running},
-    {"close-with-everything-pending", "Queued binds and jobs come to nothing.",
+    {"close-with-a-job-running", "The job ends and its fence says so. [G1.1]",
+     close_with_a_job_running},
+    {"close-with-everything-pending", "Queued binds and jobs come to nothing. [G1.1]",
      close_with_everything_pending},
     {"duplicate-keeps-the-file", "The last descriptor counts.", duplicate_keeps_the_file},
     {"dup2-over-the-file", "A descriptor that is overwritten is closed.", dup2_over_the_file},
     {"file-in-a-message", "A file can be sent, and lives while it travels.", file_in_a_message},
-    {"nothing-is-used-up", "12 files closed with all they had.", nothing_is_used_up},
+    {"nothing-is-used-up", "12 files closed with all they had. [G1.3]", nothing_is_used_up},
     {"many-files", "64 files at once.", many_files},
     {"files-do-not-disturb", "A job goes on while other files come and go.", files_do_not_disturb},
     {"threads-work-side-by-side", "Four threads, one file.", threads_work_side_by_side},
-    {"buffer-closed-under-a-job", "A mapping keeps a buffer without a handle.",
+    {"buffer-closed-under-a-job", "A mapping keeps a buffer without a handle. [C5.1]",
      buffer_closed_under_a_job},
-    {"space-goes-with-a-job-queued", "The job finds nothing.", space_goes_with_a_job_queued},
+    {"space-goes-with-a-job-queued", "The job finds nothing. [C5.3 C2.4]",
+     space_goes_with_a_job_queued},
     {"binds-of-a-space-that-is-gone", "They do not reach the next owner of its number.",
      binds_of_a_space_that_is_gone},
 };

@@ -59,8 +59,25 @@ void stray_write(const Device& device) {
   }
 }
 
+// The first file of the primary node becomes master, if nobody is yet.
+void first_is_master(const Device& device) {
+  igt_require_f(drmIsMaster(device.fd()) != 0, "somebody else is master\n");
+  const Device second = device.open_again();
+  igt_assert_eq(drmIsMaster(second.fd()), 0);
+}
+
+void exclusively(const Device&) {
+  for (const char* path : {"/dev/dri/card0", "/dev/dri/renderD128"}) {
+    errno = 0;
+    igt_assert_eq(open(path, O_RDWR | O_EXCL | O_CLOEXEC), -1);
+    igt_assert_eq(errno, EBUSY);
+  }
+}
+
 constexpr Case kCases[] = {
-    {"node-files", "What stat(), open() and their kin say.", node_files},
+    {"node-files", "What stat(), open() and their kin say. [B1.2]", node_files},
+    {"first-is-master", "Mastership goes to the first. [B1.3]", first_is_master},
+    {"exclusively", "O_EXCL is not for these files. [B1.4]", exclusively},
     {"stray-write", "write() to a node.", stray_write},
 };
 

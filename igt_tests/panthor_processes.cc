@@ -208,8 +208,8 @@ constexpr Case kCases[] = {
     {"exec-with-the-descriptor", "A program that inherits the file keeps it.",
      exec_with_the_descriptor},
     {"exec-without-the-descriptor", "CLOEXEC closes it.", exec_without_the_descriptor},
-    {"killed-while-its-job-runs", "SIGKILL ends the job too.", killed_while_its_job_runs},
-    {"killed-while-it-waits", "SIGKILL in the middle of a wait.", killed_while_it_waits},
+    {"killed-while-its-job-runs", "SIGKILL ends the job too. [G1.3]", killed_while_its_job_runs},
+    {"killed-while-it-waits", "SIGKILL in the middle of a wait. [G1.3]", killed_while_it_waits},
     {"killed-in-a-bind-storm", "SIGKILL in the middle of binds.", killed_in_a_bind_storm},
     {"processes-work-side-by-side", "Four processes, one address.", processes_work_side_by_side},
 };

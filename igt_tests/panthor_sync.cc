@@ -213,7 +213,8 @@ constexpr Case kCases[] = {
     {"across-files", "A job waits for a job of another file.", across_files},
     {"long-chain", "60 jobs of two groups in a chain.", long_chain},
     {"through-a-sync-file", "A bind waits for an imported sync_file.", through_a_sync_file},
-    {"no-implicit-order", "A job overtakes a bind that it does not wait for.", no_implicit_order},
+    {"no-implicit-order", "A job overtakes a bind that it does not wait for. [A9.9]",
+     no_implicit_order},
 };
 
 }  // namespace

@@ -101,8 +101,9 @@ void waiting_for_a_fence_is_free(const Device& device) {
 }
 
 constexpr Case kCases[] = {
-    {"infinite-loop", "A loop is ended after 5 s; everybody else goes on.", infinite_loop},
-    {"endless-wait", "A SYNC_WAIT is ended after 5 s, and what is behind it.", endless_wait},
+    {"infinite-loop", "A loop is ended after 5 s; everybody else goes on. [E5.3 A7.4]",
+     infinite_loop},
+    {"endless-wait", "A SYNC_WAIT is ended after 5 s, and what is behind it. [E5.3]", endless_wait},
     {"waiting-for-a-fence-is-free", "A job that has not started has all its time.",
      waiting_for_a_fence_is_free},
 };

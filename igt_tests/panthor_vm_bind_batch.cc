@@ -216,19 +216,19 @@ void empty_array(const Device& device) {
 constexpr Case kCases[] = {
     {"batch-in-order", "The operations of a batch happen in order.", batch_in_order},
     {"large-batch", "256 operations in one call.", large_batch},
-    {"batch-waits-on-itself", "An operation waits for an earlier one of its batch.",
+    {"batch-waits-on-itself", "An operation waits for an earlier one of its batch. [A9.4]",
      batch_waits_on_itself},
-    {"batch-wait-on-later-signal", "Waiting for a later operation is refused.",
+    {"batch-wait-on-later-signal", "Waiting for a later operation is refused. [A9.5]",
      batch_wait_on_later_signal},
-    {"failing-batch-queues-nothing", "One bad operation, and nothing happens.",
+    {"failing-batch-queues-nothing", "One bad operation, and nothing happens. [A4.8]",
      failing_batch_queues_nothing},
     {"sync-only", "SYNC_ONLY signals in its turn.", sync_only},
     {"a-fence-per-operation", "Each operation has its own fence.", a_fence_per_operation},
     {"several-waits-and-signals", "All fences are awaited and all signalled.",
      several_waits_and_signals},
-    {"size-zero", "Operations without size do nothing and signal.", size_zero},
+    {"size-zero", "Operations without size do nothing and signal. [A4.10]", size_zero},
     {"no-syncs", "Operations without fences happen all the same.", no_syncs},
-    {"empty-array", "A call without operations succeeds.", empty_array},
+    {"empty-array", "A call without operations succeeds. [A1.1]", empty_array},
 };
 
 }  // namespace

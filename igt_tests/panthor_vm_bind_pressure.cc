@@ -125,7 +125,8 @@ constexpr Case kCases[] = {
     {"accepted-binds-complete", "Thousands of binds behind one fence all happen.",
      accepted_binds_complete},
     {"refused-binds-change-nothing",
-     "A driver that bounds what waits says ENOMEM, keeps what it took, and takes more later.",
+     "A driver that bounds what waits says ENOMEM, keeps what it took, and takes more later. "
+     "[A4.21]",
      refused_binds_change_nothing},
 };
 

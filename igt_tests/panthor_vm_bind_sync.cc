@@ -393,9 +393,10 @@ void size_zero(const Device& device) {
 
 constexpr Case kCases[] = {
     {"map-one-page", "A job loads and stores through a page.", map_one_page},
-    {"unmap-one-page", "A job faults where a page was, its neighbours stay.", unmap_one_page},
+    {"unmap-one-page", "A job faults where a page was, its neighbours stay. [C3.2]",
+     unmap_one_page},
     {"neighbours-fault", "A mapping ends where it says.", neighbours_fault},
-    {"unmap-of-nothing", "Holes in an unmapped range are no error.", unmap_of_nothing},
+    {"unmap-of-nothing", "Holes in an unmapped range are no error. [C3.2]", unmap_of_nothing},
     {"unmap-everything", "One unmap takes mappings far apart.", unmap_everything},
     {"offset-into-buffer", "The middle of a buffer can be mapped.", offset_into_buffer},
     {"same-buffer-twice", "Two addresses show one memory.", same_buffer_twice},
@@ -403,11 +404,12 @@ constexpr Case kCases[] = {
      same_buffer_back_to_back},
     {"pages-reversed", "Each page of a buffer at its own address.",
      every_page_of_one_buffer_reversed},
-    {"readonly", "A read-only page is loaded; a store to it faults.", readonly_loads_and_faults},
+    {"readonly", "A read-only page is loaded; a store to it faults. [C3.3]",
+     readonly_loads_and_faults},
     {"readonly-block", "The same with a block of 2 MiB.", readonly_block_faults},
     {"readonly-and-writable-alias", "The right to store belongs to the mapping.",
      readonly_and_writable_alias},
-    {"readonly-taken-away-by-remap", "A new mapping brings its own rights.",
+    {"readonly-taken-away-by-remap", "A new mapping brings its own rights. [C3.1]",
      readonly_taken_away_by_remap},
     {"noexec-streams-run", "NOEXEC hinders neither loads and stores nor streams.",
      noexec_streams_run},
@@ -422,11 +424,11 @@ constexpr Case kCases[] = {
      freed_memory_is_not_reachable},
     {"several-operations", "The operations of one call happen in order.", several_operations},
     {"first-operations-stay-after-a-failure",
-     "A failing operation stops the call and tells its index.",
+     "A failing operation stops the call and tells its index. [A4.5 A4.6]",
      first_operations_stay_after_a_failure},
     {"partial-unbinds-in-random-order", "What is not unmapped yet stays usable.",
      partial_unbinds_in_random_order},
-    {"size-zero", "Synchronous operations without size do nothing.", size_zero},
+    {"size-zero", "Synchronous operations without size do nothing. [A4.4]", size_zero},
 };
 
 }  // namespace

@@ -391,7 +391,7 @@ void through_a_socket(const Device& device) {
 
 constexpr Case kCases[] = {
     {"status-of-a-job", "Pending, then signalled, for poll() and for FILE_INFO.", status_of_a_job},
-    {"status-of-a-failed-job", "The errno of a job that faulted.", status_of_a_failed_job},
+    {"status-of-a-failed-job", "The errno of a job that faulted. [B4.27]", status_of_a_failed_job},
     {"status-of-a-bind", "When it has signalled, the mapping is there.", status_of_a_bind},
     {"signalled-by-hand", "The fence of SIGNAL.", signalled_by_hand},
     {"poll-is-woken", "A poll() that waits already.", poll_is_woken},
@@ -406,11 +406,12 @@ constexpr Case kCases[] = {
     {"merged-with-a-signalled-one", "Signalled fences drop out.", merged_with_a_signalled_one},
     {"merged-fences-gate-a-job", "A job behind two jobs, by one descriptor.",
      merged_fences_gate_a_job},
-    {"errors-behind-a-timeline", "Where an error is told and where it is lost.",
+    {"errors-behind-a-timeline", "Where an error is told and where it is lost. [B4.27]",
      errors_behind_a_timeline},
     {"outlives-its-object", "Without the object, and through dup().", outlives_its_object},
     {"in-a-child", "Children wait for an inherited fence.", in_a_child},
-    {"through-a-socket", "A fence arrives by message, and outlives its process.", through_a_socket},
+    {"through-a-socket", "A fence arrives by message, and outlives its process. [G1.1]",
+     through_a_socket},
 };
 
 }  // namespace

@@ -42,6 +42,7 @@ struct Element {
 
 constexpr UserAddr kAt{BlockMemory::kStart};
 
+// [A1.1]
 TEST(ReadArray, EmptyLooksAtNothing) {
   BlockMemory memory(0);
   const auto read = read_array<Element>(memory, {0, 0, {}}, sizeof(Element));
@@ -110,6 +111,7 @@ TEST(ReadArray, BadPointerIsAFault) {
   EXPECT_EQ(read_array<Element>(memory, {16, 1, {}}, sizeof(Element)).error(), Errno::kFault);
 }
 
+// [A1.6]
 TEST(ReadArray, HugeCountsCostNothing) {
   BlockMemory memory(4096);
   EXPECT_EQ(read_array<Element>(memory, {16, UINT32_MAX, kAt}, sizeof(Element)).error(),

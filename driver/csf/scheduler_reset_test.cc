@@ -28,6 +28,7 @@ TEST(Scheduler, UnrecoverableStreamAsksForAReset) {
   });
 }
 
+// [E5.4]
 TEST(Scheduler, AResetIsInvisibleToGroupsThatSuspend) {
   for_each_rig([](CsfRig& rig) {
     rig.script(kHang, {.kind = Kind::kHang});
@@ -67,6 +68,7 @@ TEST(Scheduler, JobsMayBePushedDuringAReset) {
   });
 }
 
+// [A7.5 E5.4]
 TEST(Scheduler, GroupsThatDoNotSuspendAreLostInTheReset) {
   for_each_simulated_rig(Seeds::kAll, [](CsfRig& rig) {
     rig.script(kHang, {.kind = Kind::kHang});

@@ -60,7 +60,7 @@ class RadixTableTest : public ::testing::Test {
   std::optional<ArmLpaeS1Table> table_;
 };
 
-// The words that the real driver writes.
+// The words that the real driver writes. [C3.5]
 TEST_F(RadixTableTest, GoldenLeaves) {
   make(kPanthor);
   ASSERT_FALSE(map(range(0x1000, 0x1000), 0x1'2345'6000, Prot::kNone).error);

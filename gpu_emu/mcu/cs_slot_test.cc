@@ -258,6 +258,7 @@ TEST(Idle, OnlyByTheConditionsThatTheHostSet) {
   }
 }
 
+// [E4.3]
 TEST(SyncWait, NoticesWhatTheHostWrites) {
   FirmwareRig rig{Quirks{}};
   rig.boot();

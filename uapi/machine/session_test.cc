@@ -37,6 +37,7 @@ struct SessionTest {
   std::unique_ptr<Machine> machine;
 };
 
+// [A0.1 A0.2 A0.3 A0.5 A0.6]
 TEST_EACH_EXECUTOR(SessionTest, DispatchIsByNumberAlone) {
   TestClient client(*machine);
   drm_panthor_vm_get_state state{};
@@ -53,6 +54,7 @@ TEST_EACH_EXECUTOR(SessionTest, DispatchIsByNumberAlone) {
   EXPECT_EQ(large.rest, 0x1122334455667788u);
 }
 
+// [A0.4]
 TEST_EACH_EXECUTOR(SessionTest, BadArgumentPointerIsAFaultBeforePermission) {
   TestClient client(*machine);
   EXPECT_EQ(client.raw().ioctl(DRM_IOCTL_PANTHOR_VM_CREATE, nullptr), -EFAULT);
@@ -61,6 +63,7 @@ TEST_EACH_EXECUTOR(SessionTest, BadArgumentPointerIsAFaultBeforePermission) {
   EXPECT_EQ(client.raw().ioctl(DRM_IOCTL_GET_UNIQUE, &unique), -EACCES);
 }
 
+// [A0.8 A4.6]
 TEST_EACH_EXECUTOR(SessionTest, ArgumentsAreCopiedBackOnFailure) {
   TestClient client(*machine);
   const std::uint32_t vm = client.create_vm();
@@ -73,6 +76,20 @@ TEST_EACH_EXECUTOR(SessionTest, ArgumentsAreCopiedBackOnFailure) {
   EXPECT_EQ(args.ops.count, 2u);
 }
 
+// [A0.7]
+TEST_EACH_EXECUTOR(SessionTest, DirectionBitsSayWhatIsCopied) {
+  TestClient client(*machine);
+  const std::uint32_t vm = client.create_vm();
+  constexpr std::uint32_t kSize = sizeof(drm_panthor_vm_get_state);
+  drm_panthor_vm_get_state state{vm, 4711};
+  EXPECT_EQ(client.raw().ioctl(_IOC(_IOC_READ, 'd', 0x44, kSize), &state), -EINVAL)
+      << "nothing is copied in, so that it asks for VM 0";
+  EXPECT_EQ(state.vm_id, 0u) << "and that is copied back";
+  state = {vm, 4711};
+  EXPECT_EQ(client.raw().ioctl(_IOC(_IOC_WRITE, 'd', 0x44, kSize), &state), 0);
+  EXPECT_EQ(state.state, 4711u) << "nothing is copied back";
+}
+
 TEST_EACH_EXECUTOR(SessionTest, ReadOnlyArgumentIsAFaultAfterTheFact) {
   TestClient client(*machine);
   void* const page = ::mmap(nullptr, kPageSize, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -81,6 +98,7 @@ TEST_EACH_EXECUTOR(SessionTest, ReadOnlyArgumentIsAFaultAfterTheFact) {
   ::munmap(page, kPageSize);
 }
 
+// [H1.1 H1.2 H1.3 H1.4 H2.1]
 TEST_EACH_EXECUTOR(SessionTest, MmapRules) {
   TestClient client(*machine);
   TestClient stranger(*machine);

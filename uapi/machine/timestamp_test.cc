@@ -53,6 +53,7 @@ constexpr std::uint32_t kEverything =
     DRM_PANTHOR_TIMESTAMP_GPU_OFFSET | DRM_PANTHOR_TIMESTAMP_GPU_CYCLE_COUNT |
     DRM_PANTHOR_TIMESTAMP_FREQ | DRM_PANTHOR_TIMESTAMP_DURATION;
 
+// [A2.6]
 TEST(Timestamp, OlderOneTellsAllAndLooksAtNothing) {
   driver::SimExecutor executor(1, 1);
   Clocks clocks(executor, 7);
@@ -70,6 +71,7 @@ TEST(Timestamp, OlderOneTellsAllAndLooksAtNothing) {
   EXPECT_EQ(clocks.query(&info, 15), -EINVAL);
 }
 
+// [A2.7]
 TEST(Timestamp, FlagsChooseWhatIsTold) {
   driver::SimExecutor executor(1, 1);
   Clocks clocks(executor, 8);
@@ -101,6 +103,7 @@ TEST(Timestamp, FlagsChooseWhatIsTold) {
   }
 }
 
+// [A2.8]
 TEST(Timestamp, ZeroFlagsAreTheOlderForm) {
   driver::SimExecutor executor(1, 1);
   Clocks clocks(executor, 8);
@@ -153,6 +156,7 @@ TEST(Timestamp, RawClockIsTheRawClock) {
   EXPECT_LE(stamp, raw_now());
 }
 
+// [A2.9 A2.10 A2.11]
 TEST(Timestamp, ChecksInTheirOrder) {
   driver::SimExecutor executor(1, 1);
   Clocks clocks(executor, 8);

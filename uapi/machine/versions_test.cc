@@ -64,6 +64,7 @@ void for_each_minor(Body body) {
   }
 }
 
+// [B1.1]
 TEST(Versions, VersionIsTheOneAskedFor) {
   for_each_minor([](Version& version, std::uint32_t minor) {
     drm_version args{};
@@ -73,6 +74,7 @@ TEST(Versions, VersionIsTheOneAskedFor) {
   });
 }
 
+// [A2.1 A2.4]
 TEST(Versions, QueriesHaveTheSizesOfTheirTime) {
   constexpr int kUnknown = -EINVAL;
   constexpr std::array<std::array<int, 6>, kLastKnownMinor + 1> kSizes{{
@@ -102,6 +104,7 @@ TEST(Versions, QueriesHaveTheSizesOfTheirTime) {
   });
 }
 
+// [A2.15]
 TEST(Versions, GpuInfoTellsItsCoherencySince17) {
   for_each_minor([](Version& version, std::uint32_t minor) {
     drm_panthor_gpu_info info{};
@@ -122,6 +125,7 @@ TEST(Versions, MmuInfoNamesBothLeafSizes) {
 }
 
 // Of each kind of client, and each must be able to create what it is told and nothing more.
+// [A2.12 A2.13 A6.2 A6.3]
 TEST(Versions, PrioritiesToldAreThoseThatCanBeUsed) {
   for_each_minor([](Version& version, std::uint32_t minor) {
     LocalClient master(*version.machine, driver::NodeType::kPrimary, {});
@@ -156,6 +160,7 @@ TEST(Versions, PrioritiesToldAreThoseThatCanBeUsed) {
   });
 }
 
+// [A5.9]
 TEST(Versions, NoMmapBuffersHaveNoOffsetSince14) {
   for_each_minor([](Version& version, std::uint32_t minor) {
     std::uint32_t handle = 0;
@@ -170,6 +175,7 @@ TEST(Versions, NoMmapBuffersHaveNoOffsetSince14) {
   });
 }
 
+// [A5.7]
 TEST(Versions, WriteBackBuffersSince17) {
   for_each_minor([](Version& version, std::uint32_t minor) {
     std::uint32_t handle = 0;
@@ -180,7 +186,7 @@ TEST(Versions, WriteBackBuffersSince17) {
   });
 }
 
-// In 1.0 the client learns of a range past its area at once; later only synchronously.
+// In 1.0 the client learns of a range past its area at once; later only synchronously. [A4.25 C4.1]
 TEST(Versions, RangePastTheClientsAreaFailsInItsPlace) {
   for_each_minor([](Version& version, std::uint32_t minor) {
     TestClient& client = *version.client;
@@ -234,6 +240,7 @@ TEST(Versions, CyclesAreCountedAllTheTimeSince16) {
   });
 }
 
+// [B2.9]
 TEST(Versions, ClientNamesSince11) {
   for_each_minor([](Version& version, std::uint32_t minor) {
     const auto name = [&](const char* text, std::uint64_t length) {
