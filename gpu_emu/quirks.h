@@ -181,9 +181,10 @@ struct Quirks {
   enum class UnrequestedRun : std::uint8_t { kEndpointFault, kExecuted };
   UnrequestedRun unrequested_run = UnrequestedRun::kEndpointFault;
 
-  // Heap chunks that each RUN_IDVS or RUN_TILING uses up, so that a driver's TILER_OOM path can be
-  // driven without a tiler. With 0 tiling needs no memory.
-  std::uint8_t tiler_chunks_per_run = 0;
+  // Bytes of the tiler heap that RUN_IDVS and RUN_TILING take for each vertex (index count times
+  // instance count). A real tiler's need follows from positions, varyings and the tiles that a
+  // primitive touches; the default is one line of the L2. With 0 tiling needs no memory.
+  std::uint32_t tiler_bytes_per_vertex = 64;
 };
 
 }  // namespace pantry::emu

@@ -105,7 +105,7 @@ class CsfRig final : private ResetRequest, private CacheFlusher, private VmFault
 
   void settle() {
     for (int round = 0; round < 3; ++round) {
-      for (const Lane lane : {Lane::kIrq, Lane::kScheduler, Lane::kBind})
+      for (const Lane lane : {Lane::kIrq, Lane::kScheduler, Lane::kBind, Lane::kCleanup})
         executor.lane(lane).drain();
       cleanup.drain();
     }

@@ -35,17 +35,22 @@ class FakeFirmware {
       kFault,       // CS_FAULT of type `exception`, then ends
       kFatal,       // CS_FATAL of type `exception`
       kWait,        // until the 64-bit word at `object` is greater than `reference`, then ends
-      kTilerOom,    // asks for memory and waits
+      kTilerOom,    // asks for memory for the heap at `object`, and is done when it is answered
       kNoProgress,  // PROGRESS_TIMER_EVENT, then never ends
     } kind = Kind::kDone;
     std::uint32_t exception = 0;
     GpuVa object = {};
     std::uint64_t reference = 0;
+    // Of kTilerOom.
+    std::uint32_t passes_begun = 1;
+    std::uint32_t passes_tiled = 0;
+    std::uint32_t passes_rendered = 0;
   };
 
   explicit FakeFirmware(FakeMemory memory) : memory_(memory) {
     transitions.reserve(kMaxNotes);
     requests.reserve(kMaxNotes);
+    grants.reserve(kMaxNotes);
   }
 
   // Test side, under the lock of FakeGpu.
@@ -59,6 +64,7 @@ class FakeFirmware {
   // In order: slot << 4 | new state.
   std::vector<std::uint32_t> transitions;
   std::vector<std::uint32_t> requests;  // CSG_REQ as each doorbell found it, if it had changed
+  std::vector<std::uint64_t> grants;    // what TILER_OOM was answered with, in order
   const char* mistake = nullptr;        // of the driver's
 
   // Device side. `roots`: the root table of each address space.
@@ -259,6 +265,14 @@ class FakeFirmware {
       stream.faulted = false;
       finish_job(g, s);
     }
+    const bool oom_seen = ((request ^ ack) & Request::TilerOom::kMask) == 0 &&
+                          (slots_[g].stream_events[s] & Request::TilerOom::kMask) == 0;
+    if (stream.asked && oom_seen) {
+      stream.asked = false;
+      if (in.load64(0x20) != in.load64(0x28)) mistake = "heap_start and heap_end differ";
+      if (grants.size() < kMaxNotes) grants.push_back(in.load64(0x20));
+      finish_job(g, s);
+    }
     out.store(0, (ack & Request::kEventMask) | (request & ~Request::kEventMask));
   }
 
@@ -344,6 +358,10 @@ class FakeFirmware {
         stream.dead = true;
         return false;
       case Script::Kind::kTilerOom:
+        out.store(0xc0, script.passes_begun);
+        out.store(0xc4, script.passes_tiled);
+        out.store(0xcc, script.passes_rendered);
+        out.store64(0xd0, script.object.value);
         slot.stream_events[s] |= Request::TilerOom::kMask;
         stream.asked = true;
         return false;

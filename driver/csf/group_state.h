@@ -10,6 +10,7 @@
 #include <optional>
 #include <vector>
 
+#include "driver/csf/heap_growth.h"
 #include "driver/csf/queue.h"
 #include "driver/csf/scheduler.h"
 #include "driver/csf/tick_plan.h"
@@ -59,6 +60,9 @@ struct Group::State final : Schedulable {
   // By queue, as of the last status of the firmware's and the jobs since.
   std::uint32_t idle_queues = 0;
   std::uint32_t blocked_queues = 0;
+  // How often it has been put on a slot; tells whether it has left one meanwhile.
+  std::uint64_t residency = 0;
+  HeapGrowth heap_growth{*this};
   ListLink<State> all_link;
   ListLink<State> dying_link;  // its jobs are to be ended
 };

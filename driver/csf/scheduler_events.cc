@@ -125,15 +125,19 @@ bool Scheduler::State::handle_stream_events(std::uint32_t slot, std::uint32_t in
         cs::ExceptionWord::Type::get(fault) == datasheet::Exception::kCsInheritFault;
     if (group && counts) group->queues[index]->set_error_at_extract(Errno::kInval);
   }
-  if (Request::TilerOom::get(events) && group) {
-    // No VM has a tiler heap, so the stream has named one that does not exist.
-    after.note({"TILER_OOM without a heap: queue fatal", slot, index, 0,
-                stream.output.load64(cs::output::kHeapAddress)});
-    group->fatal_queues |= 1u << index;
-    request_tick(clock().now());
-  }
+  if (Request::TilerOom::get(events) && group) group->heap_growth.ask(1u << index);
   stream.request.answer(acknowledge, events & (Request::Fatal::kMask | Request::Fault::kMask));
   return (events & (Request::Fault::kMask | Request::TilerOom::kMask)) != 0;
+}
+
+void Scheduler::State::answer_heap(Group::State& group, std::uint32_t queue,
+                                   std::uint64_t chunk_word) {
+  StreamInterface& stream = interface().stream(*group.slot, queue);
+  stream.input.store64(cs::input::kHeapStart, chunk_word);
+  stream.input.store64(cs::input::kHeapEnd, chunk_word);
+  stream.request.answer(stream.request.acknowledge(), cs::Request::TilerOom::kMask);
+  interface().group(*group.slot).doorbells.ask(1u << queue);
+  config.firmware.ring_groups(1u << *group.slot);
 }
 
 void Scheduler::State::look_at_blocked(Aftermath& after) {

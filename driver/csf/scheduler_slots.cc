@@ -26,6 +26,7 @@ bool Scheduler::State::bind(Group::State& group, std::uint32_t slot, std::uint8_
   if (!as) return false;
   waiting.remove(group);
   group.slot = slot;
+  ++group.residency;
   slots[slot].group = std::move(reference);
   slots[slot].priority = priority;
   {
@@ -45,6 +46,8 @@ void Scheduler::State::unbind(std::uint32_t slot) {
   Group::State& group = *reference->state_;
   group.vm->deactivate();
   group.slot.reset();
+  // The firmware asks again when the group is back.
+  group.heap_growth.forget();
   judge_activity(group);
   if (group.can_run())
     put_waiting(group);

@@ -44,6 +44,10 @@ struct Scheduler::State {
   void job_timed_out(Queue& queue) noexcept;
   // Looks at the group's queues as a whole, after one of them has changed.
   static void judge_activity(Group::State& group);
+  // What a stream that has asked for heap memory gets: a chunk word, or 0 for none. The firmware is
+  // told; the group is on a slot.
+  void answer_heap(Group::State& group, std::uint32_t queue, std::uint64_t chunk_word)
+      PANTRY_REQUIRES(mutex);
   void put_waiting(Group::State& group) PANTRY_REQUIRES(mutex);
   // It no longer can run: if it has no slot, end_dying() ends its jobs. Otherwise a tick does.
   void kill(Group::State& group) PANTRY_REQUIRES(mutex);

@@ -188,7 +188,7 @@ void Device::State::settle() {
   // A job may end only when its time is up.
   constexpr Duration kStep = milliseconds(1);
   for (bool quiet = false;;) {
-    for (const Lane lane : {Lane::kIrq, Lane::kScheduler, Lane::kBind})
+    for (const Lane lane : {Lane::kIrq, Lane::kScheduler, Lane::kBind, Lane::kCleanup})
       config.executor.lane(lane).drain();
     cleanup.drain();
     const bool busy = scheduler->totals().in_flight != 0 || reset_pending.load();

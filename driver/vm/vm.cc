@@ -102,8 +102,26 @@ Result<FenceRooms> Vm::reserve_fences(std::uint32_t count) {
 
 void Vm::destroy() {
   log_debug(kRoom, "VM destroyed with {} shared buffers", state_->shared.size());
-  state_->destroyed = true;
+  Ref<VmAttachment> attached;
+  {
+    MutexLock lock(state_->attachment_mutex);
+    state_->destroyed = true;
+    attached = std::move(state_->attachment);
+  }
+  if (attached) attached->on_vm_destroyed();
   unmap_whole(state_->whole);
+}
+
+Ref<VmAttachment> Vm::attachment() const {
+  MutexLock lock(state_->attachment_mutex);
+  return state_->attachment;
+}
+
+Result<Ref<VmAttachment>> Vm::attach(Ref<VmAttachment> fresh) {
+  MutexLock lock(state_->attachment_mutex);
+  if (destroyed()) return Error(Errno::kInval);
+  if (!state_->attachment) state_->attachment = std::move(fresh);
+  return state_->attachment;
 }
 
 }  // namespace pantry::driver

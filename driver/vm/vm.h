@@ -20,6 +20,7 @@
 #include "driver/vm/fence_rooms.h"
 #include "driver/vm/kernel_mapping.h"
 #include "driver/vm/va_split.h"
+#include "driver/vm/vm_attachment.h"
 #include "driver/vm/vm_device.h"
 
 namespace pantry::driver {
@@ -71,9 +72,15 @@ class Vm final : public RefCounted, private AsOwner {
   // prepared. A buffer that comes later is left out. ENOMEM.
   Result<FenceRooms> reserve_fences(std::uint32_t count) PANTRY_MAY_ALLOCATE;
 
-  // VM_DESTROY and close (panthor-uapi.md C.6): unmaps everything, including the kernel area;
-  // queued binds still run.
+  // VM_DESTROY and close (panthor-uapi.md C.6): unmaps everything, including the kernel area and
+  // what is attached; queued binds still run.
   void destroy() PANTRY_MAY_ALLOCATE;
+
+  // What was attached, or null: nothing yet, or the VM is destroyed.
+  Ref<VmAttachment> attachment() const;
+  // Attaches `fresh`, unless something is there already: the one that is there afterwards. EINVAL
+  // when the VM is destroyed.
+  Result<Ref<VmAttachment>> attach(Ref<VmAttachment> fresh);
 
   // Reports and leak checks.
   struct MappingView {

@@ -52,6 +52,10 @@ struct Vm::State {
   std::atomic<bool> unusable{false};
   std::atomic<bool> destroyed{false};
 
+  // Leaf lock. Nothing is attached once `destroyed` is set.
+  mutable Mutex attachment_mutex;
+  Ref<VmAttachment> attachment PANTRY_GUARDED_BY(attachment_mutex);
+
   VaNodePool tree_nodes;  // of `space`
 
   // The operation lock. Held by run inside a SignallingSection, so it is never held across an

@@ -2,7 +2,7 @@
 #include "gpu_emu/cs/endpoint_ops.h"
 
 #include "gpu_emu/cs/gap.h"
-#include "gpu_emu/cs/tiler_heap.h"
+#include "gpu_emu/cs/tiler.h"
 
 namespace pantry::emu {
 namespace {
@@ -45,7 +45,7 @@ Step run_endpoint(Execution& run, const I& op, std::uint32_t resources, UsesHeap
   }
   if (state.in_flight.full()) return run.blocked(datasheet::cs::BlockedReason::kDeferred);
   if (uses_heap == UsesHeap::kYes) {
-    const Step step = take_chunks(run);
+    const Step step = take_tiler_memory(run);
     if (step != Step::kNext) return step;
   }
   log_gap_once(run, op.kOpcode, "endpoint (shader cores or tiler)");

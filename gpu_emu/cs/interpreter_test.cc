@@ -169,9 +169,7 @@ RC_GTEST_PROP(Restart, AnySequenceOfLimits, (const std::vector<std::uint8_t>& li
 // No word, however odd, may break the interpreter itself: random streams run into each other, stop
 // in defined ways and never touch memory that is not mapped.
 RC_GTEST_PROP(Fuzz, RandomWordsStopInDefinedWays, (const std::vector<std::uint64_t>& noise)) {
-  Quirks quirks;
-  quirks.tiler_chunks_per_run = 1;
-  StreamRig rig{quirks};
+  StreamRig rig{Quirks{}};
   Program words;
   std::uint64_t mix = 0x9e37'79b9'7f4a'7c15;
   for (const std::uint64_t one : noise) {

@@ -52,6 +52,7 @@ struct StreamState {
   std::uint64_t oom_handler = 0;   // by SET_EXCEPTION_HANDLER; 0 is none
   std::uint64_t heap_granted_first = 0;
   std::uint64_t heap_granted_last = 0;
+  std::uint64_t tiled_bytes = 0;  // that the tiling operation at pc has taken so far
   DeferredOps deferred;
   InFlightOps in_flight;
   std::uint32_t oom_handler_bytes = 0;
@@ -63,13 +64,12 @@ struct StreamState {
   std::uint8_t other_entry = 0;
   std::uint8_t resources = 0;     // by REQ_RESOURCE
   std::uint8_t in_error = 0;      // 1 from a faulting operation to the next ERROR_BARRIER
-  std::uint8_t chunks_taken = 0;  // by the tiling operation at pc, so far
-  std::uint8_t handler_ran = 0;   // 1 when the exception handler has run for it
+  std::uint8_t handler_ran = 0;   // 1 when the exception handler has run for the operation at pc
   HeapRequest heap_request = HeapRequest::kNone;
   std::uint8_t faulted = 0;       // 1 from a CS_FAULT until the host has acknowledged it
   std::uint8_t fault_passes = 0;  // 1 when going on after the fault means the next instruction
   std::uint8_t dead = 0;          // 1 after a CS_FATAL or an aborted access: never runs again
-  std::array<std::uint8_t, 2> reserved{};
+  std::array<std::uint8_t, 3> reserved{};
 };
 
 static_assert(std::is_trivially_copyable_v<StreamState>);

@@ -85,8 +85,9 @@ Step ask_host(Execution& run, const HeapContext& heap) {
   return run.blocked(BlockedReason::kResource);
 }
 
-// One chunk off the free list; kNext when it was taken.
-Step take_chunk(Execution& run) {
+}  // namespace
+
+Step take_chunk(Execution& run, std::uint64_t& word) {
   StreamState& state = run.state();
   if (!HeapContext::is_valid(state.heap_context)) {
     return run.fault(Exception::kDataInvalidFault, state.heap_context);
@@ -122,26 +123,11 @@ Step take_chunk(Execution& run) {
   const std::uint64_t first = heap.first_free().load();
   if (first == 0) return ask_host(run, heap);
   const GpuVa address = chunk_address(first);
-  const Translation chunk = run.translate(address.value, Access::kRead);
+  const Translation chunk = run.translate(address.value, Access::kWrite);
   if (chunk.status != MemoryStatus::kOk) return run.refused(chunk.status, address.value);
-  heap.first_free().store(next_word(chunk).load());
+  heap.first_free().store(next_word(chunk).exchange(0));
+  word = first;
   return Step::kNext;
-}
-
-}  // namespace
-
-Step take_chunks(Execution& run) {
-  StreamState& state = run.state();
-  Step step = Step::kNext;
-  while (step == Step::kNext && state.chunks_taken < run.quirks.tiler_chunks_per_run) {
-    step = take_chunk(run);
-    if (step == Step::kNext) ++state.chunks_taken;
-  }
-  if (step == Step::kNext || step == Step::kFault) {
-    state.chunks_taken = 0;
-    state.handler_ran = 0;
-  }
-  return step;
 }
 
 Step execute(Execution& run, const isa::HeapOperation& op) { return issue(run, op, 0, 0); }

@@ -8,10 +8,9 @@
 //
 // The free chunks are linked by the word at the start of each (datasheet/tiler_heap.h).
 //
-// There is no tiler here, so nothing uses chunks up unless Quirks::tiler_chunks_per_run says so.
-// Then take_chunks() runs the whole protocol of TILER_OOM: ask the host, take what it grants, or
-// wait for fragment passes, or call the exception handler. How far it has come is in the stream's
-// state, so the tiling operation can be executed again at any time. No allocation.
+// When there is none left, take_chunk() runs the protocol of TILER_OOM: ask the host, take what it
+// grants, or wait for fragment passes, or call the exception handler. How far it has come is in the
+// stream's state, so the tiling operation can be executed again at any time. No allocation.
 #pragma once
 
 #include "gpu_emu/cs/execution.h"
@@ -23,7 +22,8 @@ namespace pantry::emu {
 Step execute(Execution& run, const datasheet::isa::HeapOperation& op);
 Step execute(Execution& run, const datasheet::isa::FinishFragment& op);
 
-// Takes what one tiling operation uses. kNext when it has it.
-Step take_chunks(Execution& run);
+// Takes a chunk off the free list of the selected heap. kNext: `word` is its word, and its header
+// names no other chunk any more.
+Step take_chunk(Execution& run, std::uint64_t& word);
 
 }  // namespace pantry::emu

@@ -3,8 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "gpu_emu/cs/stream_fixture.h"
-#include "gpu_emu/datasheet/tiler_heap.h"
+#include "gpu_emu/cs/tiler_setup.h"
 
 namespace pantry::emu {
 namespace {
@@ -21,20 +20,17 @@ constexpr GpuVa kChunk{0x900'0000};  // the tests need only its first page
 constexpr GpuVa kSecondChunk{0x980'0000};
 constexpr GpuVa kHandler = StreamRig::kBuffer + 2 * kPageSize;
 
-Quirks one_chunk_per_run() {
-  Quirks quirks;
-  quirks.tiler_chunks_per_run = 1;
-  return quirks;
-}
-
 std::uint64_t word_of(GpuVa chunk) { return chunk_word(chunk, 2 * kMiB); }
 
+// The chunk that the client has prepared is full, and its draws are of one vertex each; so the
+// first needs a chunk.
 struct HeapRig : StreamRig {
-  explicit HeapRig(const Quirks& device_quirks) : StreamRig(device_quirks) {
+  HeapRig() : StreamRig(Quirks{}), tiler(memory, kAs, 0) {
     memory.map(kAs, kChunk, 64);
     memory.map(kAs, kSecondChunk, 64);
     ring(program(isa::Move48{.dst = d(72), .imm = kHeap.value}, isa::HeapSet{.address = d(72)},
-                 isa::ReqResource{.idvs = true}));
+                 isa::ReqResource{.idvs = true}) +
+         TilerSetup::draws(1));
   }
   std::uint32_t counter(std::uint32_t offset) {
     return memory.peek<std::uint32_t>(kAs, kHeap + offset);
@@ -45,10 +41,11 @@ struct HeapRig : StreamRig {
     stream.state.heap_granted_first = chunk;
     stream.state.heap_granted_last = chunk;
   }
+  TilerSetup tiler;
 };
 
 TEST(HeapOperation, CountsInTheSharedContext) {
-  HeapRig rig{Quirks{}};
+  HeapRig rig;
   using Kind = isa::HeapOperationKind;
   rig.ring(
       program(isa::HeapOperation{.kind = Kind::kVertexTilerStarted},
@@ -71,7 +68,7 @@ TEST(HeapOperation, WithoutAHeapIsAFault) {
 }
 
 TEST(FinishFragment, ReturnsTheListInFrontOfTheFreeChunks) {
-  HeapRig rig{Quirks{}};
+  HeapRig rig;
   rig.memory.poke<std::uint64_t>(kAs, kHeap + 16, 0x1234'5000'0200);
   // Two chunks, linked: kChunk -> kSecondChunk.
   rig.memory.poke<std::uint64_t>(kAs, kChunk, word_of(kSecondChunk));
@@ -91,15 +88,16 @@ TEST(FinishFragment, WithoutChunksOrCountNeedsNoHeap) {
   EXPECT_EQ(rig.run(), StreamStop::kRingEmpty);
 }
 
-TEST(TakeChunks, NothingIsUsedByDefault) {
-  HeapRig rig{Quirks{}};
+TEST(TakeChunk, NoneIsNeededWithRoomInTheOneInUse) {
+  HeapRig rig;
+  TilerSetup with_room(rig.memory, kAs, 64);
   rig.ring(program(isa::RunIdvs{}));
   EXPECT_EQ(rig.run(), StreamStop::kRingEmpty);
   EXPECT_FALSE(rig.stream.events.heap_exhausted);
 }
 
-TEST(TakeChunks, FreeChunksAreUsedWithoutAskingTheHost) {
-  HeapRig rig{one_chunk_per_run()};
+TEST(TakeChunk, FreeChunksAreUsedWithoutAskingTheHost) {
+  HeapRig rig;
   rig.memory.poke<std::uint64_t>(kAs, kHeap + 16, word_of(kChunk));
   rig.memory.poke<std::uint64_t>(kAs, kChunk, word_of(kSecondChunk));
   rig.ring(program(isa::RunIdvs{}));
@@ -107,8 +105,8 @@ TEST(TakeChunks, FreeChunksAreUsedWithoutAskingTheHost) {
   EXPECT_EQ(rig.first_free(), word_of(kSecondChunk));
 }
 
-TEST(TakeChunks, AsksTheHostOnceAndGoesOnWithItsAnswer) {
-  HeapRig rig{one_chunk_per_run()};
+TEST(TakeChunk, AsksTheHostOnceAndGoesOnWithItsAnswer) {
+  HeapRig rig;
   rig.ring(program(isa::HeapOperation{}, isa::RunIdvs{}, isa::Move32{.dst = r(1), .imm = 1}));
   EXPECT_EQ(rig.run(), StreamStop::kBlocked);
   EXPECT_EQ(rig.stream.blocked, BlockedReason::kResource);
@@ -125,22 +123,23 @@ TEST(TakeChunks, AsksTheHostOnceAndGoesOnWithItsAnswer) {
   EXPECT_EQ(rig.reg(1), 1u);
 }
 
-TEST(TakeChunks, TwoPerRunAreAskedForOneByOne) {
-  Quirks quirks;
-  quirks.tiler_chunks_per_run = 2;
-  HeapRig rig{quirks};
-  rig.ring(program(isa::RunIdvs{}));
+TEST(TakeChunk, TwoAreAskedForOneByOne) {
+  HeapRig rig;
+  constexpr auto kVerticesOfAChunk = (TilerSetup::kChunkBytes - 64) / 64;
+  rig.ring(TilerSetup::draws(kVerticesOfAChunk + 1) + program(isa::RunIdvs{}));
   EXPECT_EQ(rig.run(), StreamStop::kBlocked);
   rig.answer(word_of(kChunk));
   EXPECT_EQ(rig.run(), StreamStop::kBlocked);
-  EXPECT_EQ(rig.stream.state.chunks_taken, 1);
+  EXPECT_EQ(rig.stream.state.tiled_bytes, kVerticesOfAChunk * 64);
   rig.answer(word_of(kSecondChunk));
   EXPECT_EQ(rig.run(), StreamStop::kRingEmpty);
-  EXPECT_EQ(rig.stream.state.chunks_taken, 0);
+  EXPECT_EQ(rig.stream.state.tiled_bytes, 0u);
+  EXPECT_EQ(rig.tiler.base(), kSecondChunk.value);
+  EXPECT_EQ(rig.tiler.completed_top(), word_of(kChunk));
 }
 
-TEST(TakeChunks, RefusedItWaitsForFragmentPassesInFlight) {
-  HeapRig rig{one_chunk_per_run()};
+TEST(TakeChunk, RefusedItWaitsForFragmentPassesInFlight) {
+  HeapRig rig;
   rig.ring(program(isa::HeapOperation{},
                    isa::HeapOperation{.kind = isa::HeapOperationKind::kVertexTilerCompleted},
                    isa::HeapOperation{}, isa::RunIdvs{}));
@@ -160,8 +159,8 @@ TEST(TakeChunks, RefusedItWaitsForFragmentPassesInFlight) {
   EXPECT_EQ(rig.run(), StreamStop::kRingEmpty);
 }
 
-TEST(TakeChunks, RefusedItCallsTheHandlerAndTriesAgain) {
-  HeapRig rig{one_chunk_per_run()};
+TEST(TakeChunk, RefusedItCallsTheHandlerAndTriesAgain) {
+  HeapRig rig;
   // The handler returns a chunk, as incremental rendering would.
   const Program handler = program(isa::Move32{.dst = r(3), .imm = 3}) +
                           set64(d(52), word_of(kChunk)) +
@@ -181,8 +180,8 @@ TEST(TakeChunks, RefusedItCallsTheHandlerAndTriesAgain) {
   EXPECT_EQ(rig.stream.state.handler_depth, 0);
 }
 
-TEST(TakeChunks, RefusedWithoutAWayOutIsOom) {
-  HeapRig rig{one_chunk_per_run()};
+TEST(TakeChunk, RefusedWithoutAWayOutIsOom) {
+  HeapRig rig;
   rig.ring(program(isa::RunIdvs{}, isa::Move32{.dst = r(1), .imm = 1}));
   EXPECT_EQ(rig.run(), StreamStop::kBlocked);
   rig.answer(0);
@@ -193,8 +192,8 @@ TEST(TakeChunks, RefusedWithoutAWayOutIsOom) {
   EXPECT_EQ(rig.reg(1), 1u);
 }
 
-TEST(TakeChunks, AHandlerThatFreesNothingIsCalledOnce) {
-  HeapRig rig{one_chunk_per_run()};
+TEST(TakeChunk, AHandlerThatFreesNothingIsCalledOnce) {
+  HeapRig rig;
   rig.memory.poke_words(kAs, kHandler, program(isa::AddImm32{.dst = r(3), .src = r(3), .imm = 1}));
   rig.ring(program(isa::Move48{.dst = d(86), .imm = kHandler.value},
                    isa::Move32{.dst = r(88), .imm = 8},

@@ -40,4 +40,23 @@ constexpr std::uint64_t chunk_bytes(std::uint64_t word) {
   return std::uint64_t{ChunkWord::Pages::get(word)} << kPageShift;
 }
 
+// What a client writes for the tiler, as far as memory is concerned; offsets of u64 fields. The
+// context is what the tiler-context register of RUN_IDVS points to (cs_staging.h).
+namespace tiler_context {
+inline constexpr std::uint32_t kBytes = 64;  // and its alignment
+inline constexpr std::uint32_t kHeap = 24;   // address of the heap descriptor
+// Words of the first and the last chunk that are full, linked by their first words: what
+// FINISH_FRAGMENT gives back. 0: none yet.
+inline constexpr std::uint32_t kCompletedTop = 40;
+inline constexpr std::uint32_t kCompletedBottom = 48;
+}  // namespace tiler_context
+
+// The chunk that is being filled, from `bottom` upwards. It moves on as chunks are full.
+namespace heap_descriptor {
+inline constexpr std::uint32_t kBytes = 32;  // aligned to 64
+inline constexpr std::uint32_t kBase = 8;    // first byte of the chunk: its header
+inline constexpr std::uint32_t kBottom = 16;
+inline constexpr std::uint32_t kTop = 24;  // one past its last byte
+}  // namespace heap_descriptor
+
 }  // namespace pantry::datasheet::tiler_heap

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "gpu_emu/datasheet/tiler_heap.h"
+#include "gpu_emu/cs/tiler_setup.h"
 #include "gpu_emu/mcu/firmware_rig.h"
 
 namespace pantry::emu {
@@ -320,9 +320,8 @@ TEST(Stop, OfOneQueueLeavesTheOthers) {
 
 TEST(TilerHeap, AsksTheHostAndGoesOnWithItsAnswer) {
   for (const bool has_memory : {true, false}) {
-    Quirks quirks;
-    quirks.tiler_chunks_per_run = 1;
-    FirmwareRig rig{quirks};
+    FirmwareRig rig{Quirks{}};
+    TilerSetup tiler(rig.memory, FirmwareRig::kAs, 0);
     constexpr GpuVa kChunk{0x900'0000};
     rig.memory.map(FirmwareRig::kAs, kChunk, 64);
     rig.boot();
@@ -330,7 +329,8 @@ TEST(TilerHeap, AsksTheHostAndGoesOnWithItsAnswer) {
     rig.submit_job(
         0, 0,
         program(isa::Move48{.dst = d(72), .imm = rig.data(0).value}, isa::HeapSet{.address = d(72)},
-                isa::HeapOperation{}, isa::ReqResource{.idvs = true}, isa::RunIdvs{}));
+                isa::HeapOperation{}, isa::ReqResource{.idvs = true}) +
+            TilerSetup::draws(1) + program(isa::RunIdvs{}));
     rig.settle();
     EXPECT_EQ(rig.services.take_interrupts(), 1u);
     EXPECT_EQ(rig.host.pending_events(0).streams[0], Request::TilerOom::kMask);
