@@ -13,6 +13,7 @@
 
 namespace pantry::driver {
 
+class VaSlab;
 enum class VaNodeKind { kLeaf, kInner };
 
 struct alignas(64) VaNode {
@@ -20,7 +21,7 @@ struct alignas(64) VaNode {
   using Key = std::int64_t;
   // Above every address.
   static constexpr Key kNoKey = INT64_MAX;
-  static constexpr std::uint32_t kLeafWidth = 32;
+  static constexpr std::uint32_t kLeafWidth = 64;
   static constexpr std::uint32_t kInnerWidth = 64;
 
   // A mapping but for its last address, which is its key.
@@ -55,6 +56,7 @@ struct alignas(64) VaNode {
     VaNode* next_free;  // on a list of free nodes
   };
   std::uint32_t count;  // mappings or children
+  VaSlab* slab;         // where it lies
 };
 static_assert(sizeof(VaNode::Record) == 32, "two to a line");
 
@@ -102,8 +104,8 @@ inline constexpr std::uint32_t kVaMappingsPerOp = 2;
 // leaf full splits it; after that the leaf has room for what is left, so nodes split along one
 // path, once, as far up as they are full. Either a node below the root has room: one new node for
 // each level under it. Or all split: one for each level, and a new root. For that the root must be
-// full, which takes 2^25 mappings at five levels (six new nodes), 2^30 at six (seven) and 2^35 at
-// seven (eight); at eight there would be more than the 2^36 pages in 48 bits.
+// full, which takes 2^26 mappings at five levels (six new nodes) and 2^31 at six (seven); at seven
+// it would take all 2^36 pages in 48 bits, with no room for another one.
 constexpr std::uint32_t most_va_nodes_per_op() {
   std::uint32_t most = 1;  // the first leaf
   for (std::uint32_t levels = 1; levels <= kMostVaLevels; ++levels) {
@@ -114,6 +116,6 @@ constexpr std::uint32_t most_va_nodes_per_op() {
   return most;
 }
 inline constexpr std::uint32_t kVaNodesPerOp = most_va_nodes_per_op();
-static_assert(kVaNodesPerOp == 8);
+static_assert(kVaNodesPerOp == 7);
 
 }  // namespace pantry::driver
