@@ -36,8 +36,8 @@ struct alignas(64) VaNode {
     Record records[kLeafWidth];
   };
   struct Inner {
-    // For each child but the last one a bound: not below any key in that child, and below every key
-    // in the next.
+    // For each child but the last one a bound: not below any key in that child, and below every
+    // address that is mapped in the next.
     Key keys[kInnerWidth];
     VaNode* children[kInnerWidth];
   };

@@ -133,8 +133,6 @@ void VaTree::replace(Cursor& at, const VaMapping& part) noexcept {
   PANTRY_CHECK(at.range().contains(part.range));
   const auto [node, slot] = at.path_[0];
   write(node->leaf, slot, part);
-  // Its key may have come down to the bound.
-  if (slot == 0) set_bound_before(at, static_cast<Key>(part.range.first.value) - 1);
 }
 
 void VaTree::replace(Cursor& at, const VaMapping& left, const VaMapping& right,

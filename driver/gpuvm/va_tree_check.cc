@@ -11,7 +11,7 @@ class Checker {
  public:
   explicit Checker(std::uint32_t levels) { shape.levels = levels; }
 
-  // Every key under `node` must be above `low` and at most `high`.
+  // Every address that is mapped under `node` must be above `low` and at most `high`.
   void check(VaNode& node, std::uint32_t level, Key low, Key high) {
     ++shape.nodes;
     const VaNodeKind kind = level == 0 ? VaNodeKind::kLeaf : VaNodeKind::kInner;
@@ -35,7 +35,7 @@ class Checker {
     for (std::uint32_t slot = 0; slot < node.count; ++slot) {
       const Key key = node.leaf.keys[slot];
       const auto first = static_cast<Key>(node.leaf.records[slot].first);
-      PANTRY_CHECK(key > low && key <= high);
+      PANTRY_CHECK(first > low && key <= high);
       PANTRY_CHECK(first > last_ && first <= key);
       last_ = key;
     }
