@@ -9,56 +9,38 @@ namespace pantry::bench {
 
 using namespace driver;
 
-OurVaSpace::OurVaSpace(std::uint64_t size, std::uint32_t nodes)
-    : nodes_(nodes), space_(GpuRange::of_size({0}, size)) {}
+OurVaSpace::OurVaSpace(std::uint64_t size) : space_(GpuRange::of_size({0}, size)) {}
 
 OurVaSpace::~OurVaSpace() { unmap(space_.whole()); }
 
-OurVaSpace::Nodes::Nodes(std::uint32_t count) : nodes_(std::make_unique<Node[]>(count)) {
-  for (std::uint32_t i = count; i != 0; --i) give_back(nodes_[i - 1]);
+VaReserve OurVaSpace::claim() {
+  VaReserve nodes = VaReserve::for_operation(pool_);
+  while (nodes.incomplete()) PANTRY_CHECK(pool_.grow());
+  return nodes;
 }
 
-OurVaSpace::Node& OurVaSpace::Nodes::take() {
-  PANTRY_CHECK(free_);
-  return *std::exchange(free_, free_->next);
+void OurVaSpace::map(const VaMapping& mapping) {
+  VaReserve nodes = claim();
+  space_.map(mapping, nodes, steps_);
 }
 
-void OurVaSpace::Nodes::give_back(Vma& vma) {
-  auto& node = static_cast<Node&>(vma);
-  node.next = std::exchange(free_, &node);
+void OurVaSpace::unmap(GpuRange range) {
+  VaReserve nodes = claim();
+  space_.unmap(range, nodes, steps_);
 }
 
-Done<UnmapStep> OurVaSpace::Nodes::unmap(UnmapStep step) noexcept {
-  Vma& old = step.old();
-  Done<UnmapStep> done = std::move(step).remove();
-  give_back(old);
-  return done;
+Done<UnmapStep> OurVaSpace::Steps::unmap(UnmapStep step) noexcept {
+  return std::move(step).remove();
 }
-
-Done<KeepLeftStep> OurVaSpace::Nodes::keep_left(KeepLeftStep step) noexcept {
-  Vma& old = step.old();
-  Done<KeepLeftStep> done = std::move(step).replace(take());
-  give_back(old);
-  return done;
+Done<KeepLeftStep> OurVaSpace::Steps::keep_left(KeepLeftStep step) noexcept {
+  return std::move(step).keep();
 }
-
-Done<KeepRightStep> OurVaSpace::Nodes::keep_right(KeepRightStep step) noexcept {
-  Vma& old = step.old();
-  Done<KeepRightStep> done = std::move(step).replace(take());
-  give_back(old);
-  return done;
+Done<KeepRightStep> OurVaSpace::Steps::keep_right(KeepRightStep step) noexcept {
+  return std::move(step).keep();
 }
-
-Done<KeepBothStep> OurVaSpace::Nodes::keep_both(KeepBothStep step) noexcept {
-  Vma& old = step.old();
-  Node& left = take();
-  Done<KeepBothStep> done = std::move(step).replace(left, take());
-  give_back(old);
-  return done;
+Done<KeepBothStep> OurVaSpace::Steps::keep_both(KeepBothStep step) noexcept {
+  return std::move(step).keep();
 }
-
-Done<MapStep> OurVaSpace::Nodes::map(MapStep step) noexcept {
-  return std::move(step).insert(take());
-}
+Done<MapStep> OurVaSpace::Steps::map(MapStep step) noexcept { return std::move(step).insert(); }
 
 }  // namespace pantry::bench

@@ -25,7 +25,7 @@ RC_GTEST_PROP(SameMappings, AfterAnySequenceOfMapsAndUnmaps, ()) {
   if (!linux_peer_installed()) GTEST_SKIP() << "linux-source-6.12 is not installed";
   constexpr std::uint64_t kPages = 64;
   constexpr std::uint32_t kNodes = kPages + 3;
-  OurVaSpace ours(kPages * kPageSize, kNodes);
+  OurVaSpace ours(kPages * kPageSize);
   linux_va_space* const theirs = linux_va_space_create(kPages * kPageSize, kNodes);
   const int steps = *rc::gen::inRange(1, 60);
   for (int step = 0; step < steps; ++step) {

@@ -30,8 +30,7 @@ driver::VaMapping mapping(std::uint64_t first) {
 
 class Ours {
  public:
-  Ours(std::uint64_t space, std::uint64_t nodes)
-      : space_(space, static_cast<std::uint32_t>(nodes)) {}
+  explicit Ours(std::uint64_t space) : space_(space) {}
   void map(std::uint64_t first) { space_.map(mapping(first)); }
   void unmap(std::uint64_t first, std::uint64_t size) {
     space_.unmap(GpuRange::of_size({first}, size));
@@ -66,8 +65,7 @@ class Theirs {
 
 // Both sides with the same `mappings`, made in random order.
 struct Spaces {
-  explicit Spaces(std::uint64_t count)
-      : mappings(count), ours(count * kStride, count + kSpareNodes) {
+  explicit Spaces(std::uint64_t count) : mappings(count), ours(count * kStride) {
     if (linux_peer_installed())
       theirs = std::make_unique<Theirs>(count * kStride, count + kSpareNodes);
     std::vector<std::uint64_t> order(count);

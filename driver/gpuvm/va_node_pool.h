@@ -12,12 +12,12 @@
 //   Invariant: free >= min(7 O, most_va_nodes(M + 2 O) - used).
 //
 // An operation keeps it: O falls by one, M rises by two at most, and each node that moves between
-// tree and pool changes `free` and `used` alike. So a deep queue on a small VM costs a node per 16
-// operations, and a single operation on a large one seven nodes.
+// tree and pool changes `free` and `used` alike. So a deep queue on a small VM costs a node per
+// 16 operations, and a single operation on a large one seven nodes.
 //
 // Leaf lock, never held across an allocation: taken at prepare, when an operation ends, and for
 // each node that it takes. Nodes that a tree no longer needs stay in the pool, also where freeing
-// is forbidden; what is too much is freed when a reserve dies.
+// is forbidden; slabs (va_slab.h) that are too much are freed when a reserve dies.
 #pragma once
 
 #include <cstdint>
@@ -26,48 +26,9 @@
 #include "base/check.h"
 #include "base/mutex.h"
 #include "driver/gpuvm/va_node.h"
+#include "driver/gpuvm/va_slab.h"
 
 namespace pantry::driver {
-
-// Nodes in no tree, threaded through themselves. Owns nothing.
-class VaNodeList {
- public:
-  VaNodeList() = default;
-  VaNodeList(VaNodeList&& other) noexcept
-      : first_(std::exchange(other.first_, nullptr)),
-        last_(other.last_),
-        count_(std::exchange(other.count_, 0)) {}
-  VaNodeList& operator=(VaNodeList&&) = delete;
-
-  std::uint64_t count() const { return count_; }
-  void push(VaNode& node) noexcept {
-    node.next_free = first_;
-    if (!first_) last_ = &node;
-    first_ = &node;
-    ++count_;
-  }
-  // Null when empty.
-  VaNode* pop() noexcept {
-    VaNode* const node = first_;
-    if (!node) return nullptr;
-    first_ = node->next_free;
-    --count_;
-    return node;
-  }
-  // Takes all nodes of `other`, in constant time.
-  void splice(VaNodeList& other) noexcept {
-    if (!other.first_) return;
-    if (!first_) last_ = other.last_;
-    other.last_->next_free = first_;
-    first_ = std::exchange(other.first_, nullptr);
-    count_ += std::exchange(other.count_, 0);
-  }
-
- private:
-  VaNode* first_ = nullptr;
-  VaNode* last_ = nullptr;  // valid unless empty
-  std::uint64_t count_ = 0;
-};
 
 struct VaNodeStatistics {
   std::uint64_t free = 0;
@@ -76,34 +37,40 @@ struct VaNodeStatistics {
   std::uint64_t mappings = 0;    // in the tree
   // What the invariant asks for.
   constexpr std::uint64_t needed() const {
-    const std::uint64_t largest = most_va_nodes(mappings + 2 * operations);
+    const std::uint64_t largest = most_va_nodes(mappings + kVaMappingsPerOp * operations);
     return std::min(kVaNodesPerOp * operations, largest - std::min(largest, used));
   }
 };
 
 class VaNodePool {
  public:
-  // Free nodes that are kept although nothing needs them: 100 KiB.
-  static constexpr std::uint64_t kKept = 64;
+  // Free nodes that are kept although nothing needs them.
+  static constexpr std::uint64_t kKept = 16;
+  // How many nodes are allocated at once: few as long as there are few, then a large slab; or
+  // always one, which only tests want.
+  enum class Growth { kBySize, kByOne };
 
-  VaNodePool() = default;
+  explicit VaNodePool(Growth growth = Growth::kBySize) : growth_(growth) {}
   // Every operation is over and the tree empty (CHECK).
   ~VaNodePool();
   VaNodePool(const VaNodePool&) = delete;
   VaNodePool& operator=(const VaNodePool&) = delete;
 
-  // Allocates one node more. False: no memory. Not inside a SignallingSection.
+  // Allocates at least one node more. False: no memory. Not inside a SignallingSection.
   [[nodiscard]] bool grow() noexcept;
   // Of a moment between operations: a running one has nodes that count as used.
   VaNodeStatistics statistics() const noexcept;
 
  private:
   friend class VaReserve;
+  bool lacks_nodes() const noexcept PANTRY_REQUIRES(mutex_);
+  bool has_surplus() const noexcept PANTRY_REQUIRES(mutex_);
   void trim() noexcept;
 
+  const Growth growth_;
   mutable Mutex mutex_;
-  VaNodeList free_ PANTRY_GUARDED_BY(mutex_);
-  VaNodeStatistics counts_ PANTRY_GUARDED_BY(mutex_);
+  VaSlabList slabs_ PANTRY_GUARDED_BY(mutex_);
+  VaNodeStatistics counts_ PANTRY_GUARDED_BY(mutex_);  // but `free`, which slabs_ knows
 };
 
 // The claim of one operation, and the nodes that are in its hands while it runs. Prepare:
@@ -132,7 +99,7 @@ class VaReserve {
   // For the tree, while the operation runs. take: never more than kVaNodesPerOp over what was given
   // (CHECK); its content is undefined.
   VaNode& take() noexcept;
-  void give(VaNode& node) noexcept { in_hand_.push(node); }
+  void give(VaNode& node) noexcept;
   // The operation is over and left `mappings` mappings in the tree.
   void finish(std::uint64_t mappings) noexcept;
 
@@ -149,8 +116,9 @@ class VaReserve {
   VaNodePool* pool_ = nullptr;
   Claim claim_ = Claim::kNone;
   Surplus surplus_ = Surplus::kNo;  // the pool had too many when the operation ended
+  bool complete_ = false;           // was, from the start
   std::uint32_t taken_ = 0;
-  VaNodeList in_hand_;
+  VaNode* in_hand_ = nullptr;  // given, until the operation takes them again or finishes
 };
 
 }  // namespace pantry::driver

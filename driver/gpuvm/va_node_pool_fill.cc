@@ -1,58 +1,56 @@
 // SPDX-License-Identifier: MIT
 //
 // The half of the pool that allocates and frees: before a run and after it.
-#include <algorithm>
-#include <new>
-
 #include "driver/gpuvm/va_node_pool.h"
 
 namespace pantry::driver {
 
+namespace {
+
+// In 16 KiB: a first leaf and what its split takes. From 1 MiB on, large slabs.
+constexpr std::uint32_t kSmallNodes = 5;
+constexpr std::uint64_t kManyNodes = 390;
+
+}  // namespace
+
 VaNodePool::~VaNodePool() {
   MutexLock lock(mutex_);
   PANTRY_CHECK(counts_.operations == 0 && counts_.used == 0);
-  while (VaNode* const node = free_.pop()) delete node;
 }
 
 bool VaNodePool::grow() noexcept {
-  VaNode* const node = new (std::nothrow) VaNode;
-  if (!node) return false;
+  std::uint32_t nodes = 1;
+  if (growth_ == Growth::kBySize) {
+    MutexLock lock(mutex_);
+    nodes = counts_.used + slabs_.free() < kManyNodes ? kSmallNodes : VaSlab::kLargeNodes;
+  }
+  VaSlab* const slab = VaSlab::make(nodes);
+  if (!slab) return false;
   MutexLock lock(mutex_);
-  free_.push(*node);
-  ++counts_.free;
+  slabs_.add(*slab);
   return true;
 }
 
 void VaNodePool::trim() noexcept {
-  // A few at a time: others may be waiting for the lock.
-  constexpr std::uint64_t kBatch = 64;
   for (;;) {
-    VaNodeList surplus;
+    VaSlab* slab = nullptr;
     {
       MutexLock lock(mutex_);
-      const std::uint64_t kept = counts_.needed() + kKept;
-      while (counts_.free > kept && surplus.count() < kBatch) {
-        surplus.push(*free_.pop());
-        --counts_.free;
-      }
+      if (!has_surplus()) return;
+      slab = slabs_.empty();
+      slabs_.drop(*slab);
     }
-    if (surplus.count() == 0) return;
-    while (VaNode* const node = surplus.pop()) delete node;
+    VaSlab::destroy(*slab);
   }
-}
-
-VaReserve VaReserve::for_operation(VaNodePool& pool) noexcept {
-  MutexLock lock(pool.mutex_);
-  ++pool.counts_.operations;
-  return VaReserve(pool, Claim::kOpen);
 }
 
 VaReserve::VaReserve(VaReserve&& other) noexcept
     : pool_(std::exchange(other.pool_, nullptr)),
       claim_(std::exchange(other.claim_, Claim::kNone)),
       surplus_(std::exchange(other.surplus_, Surplus::kNo)),
+      complete_(other.complete_),
       taken_(other.taken_),
-      in_hand_(std::move(other.in_hand_)) {}
+      in_hand_(std::exchange(other.in_hand_, nullptr)) {}
 
 VaReserve& VaReserve::operator=(VaReserve&& other) noexcept {
   if (this == &other) return *this;
@@ -60,14 +58,15 @@ VaReserve& VaReserve::operator=(VaReserve&& other) noexcept {
   pool_ = std::exchange(other.pool_, nullptr);
   claim_ = std::exchange(other.claim_, Claim::kNone);
   surplus_ = std::exchange(other.surplus_, Surplus::kNo);
+  complete_ = other.complete_;
   taken_ = other.taken_;
-  in_hand_.splice(other.in_hand_);
+  in_hand_ = std::exchange(other.in_hand_, nullptr);
   return *this;
 }
 
 void VaReserve::release() noexcept {
   // In the middle of an operation.
-  PANTRY_CHECK(in_hand_.count() == 0);
+  PANTRY_CHECK(!in_hand_);
   if (claim_ == Claim::kOpen) {
     MutexLock lock(pool_->mutex_);
     --pool_->counts_.operations;

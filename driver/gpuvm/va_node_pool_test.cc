@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -22,20 +23,21 @@ TEST(VaNodeCounts, OfTheEmptiestTree) {
   EXPECT_EQ(most_va_nodes(64), 2u + 1u);
   EXPECT_EQ(most_va_nodes(64 * 32 - 1), 63u + 1u);
   EXPECT_EQ(most_va_nodes(64 * 32), 64u + 2u + 1u);
-  EXPECT_EQ(least_mappings(1, 64), 64u);
-  EXPECT_EQ(least_mappings(3, 2), 2u * 32u * 32u);
+  EXPECT_EQ(least_va_mappings(1, 64), 64u);
+  EXPECT_EQ(least_va_mappings(2, 64), 64u * 32u);
+  EXPECT_EQ(least_va_mappings(3, 2), 2u * 32u * 32u);
   EXPECT_EQ(kMostVaLevels, 8u);
 }
 
 TEST(VaNodePool, ASmallTreeNeedsFewNodes) {
-  VaNodePool pool;
+  VaNodePool pool(VaNodePool::Growth::kByOne);
   const VaReserve nodes = complete(pool);
   EXPECT_EQ(pool.statistics().free, 1u);
   EXPECT_EQ(pool.statistics().operations, 1u);
 }
 
 TEST(VaNodePool, ManyOperationsShareWhatTheLargestTreeOfThemTakes) {
-  VaNodePool pool;
+  VaNodePool pool(VaNodePool::Growth::kByOne);
   std::vector<VaReserve> queue;
   for (int i = 0; i < 3200; ++i) queue.push_back(complete(pool));
   // 6,400 mappings: 200 leaves, 6 nodes above them, and a root.
@@ -43,14 +45,14 @@ TEST(VaNodePool, ManyOperationsShareWhatTheLargestTreeOfThemTakes) {
 }
 
 TEST(VaNodePool, ALargeTreeNeedsSevenNodesPerOperation) {
-  VaNodePool pool;
+  VaNodePool pool(VaNodePool::Growth::kByOne);
   std::uint64_t mappings = 0;
   std::vector<VaNode*> tree;
   // Operations that leave a tree with all nodes full.
   while (tree.size() < 1000) {
     VaReserve nodes = complete(pool);
     tree.push_back(&nodes.take());
-    mappings += VaNode::kWidth;
+    mappings += VaNode::kLeafWidth;
     nodes.finish(mappings);
   }
   {
@@ -74,7 +76,7 @@ TEST(VaNodePool, ALargeTreeNeedsSevenNodesPerOperation) {
 }
 
 TEST(VaNodePool, AMovedClaimIsOneClaim) {
-  VaNodePool pool;
+  VaNodePool pool(VaNodePool::Growth::kByOne);
   VaReserve first = complete(pool);
   VaReserve second = std::move(first);
   EXPECT_EQ(pool.statistics().operations, 1u);
@@ -87,7 +89,7 @@ TEST(VaNodePool, AMovedClaimIsOneClaim) {
 }
 
 TEST(VaNodePool, AnOperationUsesWhatItFreedFirst) {
-  VaNodePool pool;
+  VaNodePool pool(VaNodePool::Growth::kByOne);
   VaReserve build = complete(pool);
   VaNode& node = build.take();
   build.finish(1);
@@ -99,11 +101,34 @@ TEST(VaNodePool, AnOperationUsesWhatItFreedFirst) {
   nodes.finish(0);
 }
 
+// What tests take one by one comes in slabs elsewhere: small ones first, and all but kKept goes
+// back.
+TEST(VaNodePool, GrowsWithTheTree) {
+  VaNodePool pool;
+  std::vector<VaNode*> tree;
+  std::uint64_t largest_step = 0;
+  while (tree.size() < 5000) {
+    const std::uint64_t before = pool.statistics().free;
+    VaReserve nodes = complete(pool);
+    const std::uint64_t step = pool.statistics().free - before;
+    EXPECT_LT(step, tree.size() < 300 ? 20u : 2 * VaSlab::kLargeNodes);
+    largest_step = std::max(largest_step, step);
+    tree.push_back(&nodes.take());
+    nodes.finish(tree.size() * VaNode::kLeafWidth);
+  }
+  EXPECT_EQ(largest_step, VaSlab::kLargeNodes);
+  VaReserve nodes = VaReserve::for_removal(pool);
+  for (VaNode* node : tree) nodes.give(*node);
+  nodes.finish(0);
+  nodes = VaReserve();
+  EXPECT_LE(pool.statistics().free, VaNodePool::kKept + VaSlab::kLargeNodes);
+}
+
 TEST(VaNodePoolDeathTest, MoreThanWasLaidInIsABug) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_DEATH(
       {
-        VaNodePool pool;
+        VaNodePool pool(VaNodePool::Growth::kByOne);
         for (std::uint32_t i = 0; i < 2 * kVaNodesPerOp; ++i) static_cast<void>(pool.grow());
         VaReserve nodes = complete(pool);
         for (std::uint32_t i = 0; i <= kVaNodesPerOp; ++i) nodes.take();
@@ -111,7 +136,7 @@ TEST(VaNodePoolDeathTest, MoreThanWasLaidInIsABug) {
       "taken_ < kVaNodesPerOp");
   EXPECT_DEATH(
       {
-        VaNodePool pool;
+        VaNodePool pool(VaNodePool::Growth::kByOne);
         static_cast<void>(pool.grow());
         VaReserve::for_removal(pool).take();
       },

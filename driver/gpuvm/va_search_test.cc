@@ -19,10 +19,10 @@ std::vector<VaSearch> searches() {
   return all;
 }
 
-std::unique_ptr<VaNode> node_with(const std::vector<VaNode::Key>& keys) {
+std::unique_ptr<VaNode> node_with(VaNodeKind kind, const std::vector<VaNode::Key>& keys) {
   auto node = std::make_unique<VaNode>();
-  std::fill_n(node->keys, VaNode::kWidth, VaNode::kNoKey);
-  std::ranges::copy(keys, node->keys);
+  std::fill_n(node->keys(kind), VaNode::width(kind), VaNode::kNoKey);
+  std::ranges::copy(keys, node->keys(kind));
   node->count = static_cast<std::uint32_t>(keys.size());
   return node;
 }
@@ -32,13 +32,13 @@ TEST(VaSearch, TheFastestIsAvailable) {
   EXPECT_TRUE(available(fastest_va_search()));
 }
 
-// One node, every number of keys, every place among them.
+// A leaf, every number of keys, every place among them.
 TEST(VaSearch, FindsTheFirstKeyThatIsNotBelow) {
   for (const VaSearch search : searches()) {
     SCOPED_TRACE(static_cast<int>(search));
     std::vector<VaNode::Key> keys;
-    for (std::uint32_t count = 0; count <= VaNode::kWidth; ++count) {
-      const auto node = node_with(keys);
+    for (std::uint32_t count = 0; count <= VaNode::kLeafWidth; ++count) {
+      const auto node = node_with(VaNodeKind::kLeaf, keys);
       for (std::uint32_t slot = 0; slot <= count; ++slot) {
         // Keys are 10, 20 and so on.
         for (const VaNode::Key key : {10 * slot + 1, 10 * slot + 9, 10 * slot + 10}) {
@@ -56,6 +56,28 @@ TEST(VaSearch, FindsTheFirstKeyThatIsNotBelow) {
   }
 }
 
+// The same in an inner node, whose bounds are one fewer than its children.
+TEST(VaSearch, FindsTheChildThatMayHoldAKey) {
+  for (const VaSearch search : searches()) {
+    SCOPED_TRACE(static_cast<int>(search));
+    const auto leaf = node_with(VaNodeKind::kLeaf, {});
+    std::vector<VaNode::Key> bounds;
+    for (std::uint32_t count = 1; count <= VaNode::kInnerWidth; ++count) {
+      const auto node = node_with(VaNodeKind::kInner, bounds);
+      std::fill_n(node->inner.children, count, leaf.get());
+      for (std::uint32_t slot = 0; slot < count; ++slot) {
+        for (const VaNode::Key key : {10 * slot + 1, 10 * slot + 10}) {
+          std::array<VaStep, 2> path{};
+          descent(search)(node.get(), 2, key, path.data());
+          EXPECT_EQ(path[0].node, leaf.get());
+          EXPECT_EQ(path[1].slot, slot) << key << " among " << count;
+        }
+      }
+      bounds.push_back(10 * count);
+    }
+  }
+}
+
 TEST(VaSearch, GoesDownAllLevels) {
   EXPECT_TRUE(rc::check([] {
     // Two levels of inner nodes over leaves, with keys spread over the whole space.
@@ -67,7 +89,7 @@ TEST(VaSearch, GoesDownAllLevels) {
     std::vector<VaNode*> level;
     std::vector<VaNode::Key> bounds;  // of each node of the level
     for (std::size_t at = 0; at < all.size(); at += kFan) {
-      nodes.push_back(node_with({all[at], all[at + 1], all[at + 2]}));
+      nodes.push_back(node_with(VaNodeKind::kLeaf, {all[at], all[at + 1], all[at + 2]}));
       level.push_back(nodes.back().get());
       bounds.push_back(all[at + 2]);
     }
@@ -77,8 +99,9 @@ TEST(VaSearch, GoesDownAllLevels) {
       std::vector<VaNode*> above;
       std::vector<VaNode::Key> bounds_above;
       for (std::size_t at = 0; at < level.size(); at += kFan) {
-        nodes.push_back(node_with({bounds[at], bounds[at + 1]}));
-        std::copy_n(level.begin() + static_cast<std::ptrdiff_t>(at), kFan, nodes.back()->children);
+        nodes.push_back(node_with(VaNodeKind::kInner, {bounds[at], bounds[at + 1]}));
+        std::copy_n(level.begin() + static_cast<std::ptrdiff_t>(at), kFan,
+                    nodes.back()->inner.children);
         nodes.back()->count = kFan;
         above.push_back(nodes.back().get());
         bounds_above.push_back(bounds[at + 2]);
@@ -96,7 +119,7 @@ TEST(VaSearch, GoesDownAllLevels) {
       RC_ASSERT(path[0].slot == wanted % kFan);
       RC_ASSERT(path[2].node == level[0]);
       RC_ASSERT(path[2].slot == wanted / (kFan * kFan));
-      RC_ASSERT(path[1].node == level[0]->children[path[2].slot]);
+      RC_ASSERT(path[1].node == level[0]->inner.children[path[2].slot]);
       RC_ASSERT(path[1].slot == wanted / kFan % kFan);
     }
   }));

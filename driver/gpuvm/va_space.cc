@@ -51,31 +51,33 @@ void VaSpace::unmap(GpuRange range, VaReserve& nodes, StepVisitor& visitor) noex
 void VaSpace::clear(GpuRange range, const VaMapping* replacement, VaEdit& edit,
                     StepVisitor& visitor) noexcept {
   while (edit.at && edit.at.range().first <= range.last) {
-    const GpuRange old = edit.at.range();
-    Vma& vma = edit.at.vma();
-    const bool left = old.first < range.first;
-    const bool right = old.last > range.last;
-    const GpuRange unmapped{std::max(old.first, range.first), std::min(old.last, range.last)};
-    const bool keeps = same_pages(vma.mapping(), replacement);
+    const VaMapping old = edit.at.mapping();
+    const bool left = old.range.first < range.first;
+    const bool right = old.range.last > range.last;
+    const GpuRange unmapped{std::max(old.range.first, range.first),
+                            std::min(old.range.last, range.last)};
+    const bool keeps = same_pages(old, replacement);
     if (left && right)
-      visitor.keep_both(KeepBothStep(edit, vma, unmapped, keeps));
+      visitor.keep_both(KeepBothStep(edit, old, unmapped, keeps));
     else if (left)
-      visitor.keep_left(KeepLeftStep(edit, vma, unmapped, keeps));
+      visitor.keep_left(KeepLeftStep(edit, old, unmapped, keeps));
     else if (right)
-      visitor.keep_right(KeepRightStep(edit, vma, unmapped, keeps));
+      visitor.keep_right(KeepRightStep(edit, old, unmapped, keeps));
     else
-      visitor.unmap(UnmapStep(edit, vma, keeps));
+      visitor.unmap(UnmapStep(edit, old, keeps));
   }
 }
 
-Vma* VaSpace::first_in(GpuRange range) const noexcept {
+std::optional<VaMapping> VaSpace::first_in(GpuRange range) const noexcept {
   const VaTree::Cursor at = tree_.seek(range.first);
-  return at && at.range().first <= range.last ? &at.vma() : nullptr;
+  if (!at || at.range().first > range.last) return std::nullopt;
+  return at.mapping();
 }
 
-Vma* VaSpace::next_in(const Vma& vma, GpuRange range) const noexcept {
-  const GpuVa last = vma.range().last;
-  return last < range.last ? first_in({last + 1, range.last}) : nullptr;
+std::optional<VaMapping> VaSpace::next_in(const VaMapping& mapping, GpuRange range) const noexcept {
+  const GpuVa last = mapping.range.last;
+  if (last >= range.last) return std::nullopt;
+  return first_in({last + 1, range.last});
 }
 
 std::optional<GpuRange> VaSpace::best_fit(std::uint64_t size, std::uint64_t alignment,

@@ -5,9 +5,9 @@
 // with its offset and its own flags. A range with nothing in it is a success. Neighbours are never
 // merged.
 //
-// It allocates nothing: a map consumes at most kMappingsForMap preallocated mappings, an unmap
-// kMappingsForUnmap, and both take the nodes of the tree from a VaReserve (va_node_pool.h), which
-// they finish. It has no lock of its own: the VM's operation lock serialises all calls.
+// Mappings are values, which lie in the leaves of the tree: a map or an unmap allocates nothing,
+// and takes the nodes of the tree from a VaReserve (va_node_pool.h), which it finishes. No lock of
+// its own: the VM's operation lock serialises all calls.
 #pragma once
 
 #include <cstdint>
@@ -20,10 +20,6 @@ namespace pantry::driver {
 
 class VaSpace {
  public:
-  // The new mapping and a remainder on each side of it.
-  static constexpr std::uint32_t kMappingsForMap = 3;
-  static constexpr std::uint32_t kMappingsForUnmap = 2;
-
   // Pre: `whole` ends below 2^48 (CHECK).
   explicit VaSpace(GpuRange whole, VaSearch search = fastest_va_search()) noexcept;
   // Empty by then (CHECK).
@@ -38,18 +34,17 @@ class VaSpace {
   void map(const VaMapping& mapping, VaReserve& nodes, StepVisitor& visitor) noexcept;
   void unmap(GpuRange range, VaReserve& nodes, StepVisitor& visitor) noexcept;
 
-  // The mapping at `va`, or null.
-  Vma* find(GpuVa va) const noexcept { return first_in({va, va}); }
-  // The first mapping that touches `range`, or null; next_in gives those after it, each with a
-  // search.
-  Vma* first_in(GpuRange range) const noexcept;
-  Vma* next_in(const Vma& vma, GpuRange range) const noexcept;
-  // visit(Vma&) in address order. The visitor leaves the space as it is.
+  // The mapping at `va`, if there is one.
+  std::optional<VaMapping> find(GpuVa va) const noexcept { return first_in({va, va}); }
+  // The first mapping that touches `range`; next_in gives those after it, each with a search.
+  std::optional<VaMapping> first_in(GpuRange range) const noexcept;
+  std::optional<VaMapping> next_in(const VaMapping& mapping, GpuRange range) const noexcept;
+  // visit(const VaMapping&) in address order. The visitor leaves the space as it is.
   template <class Visit>
   void for_each(GpuRange range, Visit visit) const {
     for (VaTree::Cursor at = tree_.seek(range.first); at && at.range().first <= range.last;
          tree_.advance(at))
-      visit(at.vma());
+      visit(at.mapping());
   }
   bool empty() const noexcept { return tree_.empty(); }
   // For tests and reports.

@@ -8,12 +8,15 @@
 //     after     |-A--|============ N ========|---C---|
 //
 // and keep_both(A) when the change lies inside A. Each step carries the one verb that performs it
-// on the tree, and that verb is the only source of the token which the visitor must return: a step
-// that did not consume its preallocated mapping does not compile. Nothing is merged. Steps cannot
-// fail: everything they need was laid in beforehand.
+// on the tree, and that verb is the only source of the token which the visitor must return, so that
+// a step that was not performed does not compile. Nothing is merged. Steps cannot fail: everything
+// they need was laid in beforehand.
+//
+// The tree does not keep the objects of its mappings alive; the visitor holds one reference for
+// each mapping. So it takes one at map, gives one up at unmap, and takes one more at keep_both.
 #pragma once
 
-#include "driver/gpuvm/vma.h"
+#include "driver/gpuvm/va_mapping.h"
 
 namespace pantry::driver {
 
@@ -36,50 +39,48 @@ class Done {
 // `old` lies wholly in the changed range.
 class UnmapStep {
  public:
-  Vma& old() const { return *old_; }
+  const VaMapping& old() const { return old_; }
   // The new mapping puts the same pages with the same flags at the same place: their entries may
   // stay.
   bool keeps_pages() const { return keeps_pages_; }
-  // Takes `old` out of the tree; it is the caller's again.
+  // Takes `old` out of the tree.
   Done<UnmapStep> remove() && noexcept;
 
  private:
   friend class VaSpace;
-  UnmapStep(VaEdit& edit, Vma& old, bool keeps_pages)
-      : edit_(&edit), old_(&old), keeps_pages_(keeps_pages) {}
+  UnmapStep(VaEdit& edit, const VaMapping& old, bool keeps_pages)
+      : edit_(&edit), old_(old), keeps_pages_(keeps_pages) {}
   VaEdit* edit_;
-  Vma* old_;
+  VaMapping old_;
   bool keeps_pages_;
 };
 
-// `old` sticks out of the changed range: the part in it goes, the rest stays, as new
-// mappings.
+// `old` sticks out of the changed range: the part in it goes, the rest stays.
 class RemapStep {
  public:
-  Vma& old() const { return *old_; }
+  const VaMapping& old() const { return old_; }
   // The part of `old` that goes.
   GpuRange unmapped() const { return unmapped_; }
   bool keeps_pages() const { return keeps_pages_; }
 
  protected:
-  RemapStep(VaEdit& edit, Vma& old, GpuRange unmapped, bool keeps_pages)
-      : edit_(&edit), old_(&old), unmapped_(unmapped), keeps_pages_(keeps_pages) {}
+  RemapStep(VaEdit& edit, const VaMapping& old, GpuRange unmapped, bool keeps_pages)
+      : edit_(&edit), old_(old), unmapped_(unmapped), keeps_pages_(keeps_pages) {}
   // What is left of it before and after the part that goes.
-  void become_left(Vma& vma) const noexcept;
-  void become_right(Vma& vma) const noexcept;
-
+  VaMapping left() const { return old_.slice({old_.range.first, unmapped_.first - 1}); }
+  VaMapping right() const { return old_.slice({unmapped_.last + 1, old_.range.last}); }
   VaEdit* edit_;
 
  private:
-  Vma* old_;
+  VaMapping old_;
   GpuRange unmapped_;
   bool keeps_pages_;
 };
 
 class KeepLeftStep : public RemapStep {
  public:
-  // Takes `old` out of the tree (it is the caller's again) and puts `left` in for what stays of it.
-  Done<KeepLeftStep> replace(Vma& left) && noexcept;
+  // Puts what stays in place of `old`.
+  Done<KeepLeftStep> keep() && noexcept;
 
  private:
   friend class VaSpace;
@@ -88,7 +89,7 @@ class KeepLeftStep : public RemapStep {
 
 class KeepRightStep : public RemapStep {
  public:
-  Done<KeepRightStep> replace(Vma& right) && noexcept;
+  Done<KeepRightStep> keep() && noexcept;
 
  private:
   friend class VaSpace;
@@ -97,7 +98,7 @@ class KeepRightStep : public RemapStep {
 
 class KeepBothStep : public RemapStep {
  public:
-  Done<KeepBothStep> replace(Vma& left, Vma& right) && noexcept;
+  Done<KeepBothStep> keep() && noexcept;
 
  private:
   friend class VaSpace;
@@ -108,7 +109,7 @@ class KeepBothStep : public RemapStep {
 class MapStep {
  public:
   const VaMapping& mapping() const { return *mapping_; }
-  Done<MapStep> insert(Vma& vma) && noexcept;
+  Done<MapStep> insert() && noexcept;
 
  private:
   friend class VaSpace;
@@ -117,7 +118,7 @@ class MapStep {
   const VaMapping* mapping_;
 };
 
-// Performs the steps: edits the page table, consumes the mappings. Called with whatever lock the
+// Performs the steps: edits the page table, keeps the references. Called with whatever lock the
 // caller of VaSpace holds.
 class StepVisitor {
  public:

@@ -9,7 +9,7 @@ namespace pantry::driver {
 namespace {
 
 using Key = VaNode::Key;
-enum class Kind { kLeaf, kInner };
+using Kind = VaNodeKind;
 
 Kind kind_of(std::uint32_t level) { return level == 0 ? Kind::kLeaf : Kind::kInner; }
 
@@ -27,13 +27,13 @@ void move_slots(T* to, const T* from, std::uint32_t count) {
 void move_values(VaNode& to, std::uint32_t at, const VaNode& from, std::uint32_t slot,
                  std::uint32_t count, Kind kind) {
   if (kind == Kind::kLeaf)
-    move_slots(to.mapped + at, from.mapped + slot, count);
+    move_slots(to.leaf.records + at, from.leaf.records + slot, count);
   else
-    move_slots(to.children + at, from.children + slot, count);
+    move_slots(to.inner.children + at, from.inner.children + slot, count);
 }
 
-VaNode& fresh(VaNode& node) {
-  std::fill_n(node.keys, VaNode::kWidth, VaNode::kNoKey);
+VaNode& fresh(VaNode& node, Kind kind) {
+  std::fill_n(node.keys(kind), VaNode::width(kind), VaNode::kNoKey);
   node.count = 0;
   return node;
 }
@@ -41,11 +41,12 @@ VaNode& fresh(VaNode& node) {
 // Moves the first `count` slots of `right` to the end of `left`, its neighbour.
 void move_left(VaNode& left, VaNode& right, std::uint32_t count, Kind kind) {
   const std::uint32_t rest = right.count - count;
-  move_slots(left.keys + left.count, right.keys, count);
+  Key* const right_keys = right.keys(kind);
+  move_slots(left.keys(kind) + left.count, right_keys, count);
   move_values(left, left.count, right, 0, count, kind);
-  move_slots(right.keys, right.keys + count, rest);
+  move_slots(right_keys, right_keys + count, rest);
   move_values(right, 0, right, count, rest, kind);
-  std::fill_n(right.keys + rest, count, VaNode::kNoKey);
+  std::fill_n(right_keys + rest, count, VaNode::kNoKey);
   left.count += count;
   right.count = rest;
 }
@@ -53,19 +54,26 @@ void move_left(VaNode& left, VaNode& right, std::uint32_t count, Kind kind) {
 // Moves the last `count` slots of `left` to the front of `right`.
 void move_right(VaNode& left, VaNode& right, std::uint32_t count, Kind kind) {
   const std::uint32_t rest = left.count - count;
-  move_slots(right.keys + count, right.keys, right.count);
+  Key* const left_keys = left.keys(kind);
+  Key* const right_keys = right.keys(kind);
+  move_slots(right_keys + count, right_keys, right.count);
   move_values(right, count, right, 0, right.count, kind);
-  move_slots(right.keys, left.keys + rest, count);
+  move_slots(right_keys, left_keys + rest, count);
   move_values(right, 0, left, rest, count, kind);
-  std::fill_n(left.keys + rest, count, VaNode::kNoKey);
+  std::fill_n(left_keys + rest, count, VaNode::kNoKey);
   left.count = rest;
   right.count += count;
 }
 
 // Takes the bound of the last child out of an inner node that has got one: its parent's now.
 Key cut_bound(VaNode& node, Kind kind) {
-  Key& last = node.keys[node.count - 1];
+  Key& last = node.keys(kind)[node.count - 1];
   return kind == Kind::kLeaf ? last : std::exchange(last, VaNode::kNoKey);
+}
+
+void write(VaNode::Leaf& leaf, std::uint32_t slot, const VaMapping& mapping) {
+  leaf.keys[slot] = static_cast<Key>(mapping.range.last.value);
+  leaf.records[slot] = {mapping.range.first.value, mapping.object, mapping.offset, mapping.flags};
 }
 
 }  // namespace
@@ -85,58 +93,50 @@ void VaTree::advance(Cursor& at) const noexcept {
 
 // Behind the last slot of a leaf is the first of the next leaf, if there is one.
 void VaTree::settle(Cursor& at) const noexcept {
-  if (at.path_[0].slot < at.path_[0].node->count) return;
+  if (at) return;
   for (std::uint32_t level = 1; level < levels_; ++level) {
     VaStep& step = at.path_[level];
     if (step.slot + 1 == step.node->count) continue;
     ++step.slot;
     for (; level != 0; --level)
-      at.path_[level - 1] = {at.path_[level].node->children[at.path_[level].slot], 0};
+      at.path_[level - 1] = {at.path_[level].node->inner.children[at.path_[level].slot], 0};
     return;
   }
 }
 
-void VaTree::insert(Cursor& at, Vma& vma, VaReserve& nodes) noexcept {
-  PANTRY_CHECK(!vma.linked());
+void VaTree::insert(Cursor& at, const VaMapping& mapping, VaReserve& nodes) noexcept {
   VaStep& step = at.path_[0];
   if (levels_ == 0) {
-    root_ = &fresh(nodes.take());
+    root_ = &fresh(nodes.take(), Kind::kLeaf);
     levels_ = 1;
     step = {root_, 0};
-  } else if (step.node->count == VaNode::kWidth) {
+  } else if (step.node->count == VaNode::kLeafWidth) {
     make_room(at, 0, nodes);
   }
-  VaNode& leaf = *step.node;
+  VaNode::Leaf& leaf = step.node->leaf;
   const std::uint32_t slot = step.slot;
-  const std::uint32_t behind = leaf.count - slot;
-  const Key first = static_cast<Key>(vma.range().first.value);
-  const Key last = static_cast<Key>(vma.range().last.value);
-  PANTRY_CHECK(behind == 0 || vma.range().last.value < leaf.mapped[slot].first);
+  const std::uint32_t behind = step.node->count - slot;
+  const Key first = static_cast<Key>(mapping.range.first.value);
+  PANTRY_CHECK(behind == 0 || mapping.range.last.value < leaf.records[slot].first);
   PANTRY_CHECK(slot == 0 || leaf.keys[slot - 1] < first);
 
   move_slots(leaf.keys + slot + 1, leaf.keys + slot, behind);
-  move_slots(leaf.mapped + slot + 1, leaf.mapped + slot, behind);
-  leaf.keys[slot] = last;
-  leaf.mapped[slot] = {vma.range().first.value, &vma};
-  ++leaf.count;
+  move_slots(leaf.records + slot + 1, leaf.records + slot, behind);
+  write(leaf, slot, mapping);
+  ++step.node->count;
   ++mappings_;
-  vma.linked_ = true;
   if (slot == 0) set_bound_before(at, first - 1);
-  if (behind == 0) raise_bound_after(at, last);
+  if (behind == 0) raise_bound_after(at, leaf.keys[slot]);
 }
 
-void VaTree::replace(Cursor& at, Vma& part) noexcept {
-  PANTRY_CHECK(!part.linked() && at.range().contains(part.range()));
-  const auto [leaf, slot] = at.path_[0];
-  leaf->mapped[slot].vma->linked_ = false;
-  leaf->keys[slot] = static_cast<Key>(part.range().last.value);
-  leaf->mapped[slot] = {part.range().first.value, &part};
-  part.linked_ = true;
-  // Its key may have come down to the bound.
-  if (slot == 0) set_bound_before(at, static_cast<Key>(part.range().first.value) - 1);
+void VaTree::replace(Cursor& at, const VaMapping& part) noexcept {
+  PANTRY_CHECK(at.range().contains(part.range));
+  const auto [node, slot] = at.path_[0];
+  write(node->leaf, slot, part);
 }
 
-void VaTree::replace(Cursor& at, Vma& left, Vma& right, VaReserve& nodes) noexcept {
+void VaTree::replace(Cursor& at, const VaMapping& left, const VaMapping& right,
+                     VaReserve& nodes) noexcept {
   replace(at, left);
   // Not advance: `right` may come last in this leaf, but not first in the next.
   ++at.path_[0].slot;
@@ -144,13 +144,13 @@ void VaTree::replace(Cursor& at, Vma& left, Vma& right, VaReserve& nodes) noexce
 }
 
 void VaTree::erase(Cursor& at, VaReserve& nodes) noexcept {
-  VaNode& leaf = *at.path_[0].node;
+  VaNode& node = *at.path_[0].node;
+  VaNode::Leaf& leaf = node.leaf;
   const std::uint32_t slot = at.path_[0].slot;
-  const std::uint32_t behind = leaf.count - slot - 1;
-  leaf.mapped[slot].vma->linked_ = false;
+  const std::uint32_t behind = node.count - slot - 1;
   move_slots(leaf.keys + slot, leaf.keys + slot + 1, behind);
-  move_slots(leaf.mapped + slot, leaf.mapped + slot + 1, behind);
-  leaf.keys[--leaf.count] = VaNode::kNoKey;
+  move_slots(leaf.records + slot, leaf.records + slot + 1, behind);
+  leaf.keys[--node.count] = VaNode::kNoKey;
   --mappings_;
   if (mappings_ == 0) {
     nodes.give(*root_);
@@ -159,7 +159,7 @@ void VaTree::erase(Cursor& at, VaReserve& nodes) noexcept {
     at.path_[0] = {nullptr, 0};
     return;
   }
-  if (leaf.count < VaNode::kLeast) refill(at, nodes);
+  if (node.count < VaNode::least(Kind::kLeaf)) refill(at, nodes);
   settle(at);
 }
 
@@ -168,27 +168,27 @@ void VaTree::erase(Cursor& at, VaReserve& nodes) noexcept {
 void VaTree::make_room(Cursor& at, std::uint32_t level, VaReserve& nodes) noexcept {
   if (level + 1 == levels_) {
     PANTRY_CHECK(levels_ < kMostVaLevels);
-    VaNode& root = fresh(nodes.take());
-    root.children[0] = root_;
+    VaNode& root = fresh(nodes.take(), Kind::kInner);
+    root.inner.children[0] = root_;
     root.count = 1;
     root_ = &root;
     at.path_[levels_++] = {root_, 0};
-  } else if (at.path_[level + 1].node->count == VaNode::kWidth) {
+  } else if (at.path_[level + 1].node->count == VaNode::kInnerWidth) {
     make_room(at, level + 1, nodes);
   }
   const Kind kind = kind_of(level);
   VaStep& step = at.path_[level];
   VaStep& above = at.path_[level + 1];
   VaNode& left = *step.node;
-  VaNode& right = fresh(nodes.take());
-  move_right(left, right, VaNode::kWidth - VaNode::kLeast, kind);
+  VaNode& right = fresh(nodes.take(), kind);
+  move_right(left, right, VaNode::least(kind), kind);
 
   VaNode& parent = *above.node;
   const std::uint32_t behind = parent.count - above.slot;
-  move_slots(parent.keys + above.slot + 1, parent.keys + above.slot, behind);
-  move_slots(parent.children + above.slot + 1, parent.children + above.slot, behind);
-  parent.keys[above.slot] = cut_bound(left, kind);
-  parent.children[above.slot + 1] = &right;
+  move_slots(parent.inner.keys + above.slot + 1, parent.inner.keys + above.slot, behind);
+  move_slots(parent.inner.children + above.slot + 1, parent.inner.children + above.slot, behind);
+  parent.inner.keys[above.slot] = cut_bound(left, kind);
+  parent.inner.children[above.slot + 1] = &right;
   ++parent.count;
 
   // Between the two, a new mapping comes last in the left one.
@@ -202,40 +202,40 @@ void VaTree::make_room(Cursor& at, std::uint32_t level, VaReserve& nodes) noexce
 void VaTree::refill(Cursor& at, VaReserve& nodes) noexcept {
   for (std::uint32_t level = 0; level + 1 < levels_; ++level) {
     VaStep& step = at.path_[level];
-    if (step.node->count >= VaNode::kLeast) break;
+    if (step.node->count >= VaNode::least(kind_of(level))) break;
     const Kind kind = kind_of(level);
     VaStep& above = at.path_[level + 1];
     VaNode& parent = *above.node;
     const bool is_last = above.slot + 1 == parent.count;
     const std::uint32_t pair = is_last ? above.slot - 1 : above.slot;
-    VaNode& left = *parent.children[pair];
-    VaNode& right = *parent.children[pair + 1];
+    VaNode& left = *parent.inner.children[pair];
+    VaNode& right = *parent.inner.children[pair + 1];
     const std::uint32_t before = left.count;
     // The bound of its last child, which the parent keeps.
-    if (kind == Kind::kInner) left.keys[left.count - 1] = parent.keys[pair];
+    if (kind == Kind::kInner) left.inner.keys[left.count - 1] = parent.inner.keys[pair];
 
-    if (left.count + right.count > VaNode::kWidth) {
+    if (left.count + right.count > VaNode::width(kind)) {
       const std::uint32_t half = (left.count + right.count) / 2;
       if (left.count < half)
         move_left(left, right, half - left.count, kind);
       else
         move_right(left, right, left.count - half, kind);
-      parent.keys[pair] = cut_bound(left, kind);
+      parent.inner.keys[pair] = cut_bound(left, kind);
       if (is_last) step.slot += before - left.count;
       break;
     }
     move_left(left, right, right.count, kind);
     nodes.give(right);
     const std::uint32_t behind = parent.count - pair - 2;
-    move_slots(parent.keys + pair, parent.keys + pair + 1, behind + 1);
-    move_slots(parent.children + pair + 1, parent.children + pair + 2, behind);
-    parent.keys[--parent.count] = VaNode::kNoKey;
+    move_slots(parent.inner.keys + pair, parent.inner.keys + pair + 1, behind + 1);
+    move_slots(parent.inner.children + pair + 1, parent.inner.children + pair + 2, behind);
+    parent.inner.keys[--parent.count] = VaNode::kNoKey;
     if (is_last) step = {&left, step.slot + before};
     above.slot = pair;
   }
   if (levels_ > 1 && root_->count == 1) {
     VaNode& old = *root_;
-    root_ = old.children[0];
+    root_ = old.inner.children[0];
     --levels_;
     nodes.give(old);
   }
@@ -246,7 +246,7 @@ void VaTree::set_bound_before(const Cursor& at, Key bound) const noexcept {
   for (std::uint32_t level = 1; level < levels_; ++level) {
     const VaStep& step = at.path_[level];
     if (step.slot == 0) continue;
-    step.node->keys[step.slot - 1] = bound;
+    step.node->inner.keys[step.slot - 1] = bound;
     return;
   }
 }
@@ -256,7 +256,7 @@ void VaTree::raise_bound_after(const Cursor& at, Key key) const noexcept {
   for (std::uint32_t level = 1; level < levels_; ++level) {
     const VaStep& step = at.path_[level];
     if (step.slot + 1 == step.node->count) continue;
-    step.node->keys[step.slot] = std::max(step.node->keys[step.slot], key);
+    step.node->inner.keys[step.slot] = std::max(step.node->inner.keys[step.slot], key);
     return;
   }
 }

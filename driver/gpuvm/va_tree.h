@@ -4,17 +4,16 @@
 // an ordered tree is enough: the first one that touches a range is the first whose last address is
 // not below it, which is what the tree is searched by.
 //
-// Leaves point to the caller's mappings and hold a copy of their ranges: finding out that a range
-// is free reads no mapping, and a mapping never moves. Allocates and frees nothing: nodes come from
-// the VaReserve of the operation and go back to it. No lock of its own.
+// Mappings are values, and move within the leaves. Allocates and frees nothing: nodes come from the
+// VaReserve of the operation and go back to it. No lock of its own.
 #pragma once
 
 #include <array>
 #include <cstdint>
 
+#include "driver/gpuvm/va_mapping.h"
 #include "driver/gpuvm/va_node_pool.h"
 #include "driver/gpuvm/va_search.h"
-#include "driver/gpuvm/vma.h"
 
 namespace pantry::driver {
 
@@ -24,18 +23,25 @@ class VaTree {
   class Cursor {
    public:
     // False at the end.
-    explicit operator bool() const { return leaf().node && leaf().slot < leaf().node->count; }
+    explicit operator bool() const {
+      const auto [node, slot] = path_[0];
+      return node && slot < VaNode::kLeafWidth && node->leaf.keys[slot] != VaNode::kNoKey;
+    }
     // Pre: not at the end.
-    Vma& vma() const { return *leaf().node->mapped[leaf().slot].vma; }
     GpuRange range() const {
-      return {{leaf().node->mapped[leaf().slot].first},
-              {static_cast<std::uint64_t>(leaf().node->keys[leaf().slot])}};
+      const auto [node, slot] = path_[0];
+      return {{node->leaf.records[slot].first},
+              {static_cast<std::uint64_t>(node->leaf.keys[slot])}};
+    }
+    VaMapping mapping() const {
+      const auto [node, slot] = path_[0];
+      const VaNode::Record& record = node->leaf.records[slot];
+      return {range(), record.object, record.offset, record.flags};
     }
 
    private:
     friend class VaTree;
     Cursor() { path_[0] = {nullptr, 0}; }
-    const VaStep& leaf() const { return path_[0]; }
     // From the leaf (no node: the tree is empty) to the root; only the tree's levels are valid.
     std::array<VaStep, kMostVaLevels> path_;
   };
@@ -54,18 +60,19 @@ class VaTree {
   // Pre: not at the end.
   void advance(Cursor& at) const noexcept;
 
-  // Puts `vma` in before the cursor, which is at it afterwards. Pre: in no tree; fits between its
+  // Puts `mapping` in before the cursor, which is at it afterwards. Pre: it fits between its
   // neighbours (CHECK).
-  void insert(Cursor& at, Vma& vma, VaReserve& nodes) noexcept;
+  void insert(Cursor& at, const VaMapping& mapping, VaReserve& nodes) noexcept;
   // Puts `part` in place of the mapping at the cursor, in whose range it lies.
-  void replace(Cursor& at, Vma& part) noexcept;
+  void replace(Cursor& at, const VaMapping& part) noexcept;
   // Puts both in place of the mapping at the cursor, which is at `right` afterwards.
-  void replace(Cursor& at, Vma& left, Vma& right, VaReserve& nodes) noexcept;
+  void replace(Cursor& at, const VaMapping& left, const VaMapping& right,
+               VaReserve& nodes) noexcept;
   // Takes the mapping at the cursor out; the cursor is at the next one afterwards.
   void erase(Cursor& at, VaReserve& nodes) noexcept;
 
-  // For tests and reports: walks the whole tree, and checks (CHECK) that keys and bounds are in
-  // order, agree with the mappings, and that no node is emptier than it may be.
+  // For tests and reports: walks the whole tree, and checks (CHECK) that mappings and bounds are
+  // in order, and that no node is emptier than it may be.
   struct Shape {
     std::uint32_t levels = 0;
     std::uint64_t nodes = 0;

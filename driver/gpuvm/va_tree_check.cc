@@ -11,14 +11,15 @@ class Checker {
  public:
   explicit Checker(std::uint32_t levels) { shape.levels = levels; }
 
-  // Every key under `node` must be above `low` and at most `high`.
-  void check(const VaNode& node, std::uint32_t level, Key low, Key high) {
+  // Every address that is mapped under `node` must be above `low` and at most `high`.
+  void check(VaNode& node, std::uint32_t level, Key low, Key high) {
     ++shape.nodes;
-    PANTRY_CHECK(node.count <= VaNode::kWidth);
+    const VaNodeKind kind = level == 0 ? VaNodeKind::kLeaf : VaNodeKind::kInner;
     const bool is_root = level + 1 == shape.levels;
-    PANTRY_CHECK(node.count >= (!is_root ? VaNode::kLeast : level == 0 ? 1 : 2));
-    for (std::uint32_t slot = node.count; slot < VaNode::kWidth; ++slot)
-      PANTRY_CHECK(node.keys[slot] == VaNode::kNoKey);
+    PANTRY_CHECK(node.count <= VaNode::width(kind));
+    PANTRY_CHECK(node.count >= (!is_root ? VaNode::least(kind) : level == 0 ? 1 : 2));
+    for (std::uint32_t slot = node.count; slot < VaNode::width(kind); ++slot)
+      PANTRY_CHECK(node.keys(kind)[slot] == VaNode::kNoKey);
     if (level == 0)
       check_leaf(node, low, high);
     else
@@ -32,23 +33,21 @@ class Checker {
     ++shape.leaves;
     shape.mappings += node.count;
     for (std::uint32_t slot = 0; slot < node.count; ++slot) {
-      const auto [first, vma] = node.mapped[slot];
-      PANTRY_CHECK(node.keys[slot] > low && node.keys[slot] <= high);
-      PANTRY_CHECK(vma->linked());
-      PANTRY_CHECK(vma->range() ==
-                   (GpuRange{{first}, {static_cast<std::uint64_t>(node.keys[slot])}}));
-      PANTRY_CHECK(static_cast<Key>(first) > last_ && static_cast<Key>(first) <= node.keys[slot]);
-      last_ = node.keys[slot];
+      const Key key = node.leaf.keys[slot];
+      const auto first = static_cast<Key>(node.leaf.records[slot].first);
+      PANTRY_CHECK(first > low && key <= high);
+      PANTRY_CHECK(first > last_ && first <= key);
+      last_ = key;
     }
   }
 
-  void check_inner(const VaNode& node, std::uint32_t level, Key low, Key high) {
-    PANTRY_CHECK(node.keys[node.count - 1] == VaNode::kNoKey);
+  void check_inner(VaNode& node, std::uint32_t level, Key low, Key high) {
+    PANTRY_CHECK(node.inner.keys[node.count - 1] == VaNode::kNoKey);
     for (std::uint32_t slot = 0; slot < node.count; ++slot) {
       const bool is_last = slot + 1 == node.count;
-      const Key bound = is_last ? high : node.keys[slot];
+      const Key bound = is_last ? high : node.inner.keys[slot];
       PANTRY_CHECK(bound > low && bound <= high);
-      check(*node.children[slot], level - 1, low, bound);
+      check(*node.inner.children[slot], level - 1, low, bound);
       low = bound;
     }
   }

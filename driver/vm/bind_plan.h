@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: MIT
 //
-// Everything that running one bind can need, laid in before its fence is published: mappings, nodes
-// of the VA tree, table pages, the buffer reference, list nodes. Move-only; made by prepare,
-// consumed by run. Running takes BindPlan& and allocates and frees nothing: what is left over or
-// was replaced stays in the plan and is given back when the plan is destroyed, which happens
-// outside the SignallingSection.
+// Everything that running one bind can need, laid in before its fence is published: nodes of the VA
+// tree, table pages, the buffer reference. Move-only; made by prepare, consumed by run. Running
+// takes BindPlan& and allocates and frees nothing: what is left over or was replaced stays in the
+// plan and is given back when the plan is destroyed, which happens outside the SignallingSection.
 //
 // Promise: once an asynchronous VM_BIND has returned 0, that bind cannot fail for lack of memory,
 // whatever runs before it.
 #pragma once
 
 #include <cstdint>
-#include <memory>
 
 #include "driver/gpuvm/va_node_pool.h"
 #include "driver/provision/table_reserve.h"
 #include "driver/vm/bind_op.h"
 #include "driver/vm/mapping.h"
+#include "driver/vm/retired_objects.h"
 
 namespace pantry::driver {
 
@@ -50,11 +49,7 @@ struct BindPlan {
   TableReserve tables;
   VaReserve tree_nodes;
   Ref<SharedBuffer> link;
-  // Run moves out the ones it uses.
-  std::unique_ptr<Mapping> node;  // the new mapping
-  std::unique_ptr<Mapping> left;  // what stays of old ones
-  std::unique_ptr<Mapping> right;
-  RetiredMappings removed;
+  RetiredObjects retired;
   BindStatistics statistics;
 };
 

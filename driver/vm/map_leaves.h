@@ -7,7 +7,7 @@
 // body in its place.
 #pragma once
 
-#include "driver/gpuvm/vma.h"
+#include "driver/gpuvm/va_mapping.h"
 #include "driver/iopgtable/arm_lpae_s1_table.h"
 #include "driver/vm/bind_plan.h"
 

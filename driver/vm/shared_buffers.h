@@ -27,6 +27,8 @@ class SharedBuffer final : public RefCounted {
  public:
   SharedBuffer(SharedBuffers& set, Ref<Buffer> buffer);
 
+  Buffer& buffer() const { return *buffer_; }
+
  private:
   friend class SharedBuffers;
   ~SharedBuffer() override;

@@ -141,8 +141,7 @@ class Vm final : public RefCounted, private AsOwner {
   Result<> run(BindPlan& plan, BindMode mode) noexcept;
   Result<KernelMapping> map_fresh(Ref<Buffer> buffer, GpuRange range,
                                   Prot prot) PANTRY_MAY_ALLOCATE;
-  // Everything in it, or a whole mapping: what needs neither table pages nor mappings nor
-  // nodes.
+  // Everything in it, or a whole mapping: what needs neither table pages nor nodes.
   void unmap_whole(GpuRange range) noexcept PANTRY_MAY_ALLOCATE;
 
   std::unique_ptr<State> state_;

@@ -77,6 +77,35 @@ TEST(VmAsync, SynchronousBindsOvertake) {
   });
 }
 
+// Between preparing and running, others make the tree grow by levels.
+TEST(VmAsync, QueuedBindsHaveTheirTreeNodes) {
+  for_each_executor(2, [](Executor& executor) {
+    VmRig rig(executor, Placement::kCompact);
+    const Ref<Vm> vm = rig.new_vm();
+    const Ref<Buffer> buffer = rig.new_buffer(64 * kKiB);
+    constexpr std::uint64_t kBinds = 100;
+    const auto page = [&](std::uint64_t number) {
+      return VmRig::map(kVa + 2 * number * kPageSize, kPageSize, buffer, number % 16 * kPageSize,
+                        Prot::kNone);
+    };
+    Ref<ManualFence> gate = make_ref<ManualFence>();
+    std::vector<Ref<Fence>> queued;
+    // In the order 0, 7, 14 and so on, so that all leaves fill at once.
+    for (std::uint64_t i = 0; i < kBinds; ++i)
+      queued.push_back(push(*vm, page(2 * (i * 7 % kBinds)), i == 0 ? gate : nullptr));
+    for (std::uint64_t i = 0; i < kBinds; ++i)
+      ASSERT_TRUE(vm->bind_now(page(2 * (i * 11 % kBinds) + 1)));
+
+    rig.frames.faults().fail_nth(1);
+    gate->signal(executor.clock().now(), 0);
+    rig.settle();
+    EXPECT_FALSE(rig.frames.faults().fired());
+    rig.frames.faults().fail_nth(0);
+    for (const Ref<Fence>& fence : queued) EXPECT_EQ(fence->status(), 1);
+    EXPECT_EQ(VmRig::mappings(*vm).size(), 2 * kBinds);
+  });
+}
+
 TEST(VmAsync, VmsDoNotWaitForEachOther) {
   for_each_executor(2, [](Executor& executor) {
     VmRig rig(executor, Placement::kCompact);

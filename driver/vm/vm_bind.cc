@@ -13,47 +13,37 @@
 namespace pantry::driver {
 namespace {
 
-// Performs the steps of one bind with what its plan has laid in. Of the page table only the new
-// mapping is left to do: whatever was mapped in the range has been unmapped as a whole.
+// Performs the steps of one bind, and keeps one reference for each mapping. Of the page table only
+// the new mapping is left to do: whatever was mapped in the range has been unmapped as a whole.
 class Edit final : public StepVisitor {
  public:
-  Edit(ArmLpaeS1Table& table, BindPlan& plan) : table_(table), plan_(plan) {}
+  Edit(ArmLpaeS1Table& table, BindPlan& plan)
+      : table_(table), plan_(plan), collect_(plan.retired) {}
 
   Done<UnmapStep> unmap(UnmapStep step) noexcept override {
-    plan_.removed.add(mapping_of(step.old()));
+    Mapping(step.old()).kept().release();
     return std::move(step).remove();
   }
   Done<KeepLeftStep> keep_left(KeepLeftStep step) noexcept override {
-    Mapping& left = remainder(plan_.left, step.old());
-    return std::move(step).replace(left);
+    return std::move(step).keep();
   }
   Done<KeepRightStep> keep_right(KeepRightStep step) noexcept override {
-    Mapping& right = remainder(plan_.right, step.old());
-    return std::move(step).replace(right);
+    return std::move(step).keep();
   }
   Done<KeepBothStep> keep_both(KeepBothStep step) noexcept override {
-    plan_.right->keep_as(mapping_of(step.old()));
-    Mapping& left = remainder(plan_.left, step.old());
-    Mapping& right = *plan_.right.release();
-    return std::move(step).replace(left, right);
+    Mapping(step.old()).kept().acquire();
+    return std::move(step).keep();
   }
   Done<MapStep> map(MapStep step) noexcept override {
     map_leaves(table_, step.mapping(), plan_);
-    plan_.node->keep(plan_.op.buffer, plan_.link);
-    return std::move(step).insert(*plan_.node.release());
+    Mapping(step.mapping()).kept().acquire();
+    return std::move(step).insert();
   }
 
  private:
-  static Mapping& mapping_of(Vma& vma) { return static_cast<Mapping&>(vma); }
-  // The node for what stays of `old`, which the step is about to take out of the tree.
-  Mapping& remainder(std::unique_ptr<Mapping>& node, Vma& old) {
-    node->keep_as(mapping_of(old));
-    plan_.removed.add(mapping_of(old));
-    return *node.release();
-  }
-
   ArmLpaeS1Table& table_;
   BindPlan& plan_;
+  const RetiredObjects::Collect collect_;
 };
 
 }  // namespace
@@ -81,11 +71,6 @@ Result<BindPlan> Vm::plan(BindOp op, TableReserve tables) {
   if (!plan.op.range || plan.op.fails_with) return plan;
 
   const bool map = plan.op.type == BindType::kMap;
-  for (std::unique_ptr<Mapping>* node : {&plan.left, &plan.right, &plan.node}) {
-    if (node == &plan.node && !map) continue;
-    if (!s.faults().should_fail()) node->reset(new (std::nothrow) Mapping());
-    if (!*node) return Error(Errno::kNoMem);
-  }
   if (map && plan.op.buffer->reservation() && !plan.op.buffer->exclusive()) {
     PANTRY_TRY_ASSIGN(plan.link, s.shared.link(plan.op.buffer));
   }
@@ -132,8 +117,9 @@ Result<> Vm::State::apply(BindPlan& plan, AsOwner& owner) {
   PANTRY_CHECK(unmapped.has_value());
   Edit edit(*table, plan);
   if (op.type == BindType::kMap)
-    space.map({range, op.buffer.get(), op.buffer_offset, Mapping::flags_of(op.prot, plan.owner)},
-              plan.tree_nodes, edit);
+    space.map(
+        Mapping(range, *op.buffer, plan.link.get(), op.buffer_offset, op.prot, plan.owner).va(),
+        plan.tree_nodes, edit);
   else
     space.unmap(range, plan.tree_nodes, edit);
   return {};

@@ -20,10 +20,10 @@ void Vm::for_each_mapping(MappingVisitor& visitor) const {
     std::size_t count = 0;
     {
       MutexLock lock(state_->operation);
-      for (Vma* vma = state_->space.first_in(rest); vma && count < kBatch;
-           vma = state_->space.next_in(*vma, rest)) {
-        const auto& mapping = static_cast<const Mapping&>(*vma);
-        buffers[count] = mapping.buffer_ref();
+      for (std::optional<VaMapping> at = state_->space.first_in(rest); at && count < kBatch;
+           at = state_->space.next_in(*at, rest)) {
+        const Mapping mapping(*at);
+        buffers[count] = Ref<Buffer>::share(mapping.buffer());
         views[count++] = {mapping.range(), &mapping.buffer(), mapping.offset(), mapping.prot(),
                           mapping.owner()};
       }

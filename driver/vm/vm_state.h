@@ -59,8 +59,8 @@ struct Vm::State {
   VaNodePool tree_nodes;  // of `space`
 
   // The operation lock. Held by run inside a SignallingSection, so it is never held across an
-  // allocation or a fence wait; under it the lock of AddressSpaces and
-  // that of the node pool are taken and the device polled.
+  // allocation or a fence wait; under it the locks of AddressSpaces and of the node pool are taken
+  // and the device polled.
   mutable Mutex operation;
   VaSpace space PANTRY_GUARDED_BY(operation);
   std::optional<ArmLpaeS1Table> table PANTRY_GUARDED_BY(operation);
