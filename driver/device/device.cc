@@ -56,7 +56,9 @@ struct Device::State final : ResetRequest {
                   .va_bits = identity.va_bits(),
                   .pa_bits = identity.pa_bits(),
                   .coherency = VmDevice::Coherency::kNone,
-                  .max_pending_table_pages = with.max_pending_table_pages} {}
+                  .max_pending_table_pages = with.max_pending_table_pages} {
+    pages.trim_on(with.executor.lane(Lane::kCleanup));
+  }
 
   Result<> bring_up() PANTRY_MAY_ALLOCATE;
   void take_down() PANTRY_MAY_WAIT;
@@ -191,6 +193,7 @@ void Device::State::settle() {
     for (const Lane lane : {Lane::kIrq, Lane::kScheduler, Lane::kBind, Lane::kCleanup})
       config.executor.lane(lane).drain();
     cleanup.drain();
+    config.executor.lane(Lane::kCleanup).drain();  // spare table pages
     const bool busy = scheduler->totals().in_flight != 0 || reset_pending.load();
     if (busy) config.executor.clock().sleep(kStep);
     // What one round left over, the next has seen.

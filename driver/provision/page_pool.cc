@@ -10,8 +10,14 @@ PagePool::PagePool(FrameAllocator& frames, emu::Dram dram)
     : frames_(frames), links_(dram), metadata_(dram), cached_(links_) {}
 
 PagePool::~PagePool() {
+  if (trim_lane_) trim_lane_->cancel(trim_work_);
   trim(0);
   PANTRY_CHECK(statistics().lent == 0);
+}
+
+void PagePool::trim_on(WorkLane& lane) {
+  PANTRY_CHECK(!trim_lane_);
+  trim_lane_ = &lane;
 }
 
 Result<PageList> PagePool::take(std::uint32_t pages) {
@@ -43,8 +49,6 @@ Result<PageList> PagePool::take(std::uint32_t pages) {
     free(std::move(fresh));
     return Error(refilled.error());
   }
-  // Here, since whoever gives pages back may not be allowed to free any.
-  trim(kMaxCached);
   const OwnerId owner = frames_.new_owner();
   list.for_each([&](PhysAddr page) { frames_.set_owner({page, kPageSize}, owner); });
   return list;
@@ -70,6 +74,19 @@ void PagePool::give_back(PageList pages, Content content) noexcept {
   statistics_.lent -= pages.count();
   cached_.splice(pages);
   statistics_.cached = cached_.count();
+  if (trim_lane_ && cached_.count() > kMaxCached) trim_lane_->queue(trim_work_);
+}
+
+void PagePool::trim_some() {
+  PageList excess(links_);
+  {
+    MutexLock lock(mutex_);
+    while (cached_.count() > kMaxCached && excess.count() < kTrimmedAtOnce)
+      excess.push(cached_.pop());
+    statistics_.cached = cached_.count();
+    if (cached_.count() > kMaxCached) trim_lane_->queue(trim_work_);
+  }
+  free(std::move(excess));
 }
 
 void PagePool::trim(std::uint64_t keep) noexcept {

@@ -2,10 +2,12 @@
 //
 // Zeroed table pages for all VMs of a device. Prepare takes pages (from what came back, else fresh
 // frames); they come back after the flush that covers them and are zeroed then. Beyond kMaxCached,
-// spare pages return to the frame allocator.
+// spare pages return to the frame allocator, on the clean-up lane and a few at a time: no bind pays
+// for the pages of another.
 //
 // Invariant: every page in the pool is zero and owned by nobody. Leaf lock, never held across an
-// allocation, so giving back is allowed anywhere. Only take() and trim() reach the frame allocator.
+// allocation, so giving back is allowed anywhere. Only take(), trim() and the clean-up lane reach
+// the frame allocator.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +15,7 @@
 #include "base/mutex.h"
 #include "base/result.h"
 #include "driver/iopgtable/table_metadata.h"
+#include "driver/kernel/work.h"
 #include "driver/memory/frame_allocator.h"
 #include "driver/provision/page_list.h"
 
@@ -35,6 +38,10 @@ class PagePool {
   PagePool(FrameAllocator& frames, emu::Dram dram);
   // Every page has come back (CHECK).
   ~PagePool();
+  // From now on what is spare beyond kMaxCached goes back to the frame allocator on `lane`, whose
+  // items may free; until then nothing does but by trim(). Once, before the first bind. The lane
+  // outlives the pool.
+  void trim_on(WorkLane& lane);
   PagePool(const PagePool&) = delete;
   PagePool& operator=(const PagePool&) = delete;
 
@@ -54,6 +61,9 @@ class PagePool {
   PoolStatistics statistics() const;
 
  private:
+  // So many pages go back before other items of the lane have their turn.
+  static constexpr std::uint32_t kTrimmedAtOnce = 32;
+  void trim_some();
   Result<> refill(PageList& list, std::uint32_t pages) PANTRY_MAY_ALLOCATE;
   void free(PageList pages) noexcept PANTRY_MAY_ALLOCATE;
   void zero(PhysAddr page) noexcept;
@@ -64,6 +74,8 @@ class PagePool {
   mutable Mutex mutex_;
   PageList cached_ PANTRY_GUARDED_BY(mutex_);
   PoolStatistics statistics_ PANTRY_GUARDED_BY(mutex_);
+  WorkLane* trim_lane_ = nullptr;
+  MemberWork<PagePool, &PagePool::trim_some> trim_work_{*this};
 };
 
 }  // namespace pantry::driver

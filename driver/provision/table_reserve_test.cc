@@ -9,6 +9,7 @@
 
 #include "driver/iopgtable/arena_table_allocator.h"
 #include "driver/iopgtable/page_table_allocator_conformance.h"
+#include "driver/kernel/each_executor.h"
 #include "driver/provision/page_pool.h"
 #include "driver/provision/page_quota.h"
 
@@ -192,6 +193,27 @@ TEST_F(PagePoolTest, EachAllocationMayFailAndLendsNothing) {
     EXPECT_EQ(frames.statistics().used, 0u);
     EXPECT_EQ(pool.statistics().cached, 0u);
   }
+}
+
+// Whoever takes a page next does not pay for what somebody else has given back.
+TEST(PagePoolTrim, SparePagesGoBackOnTheCleanUpLane) {
+  constexpr std::uint32_t kMost = PagePool::kMaxCached;
+  constexpr std::uint64_t kBytes = (kMost + 200) * kPageSize;
+  TestDram memory(kBytes);
+  FrameAllocator frames({TestDram::kBase, kBytes}, {});
+  for_each_executor(1, [&](Executor& executor) {
+    WorkLane& lane = executor.lane(Lane::kCleanup);
+    PagePool pool(frames, memory.dram());
+    PageList pages = pool.take(kMost + 100).value();
+    pool.give_back(std::move(pages), PagePool::Content::kZero);
+    pages = pool.take(1).value();
+    EXPECT_EQ(pool.statistics().cached, kMost + 99) << "nobody has said where they may be freed";
+    pool.trim_on(lane);
+    pool.give_back(std::move(pages), PagePool::Content::kZero);
+    lane.drain();
+    EXPECT_EQ(pool.statistics().cached, kMost);
+    EXPECT_EQ(frames.statistics().used, kMost);
+  });
 }
 
 TEST(PagePoolOwner, TheDeviceIsToldWhoseATableIs) {

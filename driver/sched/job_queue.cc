@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "driver/sched/job_queue.h"
 
+#include <array>
 #include <atomic>
 #include <new>
+#include <span>
 
 #include "base/check.h"
 #include "driver/sched/job_queue_state.h"
@@ -44,6 +46,10 @@ Job::Job(const char* timeline_name, std::uint32_t credits)
 
 Job::~Job() = default;
 
+Job::Started Job::start() noexcept {
+  check_failed(__FILE__, __LINE__, "a job that only a BatchStarter can start");
+}
+
 Result<> Job::add_dependency(Ref<Fence> fence) {
   PANTRY_CHECK(!queue_);
   if (fence->signalled()) return {};
@@ -79,11 +85,12 @@ void JobQueueState::List::remove(Job& job) noexcept {
 }
 
 JobQueueState::JobQueueState(Executor& executor, Cleanup& cleanup, Lane lane,
-                             std::uint32_t credit_limit)
+                             std::uint32_t credit_limit, BatchStarter* starter)
     : lane_(executor.lane(lane)),
       cleanup_(cleanup),
       clock_(executor.clock()),
-      credit_limit_(credit_limit) {}
+      credit_limit_(credit_limit),
+      starter_(starter) {}
 
 JobQueueState::~JobQueueState() {
   {
@@ -102,7 +109,8 @@ void JobQueueState::push(Ref<Job> job) noexcept {
   job->queue_ = this;
   static_cast<Job::DoneFence&>(*job->done_).queue.store(this, std::memory_order_relaxed);
   waiting_.append(*job.detach());
-  lane_.queue(*this);
+  // Behind a head that waits there is nothing to do: its dependency will say when.
+  if (head_ == Head::kUnknown) lane_.queue(*this);
 }
 
 void JobQueueState::kill(Errno error) noexcept {
@@ -160,12 +168,43 @@ void JobQueueState::job_finished(Job& job) noexcept {
 void JobQueueState::run() {
   const SignallingSection section(cleanup_);
   drop_finished();
+  starter_ ? run_batch() : run_one_by_one();
+}
+
+void JobQueueState::run_one_by_one() noexcept {
   for (int jobs = 0; jobs < kJobsPerRun; ++jobs) {
     const Next next = take_next();
     if (!next.job) return;
     launch(next);
   }
   lane_.queue(*this);
+}
+
+void JobQueueState::run_batch() noexcept {
+  std::array<Job*, BatchStarter::kMostJobs> jobs;
+  std::array<int, BatchStarter::kMostJobs> errors{};
+  std::size_t count = 0;
+  bool more = true;
+  while (more && count < jobs.size()) {
+    const Next next = take_next();
+    more = next.job;
+    if (next.killed)
+      launch(next);
+    else if (next.job)
+      jobs[count++] = next.job;
+  }
+  if (count == 0) return;
+  starter_->start(std::span(jobs).first(count), std::span(errors).first(count));
+  started();
+  const TimePoint now = clock_.now();
+  for (std::size_t i = 0; i < count; ++i) jobs[i]->finish(now, errors[i]);
+  if (more) lane_.queue(*this);
+}
+
+void JobQueueState::started() noexcept {
+  MutexLock lock(mutex_);
+  starting_ = nullptr;
+  changed_.notify_all();
 }
 
 void JobQueueState::drop_finished() noexcept {
@@ -224,24 +263,23 @@ void JobQueueState::launch(const Next& next) noexcept {
     job.finish(clock_.now(), static_cast<int>(*next.killed));
     return;
   }
-  Job::Started started = job.start();
-  {
-    MutexLock lock(mutex_);
-    starting_ = nullptr;
-    changed_.notify_all();
-  }
-  if (!started.hardware) {
-    job.finish(clock_.now(), started.error);
+  Job::Started outcome = job.start();
+  started();
+  if (!outcome.hardware) {
+    job.finish(clock_.now(), outcome.error);
     return;
   }
-  PANTRY_CHECK(started.error == 0);
-  job.hardware_ = std::move(started.hardware);
+  PANTRY_CHECK(outcome.error == 0);
+  job.hardware_ = std::move(outcome.hardware);
   if (!job.hardware_->add_callback(job))
     job.finish(job.hardware_->timestamp(), error_of(*job.hardware_));
 }
 
 JobQueue::JobQueue(Executor& executor, Cleanup& cleanup, Lane lane, std::uint32_t credit_limit)
-    : state_(std::make_unique<JobQueueState>(executor, cleanup, lane, credit_limit)) {}
+    : state_(std::make_unique<JobQueueState>(executor, cleanup, lane, credit_limit, nullptr)) {}
+
+JobQueue::JobQueue(Executor& executor, Cleanup& cleanup, Lane lane, BatchStarter& starter)
+    : state_(std::make_unique<JobQueueState>(executor, cleanup, lane, kUnlimited, &starter)) {}
 
 JobQueue::~JobQueue() = default;
 

@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "driver/kernel/executor.h"
@@ -41,8 +42,9 @@ class Job : public RefCounted, private FenceCallback {
     Ref<Fence> hardware;
     int error = 0;  // 0 or a positive errno
   };
-  // Starts the job. On the queue's lane, inside a SignallingSection, no lock held.
-  virtual Started start() noexcept = 0;
+  // Starts the job. On the queue's lane, inside a SignallingSection, no lock held. The jobs of a
+  // queue with a BatchStarter are not asked.
+  virtual Started start() noexcept;
 
  protected:
   ~Job() override;
@@ -65,6 +67,21 @@ class Job : public RefCounted, private FenceCallback {
   Job* previous_ = nullptr;
 };
 
+// Starts the jobs of a queue several at a time, where one answer of the hardware (a flush, say)
+// serves them all.
+class BatchStarter {
+ public:
+  static constexpr std::size_t kMostJobs = 16;
+
+  // `jobs`: 1 to kMostJobs at the head of the queue whose dependencies have signalled, in order.
+  // They are finished when it returns, with `errors`, 0 or positive errnos; only then their fences
+  // signal. On the queue's lane, inside a SignallingSection, no lock held.
+  virtual void start(std::span<Job* const> jobs, std::span<int> errors) noexcept = 0;
+
+ protected:
+  ~BatchStarter() = default;
+};
+
 class JobQueue {
  public:
   static constexpr std::uint32_t kUnlimited = UINT32_MAX;
@@ -72,6 +89,8 @@ class JobQueue {
   // Runs on `lane` of `executor`. `credit_limit`: the sum of the credits of jobs that have started
   // and not finished; a job larger than the limit starts alone.
   JobQueue(Executor& executor, Cleanup& cleanup, Lane lane, std::uint32_t credit_limit);
+  // Without a limit. `starter` outlives the queue.
+  JobQueue(Executor& executor, Cleanup& cleanup, Lane lane, BatchStarter& starter);
   // The queue is empty by then (CHECK): its owner has seen the last fence, or holds a reference per
   // job, or has drained it. Waits, boundedly, for a run of the queue in progress; never from a job,
   // nor from a callback of a fence.

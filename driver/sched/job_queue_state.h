@@ -14,7 +14,9 @@ namespace pantry::driver {
 
 class JobQueueState final : private Work {
  public:
-  JobQueueState(Executor& executor, Cleanup& cleanup, Lane lane, std::uint32_t credit_limit);
+  // `starter`: null, or who starts the jobs.
+  JobQueueState(Executor& executor, Cleanup& cleanup, Lane lane, std::uint32_t credit_limit,
+                BatchStarter* starter);
   ~JobQueueState();
 
   void push(Ref<Job> job) noexcept;
@@ -55,7 +57,10 @@ class JobQueueState final : private Work {
   bool is_own(const Fence& fence) const noexcept;
   bool head_has_its_dependencies() noexcept PANTRY_REQUIRES(mutex_);
   bool head_may_go() const noexcept PANTRY_REQUIRES(mutex_);
+  void run_one_by_one() noexcept PANTRY_SIGNALLING;
+  void run_batch() noexcept PANTRY_SIGNALLING;
   void launch(const Next& next) noexcept PANTRY_SIGNALLING;
+  void started() noexcept;
   void drop_finished() noexcept;
   bool all_signalled() const noexcept PANTRY_REQUIRES(mutex_);
 
@@ -63,6 +68,7 @@ class JobQueueState final : private Work {
   Cleanup& cleanup_;
   Clock& clock_;
   const std::uint32_t credit_limit_;
+  BatchStarter* const starter_;
 
   // Never held across an allocation or a wait for a fence, so it may be taken inside a section and
   // from callbacks. Under it the locks of fences and of the lane are taken.
@@ -73,7 +79,7 @@ class JobQueueState final : private Work {
   List finished_ PANTRY_GUARDED_BY(mutex_);
   Head head_ PANTRY_GUARDED_BY(mutex_) = Head::kUnknown;
   std::uint64_t credits_in_use_ PANTRY_GUARDED_BY(mutex_) = 0;
-  Job* starting_ PANTRY_GUARDED_BY(mutex_) = nullptr;  // inside Job::start
+  Job* starting_ PANTRY_GUARDED_BY(mutex_) = nullptr;  // on the way into start(), or inside it
   std::uint32_t stops_ PANTRY_GUARDED_BY(mutex_) = 0;
   std::optional<Errno> killed_ PANTRY_GUARDED_BY(mutex_);
 };

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "driver/kernel/each_executor.h"
@@ -398,6 +399,113 @@ TEST(JobQueue, ARowOfJobsFinishesWithoutRecursion) {
   EXPECT_FALSE(previous->signalled());
   first->signal(rig.now(), EIO);
   EXPECT_EQ(previous->status(), -EIO);
+}
+
+// Starts what it is given, and notes it.
+class NotingStarter final : public BatchStarter {
+ public:
+  class BatchJob final : public Job {
+   public:
+    explicit BatchJob(int number) : Job("test-queue", 0), number(number) {}
+    const int number;
+  };
+  // Nothing is allocated in start().
+  NotingStarter() { batches.reserve(100); }
+  void start(std::span<Job* const> jobs, std::span<int> errors) noexcept override {
+    EXPECT_TRUE(SignallingSection::active());
+    EXPECT_EQ(jobs.size(), errors.size());
+    batches.push_back(jobs.size());
+    for (std::size_t i = 0; i < jobs.size(); ++i) {
+      EXPECT_FALSE(jobs[i]->done()->signalled());
+      const int number = static_cast<BatchJob*>(jobs[i])->number;
+      EXPECT_EQ(number, next++);
+      errors[i] = number == fails ? EINVAL : 0;
+    }
+  }
+  std::vector<std::size_t> batches;
+  int next = 0;
+  int fails = -1;
+};
+
+struct BatchRig {
+  explicit BatchRig(Executor& executor)
+      : executor(executor),
+        cleanup(executor.lane(Lane::kCleanup)),
+        queue(executor, cleanup, Lane::kBind, starter) {}
+  ~BatchRig() {
+    queue.drain();
+    executor.lane(Lane::kBind).drain();
+    cleanup.drain();
+  }
+  Ref<Fence> push(Ref<Fence> dependency) {
+    auto job = make_ref<NotingStarter::BatchJob>(pushed++);
+    if (dependency) {
+      EXPECT_TRUE(job->add_dependency(std::move(dependency)));
+    }
+    Ref<Fence> done = job->done();
+    queue.push(std::move(job));
+    return done;
+  }
+
+  Executor& executor;
+  Cleanup cleanup;
+  NotingStarter starter;
+  JobQueue queue;
+  int pushed = 0;
+};
+
+TEST(JobQueue, JobsThatAreReadyTogetherStartTogether) {
+  for_each_executor(2, [](Executor& executor) {
+    BatchRig rig(executor);
+    rig.starter.fails = 1;
+    const auto gate = make_ref<TestFence>();
+    const auto later = make_ref<TestFence>();
+    const Ref<Fence> first = rig.push(gate);
+    const Ref<Fence> second = rig.push(first);  // its own queue's: not waited for
+    const Ref<Fence> third = rig.push(nullptr);
+    const Ref<Fence> waits = rig.push(later);
+    const Ref<Fence> behind = rig.push(nullptr);
+    gate->signal(executor.clock().now(), 0);
+    EXPECT_TRUE(wait_for(*third, TimePoint::never()));
+    EXPECT_EQ(first->status(), 1);
+    EXPECT_EQ(second->status(), -EINVAL);
+    EXPECT_EQ(rig.starter.batches, std::vector<std::size_t>{3});
+    EXPECT_FALSE(waits->signalled());
+    EXPECT_FALSE(behind->signalled());
+    later->signal(executor.clock().now(), 0);
+    EXPECT_TRUE(wait_for(*behind, TimePoint::never()));
+    EXPECT_EQ(rig.starter.batches, (std::vector<std::size_t>{3, 2}));
+  });
+}
+
+TEST(JobQueue, ABatchHasABound) {
+  for_each_executor(2, [](Executor& executor) {
+    BatchRig rig(executor);
+    const auto gate = make_ref<TestFence>();
+    rig.push(gate);
+    for (std::size_t i = 0; i < 2 * BatchStarter::kMostJobs; ++i) rig.push(nullptr);
+    gate->signal(executor.clock().now(), 0);
+    rig.queue.drain();
+    EXPECT_EQ(rig.starter.batches,
+              (std::vector<std::size_t>{BatchStarter::kMostJobs, BatchStarter::kMostJobs, 1}));
+  });
+}
+
+TEST(JobQueue, AStoppedOrKilledQueueStartsNoBatch) {
+  for_each_executor(2, [](Executor& executor) {
+    BatchRig rig(executor);
+    rig.queue.stop();
+    const Ref<Fence> first = rig.push(nullptr);
+    const Ref<Fence> second = rig.push(nullptr);
+    executor.clock().sleep(microseconds(50));
+    EXPECT_FALSE(first->signalled());
+    rig.queue.kill(Errno::kCanceled);
+    rig.queue.start();
+    EXPECT_TRUE(wait_for(*second, TimePoint::never()));
+    EXPECT_EQ(first->status(), -ECANCELED);
+    EXPECT_EQ(second->status(), -ECANCELED);
+    EXPECT_TRUE(rig.starter.batches.empty());
+  });
 }
 
 TEST(JobQueue, AFullQueueSharesItsLane) {

@@ -55,10 +55,10 @@ Result<Ref<Vm>> Vm::make(VmDevice& device, Kind kind, const VaSplit& split, GpuR
   try {
     auto state = std::make_unique<State>(device, kind, split, whole);
     state->reservation = make_ref<Reservation>();
-    if (kind == Kind::kClient)
-      state->queue = std::make_unique<JobQueue>(device.executor, device.cleanup, Lane::kBind,
-                                                JobQueue::kUnlimited);
     vm = Ref<Vm>::adopt(new Vm(std::move(state)));
+    if (kind == Kind::kClient)
+      vm->state_->queue = std::make_unique<JobQueue>(device.executor, device.cleanup, Lane::kBind,
+                                                     static_cast<BatchStarter&>(*vm));
   } catch (const std::bad_alloc&) {
     return Error(Errno::kNoMem);
   }

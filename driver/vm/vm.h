@@ -5,14 +5,16 @@
 //
 // Synchronous binds run in the caller between the queued asynchronous ones; both run under the
 // operation lock of the VM, which is never held across an allocation. Asynchronous binds of one VM
-// run strictly in order on its bind queue, inside a SignallingSection. A failing asynchronous bind
-// makes the VM unusable for good (panthor-uapi.md C.4); a fault does not.
+// run strictly in order on its bind queue, inside a SignallingSection; those that are ready
+// together share one locked region and one flush, and their fences signal after it. A failing
+// asynchronous bind makes the VM unusable for good (panthor-uapi.md C.4); a fault does not.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "driver/sched/job_queue.h"
@@ -25,7 +27,7 @@
 
 namespace pantry::driver {
 
-class Vm final : public RefCounted, private AsOwner {
+class Vm final : public RefCounted, private AsOwner, private BatchStarter {
  public:
   // VM_CREATE. EINVAL from split_va, ENOMEM.
   static Result<Ref<Vm>> create(VmDevice& device,
@@ -139,6 +141,8 @@ class Vm final : public RefCounted, private AsOwner {
   // `tables`: empty, and what the plan's pages are laid into.
   Result<BindPlan> plan(BindOp op, TableReserve tables) PANTRY_MAY_ALLOCATE;
   Result<> run(BindPlan& plan, BindMode mode) noexcept;
+  // The bind queue's: jobs of prepare_bind's.
+  void start(std::span<Job* const> jobs, std::span<int> errors) noexcept override;
   Result<KernelMapping> map_fresh(Ref<Buffer> buffer, GpuRange range,
                                   Prot prot) PANTRY_MAY_ALLOCATE;
   // Everything in it, or a whole mapping: what needs neither table pages nor nodes.

@@ -59,6 +59,54 @@ TEST(VmAsync, RunsInOrderBehindABlockedOne) {
   });
 }
 
+// So a batch costs the device one stall, and nobody is told of a bind before its flush.
+TEST(VmAsync, BindsThatAreReadyTogetherShareOneFlush) {
+  for_each_executor(2, [](Executor& executor) {
+    VmRig rig(executor, Placement::kCompact);
+    const Ref<Vm> vm = rig.new_vm();
+    ASSERT_TRUE(vm->activate());
+    const Ref<Buffer> buffer = rig.new_buffer(2 * kMiB);
+    ASSERT_TRUE(vm->bind_now(VmRig::map(kVa, 2 * kMiB, buffer, 0, Prot::kNone)));
+    Ref<ManualFence> gate = make_ref<ManualFence>();
+    Ref<ManualFence> later = make_ref<ManualFence>();
+    class Observer final : public FakeAsBlock::FlushObserver {
+     public:
+      void on_flush() noexcept override {
+        for (const Ref<Fence>& fence : unsignalled) EXPECT_FALSE(fence->signalled());
+      }
+      std::vector<Ref<Fence>> unsignalled;
+    } observer;
+    // The last cuts the block of 2 MiB; the one before maps a page that the one before that cut
+    // out.
+    observer.unsignalled = {
+        push(*vm, VmRig::unmap(kVa + 8 * kMiB, 0x1000), gate),
+        push(*vm, VmRig::map(kVa + 4 * kMiB, 0x1000, buffer, 0, Prot::kNone), nullptr),
+        push(*vm, VmRig::unmap(kVa + 4 * kMiB, 0x1000), nullptr),
+        push(*vm, VmRig::unmap(kVa + kMiB, 0x1000), nullptr),
+    };
+    const Ref<Fence> waits = push(*vm, VmRig::unmap(kVa, 0x1000), later);
+    rig.block.take_events();
+    rig.block.set_flush_observer(&observer);
+    gate->signal(executor.clock().now(), 0);
+    EXPECT_TRUE(wait_for(*observer.unsignalled.back(), TimePoint::never()));
+    const auto events = rig.block.take_events();
+    ASSERT_EQ(events.size(), 3u);
+    EXPECT_EQ(events[0].command, FakeAsBlock::Command::kLock);
+    EXPECT_TRUE(datasheet::lock_region::decode(events[0].lockaddr)
+                    .contains(GpuRange::of_size(kVa, 8 * kMiB + 0x1000)));
+    EXPECT_EQ(events[1].kind, FakeAsBlock::Event::Kind::kCacheFlush);
+    EXPECT_EQ(events[2].command, FakeAsBlock::Command::kUnlock);
+    for (const Ref<Fence>& fence : observer.unsignalled) EXPECT_EQ(fence->status(), 1);
+    EXPECT_FALSE(waits->signalled());
+    observer.unsignalled = {waits};
+    later->signal(executor.clock().now(), 0);
+    rig.settle();
+    EXPECT_EQ(rig.block.take_events().size(), 3u);
+    rig.block.set_flush_observer(nullptr);
+    vm->deactivate();
+  });
+}
+
 TEST(VmAsync, SynchronousBindsOvertake) {
   for_each_executor(2, [](Executor& executor) {
     VmRig rig(executor, Placement::kCompact);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // The two halves of a bind: plan() lays everything in, run() uses it.
+#include <algorithm>
+#include <array>
 #include <new>
 #include <utility>
 
@@ -52,11 +54,7 @@ class Vm::BindJob final : public Job {
  public:
   BindJob(Ref<Vm> vm, BindPlan plan)
       : Job("panthor-vm-bind", 0), vm_(std::move(vm)), plan_(std::move(plan)) {}
-
-  Started start() noexcept override {
-    const Result<> result = vm_->run(plan_, BindMode::kAsync);
-    return {nullptr, result ? 0 : static_cast<int>(result.error())};
-  }
+  BindPlan& plan() { return plan_; }
 
  private:
   const Ref<Vm> vm_;  // outlives the plan
@@ -86,20 +84,69 @@ Result<BindPlan> Vm::plan(BindOp op, TableReserve tables) {
 Result<> Vm::run(BindPlan& plan, BindMode mode) noexcept {
   State& s = *state_;
   const SignallingSection section(s.device.cleanup);
-  const TimePoint start = s.clock().now();
-  Result<> result;
+  BindPlan* const plans[] = {&plan};
+  Result<> results[1];
   {
     MutexLock lock(s.operation);
-    result = s.apply(plan, *this);
-    if (!result && mode == BindMode::kAsync) s.unusable = true;
-    s.account(plan, mode, result, s.clock().now() - start);
+    s.apply(plans, mode, *this, results);
   }
   // apply has flushed, or touched nothing.
   plan.tables.release_after_flush();
-  return result;
+  return results[0];
 }
 
-Result<> Vm::State::apply(BindPlan& plan, AsOwner& owner) {
+void Vm::start(std::span<Job* const> jobs, std::span<int> errors) noexcept {
+  State& s = *state_;
+  const SignallingSection section(s.device.cleanup);
+  std::array<BindPlan*, kMostJobs> plans;
+  std::array<Result<>, kMostJobs> results;
+  std::ranges::transform(jobs, plans.begin(),
+                         [](Job* job) { return &static_cast<BindJob*>(job)->plan(); });
+  const auto used = std::span(plans).first(jobs.size());
+  {
+    MutexLock lock(s.operation);
+    s.apply(used, BindMode::kAsync, *this, std::span(results).first(jobs.size()));
+  }
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    plans[i]->tables.release_after_flush();
+    errors[i] = results[i] ? 0 : static_cast<int>(results[i].error());
+  }
+}
+
+void Vm::State::apply(std::span<BindPlan* const> plans, BindMode mode, AsOwner& owner,
+                      std::span<Result<>> results) {
+  const TimePoint start = clock().now();
+  // What an earlier bind of these maps lies in the footprint of that one, so the footprints of all
+  // can be asked for before the first runs.
+  std::optional<GpuRange> edited;
+  for (const BindPlan* plan : plans) {
+    const std::optional<GpuRange> one = footprint(*plan);
+    if (!one) continue;
+    edited = edited
+                 ? GpuRange{std::min(edited->first, one->first), std::max(edited->last, one->last)}
+                 : *one;
+  }
+  {
+    // Its end flushes and unlocks: after the last edit, before any retired table can be used again.
+    std::optional<RegionLock> region;
+    if (edited) region.emplace(device.spaces, owner, *edited);
+    for (std::size_t i = 0; i < plans.size(); ++i) {
+      results[i] = apply(*plans[i]);
+      if (!results[i] && mode == BindMode::kAsync) unusable = true;
+    }
+  }
+  // Binds that share a flush share the time.
+  const Duration run{(clock().now() - start).ns / static_cast<std::int64_t>(plans.size())};
+  for (std::size_t i = 0; i < plans.size(); ++i) account(*plans[i], mode, results[i], run);
+}
+
+std::optional<GpuRange> Vm::State::footprint(const BindPlan& plan) const {
+  const BindOp& op = plan.op;
+  if (!op.range || op.fails_with || (op.type == BindType::kMap && unusable)) return std::nullopt;
+  return table->footprint(*op.range);
+}
+
+Result<> Vm::State::apply(BindPlan& plan) {
   const BindOp& op = plan.op;
   if (op.fails_with) return Error(*op.fails_with);
   if (op.type == BindType::kMap && unusable) return Error(Errno::kInval);
@@ -111,8 +158,6 @@ Result<> Vm::State::apply(BindPlan& plan, AsOwner& owner) {
   if (plan.overlap == BindPlan::Overlap::kRefuse && space.first_in(range))
     return Error(Errno::kExist);
 
-  // Its end flushes and unlocks: after the last edit, before any retired table can be used again.
-  const RegionLock region(device.spaces, owner, table->footprint(range));
   const Result<std::uint64_t> unmapped = table->unmap(range, plan.tables);
   PANTRY_CHECK(unmapped.has_value());
   Edit edit(*table, plan);

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <span>
 
 #include "base/mutex.h"
 #include "driver/gpuvm/va_space.h"
@@ -31,9 +32,14 @@ struct Vm::State {
 
   AllocationFaults& faults() { return device.pages.faults(); }
   Clock& clock() { return device.executor.clock(); }
-  // Performs a bind on tree and table. Fails for what the plan or the VM's state says, never for
-  // memory.
-  Result<> apply(BindPlan& plan, AsOwner& owner) PANTRY_REQUIRES(operation, signalling);
+  // Performs binds in order, at most BatchStarter::kMostJobs, under one locked region that is
+  // flushed once. Each fails for what its plan or the VM's state says, never for memory.
+  void apply(std::span<BindPlan* const> plans, BindMode mode, AsOwner& owner,
+             std::span<Result<>> results) PANTRY_REQUIRES(operation, signalling);
+  // What a bind would edit, with all of any block that it would split; none: nothing.
+  std::optional<GpuRange> footprint(const BindPlan& plan) const PANTRY_REQUIRES(operation);
+  // One bind, on tree and table. Pre: its footprint is locked.
+  Result<> apply(BindPlan& plan) PANTRY_REQUIRES(operation, signalling);
   void account(BindPlan& plan, BindMode mode, const Result<>& result, Duration run)
       PANTRY_REQUIRES(operation);
 
