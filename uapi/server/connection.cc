@@ -11,6 +11,7 @@
 #include "uapi/dma_buf_ioctls.h"
 #include "uapi/server/client_credentials.h"
 #include "uapi/server/request_in_flight.h"
+#include "uapi/sw_sync_ioctls.h"
 #include "uapi/sync_file_ioctls.h"
 
 namespace pantry::uapi {
@@ -203,6 +204,29 @@ Connection::Next DmaBufConnection::on_readable() {
       case wire::Ask::kCancel:
         break;  // nothing here waits
     }
+  }
+}
+
+SwSyncConnection::SwSyncConnection(Server& server, driver::OwnedFd socket,
+                                   Ref<driver::SwTimeline> timeline)
+    : server_(server), socket_(std::move(socket)), timeline_(std::move(timeline)) {}
+
+SwSyncConnection::~SwSyncConnection() {
+  driver::Device& device = server_.machine().device();
+  timeline_->end(device.cleanup(), device.executor().clock().now());
+}
+
+Connection::Next SwSyncConnection::on_readable() {
+  for (;;) {
+    const Incoming incoming = receive_request(socket_.get());
+    if (incoming.kind == Incoming::Kind::kNothing) return Next::kContinue;
+    if (incoming.kind == Incoming::Kind::kHangUp) return Next::kClose;
+    const wire::Request& request = incoming.request;
+    Ref<Channel> channel = channel_of(server_, incoming);
+    if (!channel || request.ask != wire::Ask::kIoctl) continue;
+    auto* const in_flight = new RequestInFlight(server_, std::move(channel), request);
+    in_flight->on_ioctl_done(sw_sync_ioctl(server_.machine().device(), *timeline_, request.command,
+                                           {request.argument}, in_flight->memory()));
   }
 }
 

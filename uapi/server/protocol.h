@@ -9,6 +9,7 @@
 // host sees a hang-up.
 //
 //   card, render   an open device node; connecting opens it. The host greets it with a Hello
+//   sw_sync        the same: each connection is a timeline of its own
 //   sync_file      made by the host, handed over by SCM_RIGHTS; readable once the fence has
 //   signalled syncobj        the same, opaque dma_buf        the same; mmap and size are asked for
 //   over it channel        where one thread of a client gets its replies. The host's Hello names it
@@ -26,10 +27,10 @@ namespace pantry::wire {
 
 inline constexpr char kDirectoryVariable[] = "PANTRY_DIR";
 
-enum class Socket : std::uint32_t { kCard, kRender, kSyncFile, kSyncobj, kDmaBuf, kChannel };
-inline constexpr std::uint32_t kSocketCount = 6;
+enum class Socket : std::uint32_t { kCard, kRender, kSyncFile, kSyncobj, kDmaBuf, kChannel, kSwSync };
+inline constexpr std::uint32_t kSocketCount = 7;
 inline constexpr const char* kSocketNames[kSocketCount] = {"card",    "render",  "sync_file",
-                                                           "syncobj", "dma_buf", "channel"};
+                                                           "syncobj", "dma_buf", "channel", "sw_sync"};
 
 inline constexpr std::uint32_t kMagic = 0x59525450;  // "PTRY"
 
@@ -75,7 +76,7 @@ struct Reply {
 static_assert(sizeof(Reply) == 40);
 
 struct Hello {
-  std::uint64_t channel;  // 0: a device node
+  std::uint64_t channel;  // 0: no channel but a file that was opened
 };
 
 }  // namespace pantry::wire

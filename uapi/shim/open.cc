@@ -26,7 +26,7 @@ int fail(int error) {
 }
 
 int open_device(wire::Socket socket, int flags) {
-  if ((flags & O_EXCL) != 0) return fail(EBUSY);
+  if ((flags & O_EXCL) != 0 && is_device(socket)) return fail(EBUSY);
   if ((flags & O_DIRECTORY) != 0) return fail(ENOTDIR);
   const int saved = errno;
   const int fd = connect_to_host(socket, (flags & O_CLOEXEC) != 0 ? OnExec::kClose : OnExec::kKeep);
@@ -45,7 +45,8 @@ int open_path(int directory_fd, const char* path, int flags, mode_t mode) {
   if (!directory()) return real_openat(directory_fd, path, flags, mode);
   if (const wire::Socket node = node_of(path); node != kForeign) return open_device(node, flags);
   if (const int fd = descriptor_of(path); fd >= 0)
-    if (const wire::Socket socket = socket_of(fd); is_device(socket))
+    if (const wire::Socket socket = socket_of(fd);
+        is_device(socket) || socket == wire::Socket::kSwSync)
       return open_device(socket, flags);
   const Path translated(path);
   const int saved = errno;
