@@ -6,9 +6,14 @@
 #include <fmt/core.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
+
+#include <new>
+#include <string>
 
 #include "base/log.h"
 #include "uapi/dma_buf_ioctls.h"
+#include "uapi/fdinfo.h"
 #include "uapi/server/client_credentials.h"
 #include "uapi/server/request_in_flight.h"
 #include "uapi/sw_sync_ioctls.h"
@@ -44,6 +49,27 @@ Ref<Channel> channel_of(Server& server, const Incoming& incoming) {
     log_client("uapi/server", "process {}: a request for a channel that is not its own",
                incoming.pid);
   return channel;
+}
+
+// Answers Ask::kText.
+template <class Make>
+void reply_text(Channel& channel, std::uint64_t token, Make make) {
+  wire::Reply reply{token, 0, wire::Reply::Fd::kCloseOnExec, 0, 0};
+  driver::OwnedFd file;
+  try {
+    const std::string text = make();
+    file = driver::OwnedFd(::memfd_create("pantry-text", MFD_CLOEXEC));
+    if (!file ||
+        ::pwrite(file.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
+      reply.result = negated(Errno::kNoMem);
+  } catch (const std::bad_alloc&) {
+    reply.result = negated(Errno::kNoMem);
+  }
+  if (reply.result != 0) {
+    reply.fd = wire::Reply::Fd::kNone;
+    file = {};
+  }
+  channel.reply(reply, file.get());
 }
 
 // Of a socket over which nothing can be asked.
@@ -82,6 +108,9 @@ Connection::Next DeviceConnection::on_readable() {
       start_ioctl(request, std::move(channel), std::move(incoming.fd));
     else if (request.ask == wire::Ask::kMmap)
       mmap(request, *channel);
+    else if (request.ask == wire::Ask::kText)
+      reply_text(*channel, request.token,
+                 [&] { return device_fdinfo(session_->file(), session_->features()); });
   }
 }
 
@@ -201,6 +230,13 @@ Connection::Next DmaBufConnection::on_readable() {
                           server_.identify(request.fd_state, std::move(incoming.fd))));
         break;
       }
+      case wire::Ask::kText:
+        reply_text(*channel, request.token, [&] {
+          return request.argument == static_cast<std::uint64_t>(wire::Text::kFdinfo)
+                     ? dma_buf_fdinfo(*buffer_)
+                     : buffer_->dma_buf_name().value_or("");
+        });
+        break;
       case wire::Ask::kCancel:
         break;  // nothing here waits
     }
