@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstddef>
 #include <new>
+#include <string>
 
 #include "driver/sync/fence_merge.h"
 #include "uapi/reject.h"
@@ -61,6 +62,17 @@ Result<> import_sync_file(driver::Buffer& buffer, UserAddr argument, UserMemory&
       fences, (args.flags & DMA_BUF_SYNC_WRITE) != 0 ? Use::kWrite : Use::kRead);
 }
 
+constexpr std::size_t kNameCharacters = 31;
+// The numbers of DMA_BUF_SET_NAME_A and _B: of a pointer's size of 32 and of 64 bits.
+constexpr std::uint32_t kSetNameA = _IOW(DMA_BUF_BASE, 1, std::uint32_t);
+constexpr std::uint32_t kSetNameB = _IOW(DMA_BUF_BASE, 1, std::uint64_t);
+
+Result<> set_name(driver::Buffer& buffer, UserAddr argument, UserMemory& memory) {
+  PANTRY_TRY_ASSIGN(std::string name, read_string(memory, argument, kNameCharacters));
+  buffer.set_dma_buf_name(std::move(name));
+  return {};
+}
+
 IoctlReply reply_of(const Result<>& done) {
   return {done ? 0 : negated(done.error()), std::nullopt};
 }
@@ -71,6 +83,8 @@ IoctlReply dma_buf_ioctl(driver::Buffer& buffer, std::uint32_t command, UserAddr
                          UserMemory& memory, const FdObject& fd) {
   try {
     if (command == DMA_BUF_IOCTL_SYNC) return reply_of(sync(argument, memory));
+    if (command == kSetNameA || command == kSetNameB)
+      return reply_of(set_name(buffer, argument, memory));
     if (command == DMA_BUF_IOCTL_IMPORT_SYNC_FILE)
       return reply_of(import_sync_file(buffer, argument, memory, fd));
     if (command == DMA_BUF_IOCTL_EXPORT_SYNC_FILE) {

@@ -21,6 +21,7 @@ constexpr Row kTable[] = {
      [](Features& features) {
        features.timestamp_info = Features::TimestampInfo::kWhole;
        features.set_client_name = true;
+       features.fdinfo = true;
        features.bind.past_user_area = PastUserArea::kFailAtEntryWhenSync;
      }},
     {2,
@@ -32,6 +33,7 @@ constexpr Row kTable[] = {
     {4,
      [](Features& features) {
        features.bo_set_label = true;
+       features.fdinfo_memory = true;
        features.no_mmap_refused_early = true;
        features.syncobj_fd_points = true;
      }},

@@ -23,6 +23,7 @@ struct Features {
     kChosen,  // 1.8: 56 bytes, of which the caller's flags choose
   } timestamp_info = TimestampInfo::kUnknown;
   bool set_client_name = false;  // a call of the DRM core's (6.13)
+  bool fdinfo = false;           // who the client is, and the GPU's clock (6.13)
   // 1.2
   bool group_priorities_info = false;
   bool realtime_priority = false;
@@ -30,6 +31,7 @@ struct Features {
   bool group_innocent = false;
   // 1.4
   bool bo_set_label = false;
+  bool fdinfo_memory = false;          // what it holds (6.15)
   bool no_mmap_refused_early = false;  // BO_MMAP_OFFSET of a NO_MMAP buffer is EPERM
   bool syncobj_fd_points = false;      // SYNCOBJ_HANDLE_TO_FD and its reverse take a point (6.16)
   // 1.5

@@ -106,6 +106,7 @@ Session::Session(driver::Device& device, const Features& features, driver::NodeT
 
 Session::~Session() = default;
 
+const Features& Session::features() const { return state_->features; }
 driver::File& Session::file() { return state_->file; }
 
 void Session::ioctl(std::uint64_t token, IoctlRequest request, UserMemory& memory,

@@ -94,6 +94,7 @@ class Session {
   Result<MmapTarget> mmap(std::uint64_t offset, std::uint64_t length, int protection, MapType type);
 
   driver::File& file();
+  const Features& features() const;
 
  private:
   struct State;

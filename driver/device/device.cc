@@ -245,6 +245,7 @@ BufferNames& Device::buffer_names() { return state_->buffer_names; }
 Scheduler& Device::scheduler() { return *state_->scheduler; }
 AddressSpaces& Device::spaces() { return state_->spaces; }
 PagePool& Device::pages() { return state_->pages; }
+std::uint64_t Device::core_hz() const { return state_->config.core_hz; }
 Cleanup& Device::cleanup() { return state_->cleanup; }
 Executor& Device::executor() { return state_->config.executor; }
 

@@ -65,6 +65,7 @@ struct DeviceConfig {
   Firmware::Counters counters = Firmware::Counters::kOff;
   std::uint64_t timestamp_hz = 0;  // ticks of the system counter per second; 0: unknown
   std::uint32_t max_pending_table_pages = kMaxPendingTablePages;  // per VM
+  std::uint64_t core_hz = 0;  // of the GPU's clock, which does not change; 0: unknown
 };
 
 class Device final : public ResetRequest {
@@ -80,6 +81,8 @@ class Device final : public ResetRequest {
   GpuTime gpu_time();
   // Ticks of GpuTime::timestamp per second, 0 if the platform does not say.
   std::uint64_t timestamp_hz() const;
+  // Of the GPU's clock, 0 if the platform does not say.
+  std::uint64_t core_hz() const;
   VmDevice& vm_device();
   BufferStore& buffers();
   BufferNames& buffer_names();

@@ -30,7 +30,10 @@ Error unknown(std::uint32_t id, const T& kind) {
 }  // namespace
 
 File::File(Device& device, NodeType node, const Credentials& credentials)
-    : device_(device), node_(node), credentials_(credentials) {
+    : device_(device),
+      id_(device.nodes().files.fetch_add(1) + 1),
+      node_(node),
+      credentials_(credentials) {
   Device::Nodes& nodes = device.nodes();
   MutexLock lock(nodes.mutex);
   authenticated_ = credentials.sys_admin;
@@ -197,6 +200,19 @@ bool File::owns(const Buffer& buffer) {
   return handles_.contains(&buffer);
 }
 
+std::vector<File::HeldBuffer> File::held_buffers() {
+  using Sharing = HeldBuffer::Sharing;
+  std::vector<HeldBuffer> held;
+  MutexLock lock(mutex_);
+  held.reserve(buffers_.size());
+  buffers_.for_each([&](std::uint32_t, const Ref<Buffer>& buffer) {
+    const bool is_shared =
+        handles_.at(buffer.get()).shared != 0 || device_.buffer_names().handles_of(*buffer) > 1;
+    held.push_back({buffer, is_shared ? Sharing::kShared : Sharing::kPrivate});
+  });
+  return held;
+}
+
 Result<> File::close_buffer(std::uint32_t handle) {
   std::optional<Ref<Buffer>> buffer;
   {
@@ -241,6 +257,14 @@ Result<std::uint32_t> File::add_vm(Ref<Vm> vm) {
 Ref<Vm> File::vm(std::uint32_t id) {
   MutexLock lock(mutex_);
   return find(vms_, id);
+}
+
+std::vector<Ref<Vm>> File::vms() {
+  std::vector<Ref<Vm>> vms;
+  MutexLock lock(mutex_);
+  vms.reserve(vms_.size());
+  vms_.for_each([&](std::uint32_t, const Ref<Vm>& vm) { vms.push_back(vm); });
+  return vms;
 }
 
 Result<> File::destroy_vm(std::uint32_t id) {

@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "driver/device/device.h"
 #include "driver/kernel/id_table.h"
@@ -42,6 +43,8 @@ class File final : private BufferLookup {
   Device& device() const { return device_; }
   NodeType node() const { return node_; }
   const Credentials& credentials() const { return credentials_; }
+  // Of all files that were ever opened, from 1.
+  std::uint64_t id() const { return id_; }
   // What the client calls itself, for debugging (SET_CLIENT_NAME).
   void set_name(std::optional<std::string> name) PANTRY_MAY_ALLOCATE;
   std::optional<std::string> name() const PANTRY_MAY_ALLOCATE;
@@ -69,6 +72,13 @@ class File final : private BufferLookup {
   Ref<Buffer> buffer(std::uint32_t handle);
   // Whether it has a handle here, and so may be mapped.
   bool owns(const Buffer& buffer);
+  // For reports: a buffer per handle. kShared: it has other handles too, or went out or came in as
+  // a dma-buf. Throws std::bad_alloc.
+  struct HeldBuffer {
+    Ref<Buffer> buffer;
+    enum class Sharing : std::uint8_t { kPrivate, kShared } sharing = Sharing::kPrivate;
+  };
+  std::vector<HeldBuffer> held_buffers() PANTRY_MAY_ALLOCATE;
   // EINVAL.
   Result<> close_buffer(std::uint32_t handle);
 
@@ -87,6 +97,8 @@ class File final : private BufferLookup {
   Result<> destroy_group(std::uint32_t handle);
 
   BufferLookup& buffer_lookup() { return *this; }
+  // Its VMs, in order of id. Throws std::bad_alloc.
+  std::vector<Ref<Vm>> vms() PANTRY_MAY_ALLOCATE;
   // visit(id, vm) in order of id. `visit` calls nothing of this file's.
   template <class Visit>
   void for_each_vm(Visit visit);
@@ -101,6 +113,7 @@ class File final : private BufferLookup {
   void ascend(Ref<Master>& current) PANTRY_MAY_ALLOCATE;
 
   Device& device_;
+  const std::uint64_t id_;
   const NodeType node_;
   const Credentials credentials_;
 

@@ -9,6 +9,8 @@
 // takes it up again goes on with the same reign.
 #pragma once
 
+#include <atomic>
+
 #include "base/mutex.h"
 #include "driver/device/device.h"
 #include "driver/kernel/id_table.h"
@@ -23,6 +25,7 @@ struct Master final : RefCounted {
 };
 
 struct Device::Nodes {
+  std::atomic<std::uint64_t> files{0};  // ever opened
   Mutex mutex;
   Ref<Master> master PANTRY_GUARDED_BY(mutex);  // null: nobody
 };

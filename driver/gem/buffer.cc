@@ -28,6 +28,17 @@ std::optional<std::string> Buffer::label() const {
   return label_;
 }
 
+void Buffer::set_dma_buf_name(std::string name) {
+  std::optional<std::string> renamed(std::move(name));
+  MutexLock lock(label_mutex_);
+  dma_buf_name_.swap(renamed);
+}
+
+std::optional<std::string> Buffer::dma_buf_name() const {
+  MutexLock lock(label_mutex_);
+  return dma_buf_name_;
+}
+
 template <class Use>
 void Buffer::for_each_piece(std::uint64_t offset, std::uint64_t bytes, Use use) const {
   for (const PhysExtent& extent : frames_) {

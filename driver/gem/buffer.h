@@ -46,6 +46,10 @@ class Buffer final : public RefCounted {
   void set_label(std::optional<std::string> label) PANTRY_MAY_ALLOCATE;
   std::optional<std::string> label() const PANTRY_MAY_ALLOCATE;
 
+  // What clients call its dma-buf (DMA_BUF_SET_NAME). Any thread.
+  void set_dma_buf_name(std::string name) PANTRY_MAY_ALLOCATE;
+  std::optional<std::string> dma_buf_name() const PANTRY_MAY_ALLOCATE;
+
   // Host address of [offset, offset + bytes), or nullptr when that is outside or not contiguous.
   // Kernel buffers are always contiguous.
   void* cpu(std::uint64_t offset, std::uint64_t bytes) const;
@@ -75,6 +79,7 @@ class Buffer final : public RefCounted {
   OffsetSpace::Piece mmap_offset_;
   mutable Mutex label_mutex_;
   std::optional<std::string> label_ PANTRY_GUARDED_BY(label_mutex_);
+  std::optional<std::string> dma_buf_name_ PANTRY_GUARDED_BY(label_mutex_);
 };
 
 }  // namespace pantry::driver

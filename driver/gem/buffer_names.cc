@@ -26,6 +26,12 @@ void BufferNames::drop_handle(const Buffer& buffer) noexcept {
   held_.erase(held);
 }
 
+std::uint32_t BufferNames::handles_of(const Buffer& buffer) const {
+  MutexLock lock(mutex_);
+  const auto held = held_.find(&buffer);
+  return held == held_.end() ? 0 : held->second.handles;
+}
+
 Result<std::uint32_t> BufferNames::name_of(Buffer& buffer) {
   MutexLock lock(mutex_);
   const auto held = held_.find(&buffer);

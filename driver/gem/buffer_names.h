@@ -22,6 +22,9 @@ class BufferNames {
   Result<> add_handle(const Buffer& buffer) PANTRY_MAY_ALLOCATE;
   void drop_handle(const Buffer& buffer) noexcept PANTRY_MAY_ALLOCATE;
 
+  // How many handles of `buffer` there are.
+  std::uint32_t handles_of(const Buffer& buffer) const;
+
   // The name of `buffer`, which gets one if it has none. ENOENT when nobody has a handle of it any
   // more, ENOMEM.
   Result<std::uint32_t> name_of(Buffer& buffer) PANTRY_MAY_ALLOCATE;

@@ -13,6 +13,9 @@ enum Opcode : unsigned {
   kMove48 = 1,
   kMove32 = 2,
   kWait = 3,
+  kRunIdvs = 6,
+  kFinishTiling = 9,
+  kFinishFragment = 11,
   kAddImmediate32 = 16,
   kAddImmediate64 = 17,
   kUmin32 = 18,
@@ -20,14 +23,18 @@ enum Opcode : unsigned {
   kStoreMultiple = 21,
   kBranch = 22,
   kSetScoreboardEntry = 23,
+  kSetExceptionHandler = 25,
   kCall = 32,
   kJump = 33,
+  kReqResource = 34,
   kFlushCache2 = 36,
   kSyncAdd32 = 37,
   kSyncSet32 = 38,
   kSyncWait32 = 39,
   kStoreState = 40,
   kErrorBarrier = 47,
+  kHeapSet = 48,
+  kHeapOperation = 49,
   kSyncAdd64 = 51,
   kSyncSet64 = 52,
   kSyncWait64 = 53,
@@ -35,6 +42,7 @@ enum Opcode : unsigned {
 
 constexpr uint64_t kFlushCleanInvalidate = 3;
 constexpr uint64_t kFlushInvalidate = 2;
+constexpr uint64_t kTilerOomHandler = 2;
 
 constexpr unsigned kAddress = 64;   // r64:65
 constexpr unsigned kAddress2 = 66;  // r66:67
@@ -167,6 +175,24 @@ Assembler& Assembler::store_state(State state, unsigned address_reg, int16_t off
 }
 
 Assembler& Assembler::error_barrier() { return word(op(kErrorBarrier)); }
+
+Assembler& Assembler::request_idvs() { return word(op(kReqResource) | at(3, 1)); }
+Assembler& Assembler::release_endpoints() { return word(op(kReqResource)); }
+Assembler& Assembler::run_idvs() { return word(op(kRunIdvs)); }
+Assembler& Assembler::finish_tiling() { return word(op(kFinishTiling)); }
+Assembler& Assembler::heap_set(unsigned address_reg) {
+  return word(op(kHeapSet) | at(40, address_reg));
+}
+Assembler& Assembler::heap_operation(Pass pass) {
+  return word(op(kHeapOperation) | at(32, static_cast<uint64_t>(pass)));
+}
+Assembler& Assembler::finish_fragment(unsigned first_reg, unsigned last_reg) {
+  return word(op(kFinishFragment) | at(40, first_reg) | at(32, last_reg) | 1);
+}
+Assembler& Assembler::set_exception_handler(unsigned address_reg, unsigned length_reg) {
+  return word(op(kSetExceptionHandler) | at(40, address_reg) | at(32, length_reg) |
+              kTilerOomHandler);
+}
 
 Assembler& Assembler::store_value(uint64_t va, uint32_t value) {
   return move48(kAddress, va).move32(kValue, value).store(kValue, 1, kAddress, 0).wait_all();

@@ -30,6 +30,9 @@ enum class WaitUntil : uint8_t { kLessOrEqual = 0, kGreater = 1 };
 
 enum class SyncScope : uint8_t { kSystem = 0, kGroup = 2 };
 
+// What a HEAP_OPERATION counts.
+enum class Pass : uint8_t { kBegun = 0, kTiled = 1, kRendered = 3 };
+
 enum class State : uint8_t { kTimestamp = 0, kCycleCount = 1 };
 
 class Assembler {
@@ -79,6 +82,20 @@ class Assembler {
   Assembler& sync_wait64(WaitUntil until, unsigned address_reg, unsigned reference_reg);
   Assembler& store_state(State state, unsigned address_reg, int16_t offset);
   Assembler& error_barrier();
+
+  // Asks for the endpoint of RUN_IDVS, and gives all of them up.
+  Assembler& request_idvs();
+  Assembler& release_endpoints();
+  // Draws what its fixed registers say: r33 indices, r34 times, by the tiler context at r40:41.
+  Assembler& run_idvs();
+  Assembler& finish_tiling();
+  Assembler& heap_set(unsigned address_reg);
+  Assembler& heap_operation(Pass pass);
+  // Gives the chunks from `first_reg` to `last_reg` back to the heap, and counts a pass as
+  // rendered.
+  Assembler& finish_fragment(unsigned first_reg, unsigned last_reg);
+  // Called when the tiler has no memory left.
+  Assembler& set_exception_handler(unsigned address_reg, unsigned length_reg);
 
   // Shorthands; they use r64..r71.
   Assembler& store_value(uint64_t va, uint32_t value);

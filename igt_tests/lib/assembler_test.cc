@@ -48,6 +48,12 @@ TEST(Assembler, MesaWords) {
   EXPECT_EQ(only_word(Assembler().move48(72, 0)), 0x0148000000000000u);
   EXPECT_EQ(only_word(Assembler().load(94, 2, 76, 68)), 0x145E4C0000030044u);
   EXPECT_EQ(only_word(Assembler().store(40, 16, 94, 0)), 0x15285E00FFFF0000u);
+  EXPECT_EQ(only_word(Assembler().heap_set(72)), 0x3000480000000000u);
+  EXPECT_EQ(only_word(Assembler().heap_operation(Pass::kBegun)), 0x3100000000000000u);
+  EXPECT_EQ(only_word(Assembler().heap_operation(Pass::kTiled)), 0x3100000100000000u);
+  EXPECT_EQ(only_word(Assembler().finish_fragment(86, 88)), 0x0B00565800000001u);
+  EXPECT_EQ(only_word(Assembler().finish_tiling()), 0x0900000000000000u);
+  EXPECT_EQ(only_word(Assembler().set_exception_handler(86, 88)), 0x1900565800000002u);
 }
 
 TEST(Assembler, Fields) {

@@ -6,11 +6,17 @@
 #include <fmt/core.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
+
+#include <new>
+#include <string>
 
 #include "base/log.h"
 #include "uapi/dma_buf_ioctls.h"
+#include "uapi/fdinfo.h"
 #include "uapi/server/client_credentials.h"
 #include "uapi/server/request_in_flight.h"
+#include "uapi/sw_sync_ioctls.h"
 #include "uapi/sync_file_ioctls.h"
 
 namespace pantry::uapi {
@@ -43,6 +49,27 @@ Ref<Channel> channel_of(Server& server, const Incoming& incoming) {
     log_client("uapi/server", "process {}: a request for a channel that is not its own",
                incoming.pid);
   return channel;
+}
+
+// Answers Ask::kText.
+template <class Make>
+void reply_text(Channel& channel, std::uint64_t token, Make make) {
+  wire::Reply reply{token, 0, wire::Reply::Fd::kCloseOnExec, 0, 0};
+  driver::OwnedFd file;
+  try {
+    const std::string text = make();
+    file = driver::OwnedFd(::memfd_create("pantry-text", MFD_CLOEXEC));
+    if (!file ||
+        ::pwrite(file.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
+      reply.result = negated(Errno::kNoMem);
+  } catch (const std::bad_alloc&) {
+    reply.result = negated(Errno::kNoMem);
+  }
+  if (reply.result != 0) {
+    reply.fd = wire::Reply::Fd::kNone;
+    file = {};
+  }
+  channel.reply(reply, file.get());
 }
 
 // Of a socket over which nothing can be asked.
@@ -81,6 +108,9 @@ Connection::Next DeviceConnection::on_readable() {
       start_ioctl(request, std::move(channel), std::move(incoming.fd));
     else if (request.ask == wire::Ask::kMmap)
       mmap(request, *channel);
+    else if (request.ask == wire::Ask::kText)
+      reply_text(*channel, request.token,
+                 [&] { return device_fdinfo(session_->file(), session_->features()); });
   }
 }
 
@@ -200,9 +230,39 @@ Connection::Next DmaBufConnection::on_readable() {
                           server_.identify(request.fd_state, std::move(incoming.fd))));
         break;
       }
+      case wire::Ask::kText:
+        reply_text(*channel, request.token, [&] {
+          return request.argument == static_cast<std::uint64_t>(wire::Text::kFdinfo)
+                     ? dma_buf_fdinfo(*buffer_)
+                     : buffer_->dma_buf_name().value_or("");
+        });
+        break;
       case wire::Ask::kCancel:
         break;  // nothing here waits
     }
+  }
+}
+
+SwSyncConnection::SwSyncConnection(Server& server, driver::OwnedFd socket,
+                                   Ref<driver::SwTimeline> timeline)
+    : server_(server), socket_(std::move(socket)), timeline_(std::move(timeline)) {}
+
+SwSyncConnection::~SwSyncConnection() {
+  driver::Device& device = server_.machine().device();
+  timeline_->end(device.cleanup(), device.executor().clock().now());
+}
+
+Connection::Next SwSyncConnection::on_readable() {
+  for (;;) {
+    const Incoming incoming = receive_request(socket_.get());
+    if (incoming.kind == Incoming::Kind::kNothing) return Next::kContinue;
+    if (incoming.kind == Incoming::Kind::kHangUp) return Next::kClose;
+    const wire::Request& request = incoming.request;
+    Ref<Channel> channel = channel_of(server_, incoming);
+    if (!channel || request.ask != wire::Ask::kIoctl) continue;
+    auto* const in_flight = new RequestInFlight(server_, std::move(channel), request);
+    in_flight->on_ioctl_done(sw_sync_ioctl(server_.machine().device(), *timeline_, request.command,
+                                           {request.argument}, in_flight->memory()));
   }
 }
 

@@ -3,6 +3,7 @@
 // The host's end of one descriptor that a client holds. Used by the server's thread only.
 #pragma once
 
+#include "driver/sync/sw_timeline.h"
 #include "driver/sync/sync_file.h"
 #include "uapi/server/server.h"
 
@@ -88,6 +89,20 @@ class DmaBufConnection final : public Connection {
   const std::uint64_t client_cookie_;
   const Ref<driver::Buffer> buffer_;
   const NewFd::Access access_;
+};
+
+// sw_sync: a timeline, which ends when the last copy of the descriptor is closed.
+class SwSyncConnection final : public Connection {
+ public:
+  SwSyncConnection(Server& server, driver::OwnedFd socket, Ref<driver::SwTimeline> timeline);
+  ~SwSyncConnection() override;
+  int socket() const override { return socket_.get(); }
+  Next on_readable() override;
+
+ private:
+  Server& server_;
+  const driver::OwnedFd socket_;
+  const Ref<driver::SwTimeline> timeline_;
 };
 
 class ChannelConnection final : public Connection {

@@ -58,6 +58,9 @@ Result<> make_device_tree(const std::string& root_path) {
         "DRIVER=panthor\nOF_NAME=gpu\nOF_FULLNAME=/gpu@fb000000\n"
         "OF_COMPATIBLE_0=rockchip,rk3588-mali\nOF_COMPATIBLE_1=arm,mali-valhall-csf\n"
         "OF_COMPATIBLE_N=2\nMODALIAS=of:NgpuT(null)Crockchip,rk3588-maliCarm,mali-valhall-csf\n");
+    fs::create_directories(root / "sys/kernel/debug/sync");
+    made =
+        made && ::mknod((root / "sys/kernel/debug/sync/sw_sync").c_str(), S_IFSOCK | 0644, 0) == 0;
     for (const Node& node : kNodes) made = made && make_node(root, node);
     if (made) return {};
   } catch (const fs::filesystem_error& error) {

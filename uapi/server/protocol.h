@@ -9,6 +9,7 @@
 // host sees a hang-up.
 //
 //   card, render   an open device node; connecting opens it. The host greets it with a Hello
+//   sw_sync        the same: each connection is a timeline of its own
 //   sync_file      made by the host, handed over by SCM_RIGHTS; readable once the fence has
 //   signalled syncobj        the same, opaque dma_buf        the same; mmap and size are asked for
 //   over it channel        where one thread of a client gets its replies. The host's Hello names it
@@ -26,10 +27,18 @@ namespace pantry::wire {
 
 inline constexpr char kDirectoryVariable[] = "PANTRY_DIR";
 
-enum class Socket : std::uint32_t { kCard, kRender, kSyncFile, kSyncobj, kDmaBuf, kChannel };
-inline constexpr std::uint32_t kSocketCount = 6;
-inline constexpr const char* kSocketNames[kSocketCount] = {"card",    "render",  "sync_file",
-                                                           "syncobj", "dma_buf", "channel"};
+enum class Socket : std::uint32_t {
+  kCard,
+  kRender,
+  kSyncFile,
+  kSyncobj,
+  kDmaBuf,
+  kChannel,
+  kSwSync
+};
+inline constexpr std::uint32_t kSocketCount = 7;
+inline constexpr const char* kSocketNames[kSocketCount] = {
+    "card", "render", "sync_file", "syncobj", "dma_buf", "channel", "sw_sync"};
 
 inline constexpr std::uint32_t kMagic = 0x59525450;  // "PTRY"
 
@@ -37,7 +46,13 @@ enum class Ask : std::uint32_t {
   kIoctl,   // command, argument, fd_state
   kMmap,    // argument = offset, length, protection, flags; comes back with the memfd to map
   kSize,    // of a dma-buf, in Reply::value
+  kText,    // argument: a Text; comes back as a descriptor of a file that holds it
   kCancel,  // token of an ioctl of this connection that waits; no reply of its own
+};
+
+enum class Text : std::uint64_t {
+  kFdinfo,  // of a device node or dma-buf: what /proc/self/fdinfo shows of it
+  kName,    // of a dma-buf: DMA_BUF_SET_NAME's, or nothing
 };
 
 enum class FdState : std::uint32_t {
@@ -75,7 +90,7 @@ struct Reply {
 static_assert(sizeof(Reply) == 40);
 
 struct Hello {
-  std::uint64_t channel;  // 0: a device node
+  std::uint64_t channel;  // 0: no channel but a file that was opened
 };
 
 }  // namespace pantry::wire

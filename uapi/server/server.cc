@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <fstream>
 
 #include "base/log.h"
 #include "driver/kernel/clock.h"
@@ -32,6 +33,14 @@ bool watch(int epoll, int fd, std::uint64_t tag) {
 }
 
 driver::OwnedFd new_spare() { return driver::OwnedFd(::open("/dev/null", O_RDONLY | O_CLOEXEC)); }
+
+// What the process is called (comm), or nothing if it has ended.
+std::string program_of(pid_t pid) {
+  std::ifstream file(fmt::format("/proc/{}/comm", pid));
+  std::string name;
+  std::getline(file, name);
+  return name;
+}
 
 }  // namespace
 
@@ -128,6 +137,16 @@ void Server::serve(wire::Socket kind, driver::OwnedFd socket) {
       const int greeted = socket.get();
       const wire::Hello hello{};
       if (add(std::make_unique<DeviceConnection>(*this, std::move(socket), node)))
+        send(greeted, std::as_bytes(std::span(&hello, 1)), -1);
+      return;
+    }
+    case wire::Socket::kSwSync: {
+      Result<Ref<driver::SwTimeline>> timeline =
+          driver::SwTimeline::create(program_of(peer_of(socket.get()).pid));
+      if (!timeline) return;  // hangs up
+      const int greeted = socket.get();
+      const wire::Hello hello{};
+      if (add(std::make_unique<SwSyncConnection>(*this, std::move(socket), *std::move(timeline))))
         send(greeted, std::as_bytes(std::span(&hello, 1)), -1);
       return;
     }

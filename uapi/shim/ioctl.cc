@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// ioctl() on device nodes, sync_files and dma-bufs.
+// ioctl() on device nodes, sync_files, dma-bufs and sw_sync.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/dma-buf.h>
@@ -23,6 +23,7 @@ PANTRY_REAL(int, ioctl, int, unsigned long, ...)
 constexpr unsigned kDrmType = 'd';
 constexpr unsigned kSyncFileType = '>';
 constexpr unsigned kDmaBufType = 'b';
+constexpr unsigned kSwSyncType = 'W';
 
 // Where a descriptor goes into a command, as an offset in its argument; -1 where none does. The
 // host knows the same.
@@ -87,7 +88,7 @@ extern "C" int shim_ioctl(int fd, unsigned long command, ...) {
   void* const argument = va_arg(list, void*);
   va_end(list);
   const unsigned type = _IOC_TYPE(command);
-  if (type != kDrmType && type != kSyncFileType && type != kDmaBufType)
+  if (type != kDrmType && type != kSyncFileType && type != kDmaBufType && type != kSwSyncType)
     return real_ioctl(fd, command, argument);
   const wire::Socket socket = socket_of(fd);
   if (is_device(socket)) return ask(fd, command, argument);
@@ -95,6 +96,8 @@ extern "C" int shim_ioctl(int fd, unsigned long command, ...) {
     return type == kSyncFileType ? ask(fd, command, argument) : fail(ENOTTY);
   if (socket == wire::Socket::kDmaBuf)
     return type == kDmaBufType ? ask(fd, command, argument) : fail(ENOTTY);
+  if (socket == wire::Socket::kSwSync)
+    return type == kSwSyncType ? ask(fd, command, argument) : fail(ENOTTY);
   if (socket != kForeign) return fail(ENOTTY);
   return real_ioctl(fd, command, argument);
 }

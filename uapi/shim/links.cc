@@ -4,10 +4,12 @@
 // the device's files without the tree in front.
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "uapi/shim/fdinfo.h"
 #include "uapi/shim/host.h"
 #include "uapi/shim/libc.h"
 #include "uapi/shim/path.h"
@@ -21,7 +23,14 @@ PANTRY_REAL(char*, realpath, const char*, char*)
 ssize_t read_link(int at, const char* path, char* buffer, size_t size) {
   if (const int fd = descriptor_of(path); fd >= 0)
     if (const wire::Socket socket = socket_of(fd); socket != kForeign) {
-      const char* const name = name_of(socket);
+      char with_name[64];
+      const char* name = name_of(socket);
+      if (socket == wire::Socket::kDmaBuf) {
+        snprintf(with_name, sizeof with_name, "%s", name);
+        const size_t prefix = strlen(name);
+        read_text(fd, wire::Text::kName, with_name + prefix, sizeof with_name - prefix);
+        name = with_name;
+      }
       const size_t length = strlen(name) < size ? strlen(name) : size;
       memcpy(buffer, name, length);
       return static_cast<ssize_t>(length);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "uapi/shim/fdinfo.h"
 #include "uapi/shim/host.h"
 #include "uapi/shim/libc.h"
 #include "uapi/shim/path.h"
@@ -26,7 +27,7 @@ int fail(int error) {
 }
 
 int open_device(wire::Socket socket, int flags) {
-  if ((flags & O_EXCL) != 0) return fail(EBUSY);
+  if ((flags & O_EXCL) != 0 && is_device(socket)) return fail(EBUSY);
   if ((flags & O_DIRECTORY) != 0) return fail(ENOTDIR);
   const int saved = errno;
   const int fd = connect_to_host(socket, (flags & O_CLOEXEC) != 0 ? OnExec::kClose : OnExec::kKeep);
@@ -45,8 +46,12 @@ int open_path(int directory_fd, const char* path, int flags, mode_t mode) {
   if (!directory()) return real_openat(directory_fd, path, flags, mode);
   if (const wire::Socket node = node_of(path); node != kForeign) return open_device(node, flags);
   if (const int fd = descriptor_of(path); fd >= 0)
-    if (const wire::Socket socket = socket_of(fd); is_device(socket))
+    if (const wire::Socket socket = socket_of(fd);
+        is_device(socket) || socket == wire::Socket::kSwSync)
       return open_device(socket, flags);
+  if (const int shown = descriptor_of_fdinfo(directory_fd, path); shown >= 0)
+    if (const wire::Socket socket = socket_of(shown); has_fdinfo(socket))
+      return with_fdinfo(shown, real_openat(directory_fd, path, flags, mode));
   const Path translated(path);
   const int saved = errno;
   const int fd = real_openat(directory_fd, translated.get(), flags, mode);
@@ -57,6 +62,19 @@ int open_path(int directory_fd, const char* path, int flags, mode_t mode) {
       return open_device(node, flags);
     }
   return fd;
+}
+
+FILE* open_stream(const char* path, const char* mode) {
+  const int shown = directory() ? descriptor_of_fdinfo(AT_FDCWD, path) : -1;
+  FILE* const file = real_fopen(Path(path).get(), mode);
+  if (!file || shown < 0 || !has_fdinfo(socket_of(shown))) return file;
+  // The same stream on another file.
+  const int copy = with_fdinfo(shown, fcntl(fileno(file), F_DUPFD_CLOEXEC, 0));
+  if (copy >= 0) {
+    dup3(copy, fileno(file), fcntl(fileno(file), F_GETFD) & FD_CLOEXEC ? O_CLOEXEC : 0);
+    close(copy);
+  }
+  return file;
 }
 
 mode_t mode_of(int flags, va_list list) {
@@ -109,12 +127,10 @@ extern "C" int shim___openat64_2(int at, const char* path, int flags) {
 }
 
 extern "C" FILE* shim_fopen(const char* path, const char* mode) PANTRY_EXPORT(fopen);
-extern "C" FILE* shim_fopen(const char* path, const char* mode) {
-  return real_fopen(Path(path).get(), mode);
-}
+extern "C" FILE* shim_fopen(const char* path, const char* mode) { return open_stream(path, mode); }
 extern "C" FILE* shim_fopen64(const char* path, const char* mode) PANTRY_EXPORT(fopen64);
 extern "C" FILE* shim_fopen64(const char* path, const char* mode) {
-  return real_fopen(Path(path).get(), mode);
+  return open_stream(path, mode);
 }
 extern "C" FILE* shim_freopen(const char* path, const char* mode, FILE* file)
     PANTRY_EXPORT(freopen);

@@ -13,7 +13,8 @@ namespace {
 
 constexpr char kTree[] = "/root";
 constexpr const char* kPrefixes[] = {"/dev/dri", "/sys/dev/char/226:", "/sys/class/drm",
-                                     "/sys/devices/platform/fb000000.gpu"};
+                                     "/sys/devices/platform/fb000000.gpu",
+                                     "/sys/kernel/debug/sync"};
 
 bool readable(const char* path) { return reinterpret_cast<size_t>(path) >= 4096; }
 
@@ -41,7 +42,10 @@ Path::Path(const char* path) : original_(path) {
 }
 
 wire::Socket node_of(const char* path) {
-  if (!readable(path) || !directory() || strncmp(path, "/dev/dri/", 9) != 0) return kForeign;
+  if (!readable(path) || !directory()) return kForeign;
+  if (strncmp(path, "/sys/kernel/debug/sync/", 23) == 0)
+    return strcmp(path, name_of(wire::Socket::kSwSync)) == 0 ? wire::Socket::kSwSync : kForeign;
+  if (strncmp(path, "/dev/dri/", 9) != 0) return kForeign;
   if (strcmp(path, name_of(wire::Socket::kCard)) == 0) return wire::Socket::kCard;
   if (strcmp(path, name_of(wire::Socket::kRender)) == 0) return wire::Socket::kRender;
   return kForeign;
@@ -85,6 +89,8 @@ const char* name_of(wire::Socket socket) {
       return "anon_inode:syncobj_file";
     case wire::Socket::kDmaBuf:
       return "/dmabuf:";
+    case wire::Socket::kSwSync:
+      return "/sys/kernel/debug/sync/sw_sync";
     case wire::Socket::kChannel:
       return "anon_inode:pantry_channel";
   }

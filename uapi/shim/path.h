@@ -26,7 +26,9 @@ class Path {
   char buffer_[512];
 };
 
-// The device node that `path` names ("/dev/dri/card0", "/dev/dri/renderD128"), or kForeign.
+// The file of the device's that `path` names and that opening connects to the host
+// ("/dev/dri/card0",
+// "/dev/dri/renderD128", sw_sync in debugfs), or kForeign.
 wire::Socket node_of(const char* path);
 // The same for a path relative to an open directory of the tree.
 wire::Socket node_in(int directory_fd, const char* path);

@@ -25,15 +25,20 @@ PANTRY_REAL(ssize_t, lgetxattr, const char*, const char*, void*, size_t)
 
 constexpr unsigned kDrmMajor = 226;
 constexpr mode_t kNodeMode = S_IFCHR | 0666;
+constexpr mode_t kSwSyncMode = S_IFREG | 0644;
 
 unsigned minor_of(wire::Socket node) { return node == wire::Socket::kCard ? 0 : 128; }
 
 // st_dev and st_ino are the placeholder's: the same device for both nodes, distinct inodes.
 void become_node(wire::Socket node, struct stat* status) {
-  status->st_mode = kNodeMode;
-  status->st_rdev = makedev(kDrmMajor, minor_of(node));
   status->st_size = 0;
   status->st_blocks = 0;
+  if (node == wire::Socket::kSwSync) {
+    status->st_mode = kSwSyncMode;
+    return;
+  }
+  status->st_mode = kNodeMode;
+  status->st_rdev = makedev(kDrmMajor, minor_of(node));
 }
 
 int stat_node(wire::Socket node, struct stat* status) {
@@ -46,7 +51,7 @@ int stat_descriptor(int fd, struct stat* status) {
   const int result = real_fstat(fd, status);
   if (result != 0 || !S_ISSOCK(status->st_mode)) return result;
   const wire::Socket socket = socket_of(fd);
-  if (is_device(socket)) return stat_node(socket, status);
+  if (is_device(socket) || socket == wire::Socket::kSwSync) return stat_node(socket, status);
   if (socket != kForeign) status->st_mode = 0600;  // an anonymous inode has no type
   return 0;
 }
@@ -119,15 +124,19 @@ extern "C" int shim_statx(int at, const char* path, int flags, unsigned mask,
                           struct statx* status) {
   wire::Socket node = node_of(path);
   if (node == kForeign && (flags & AT_EMPTY_PATH) != 0 && path && path[0] == '\0')
-    if (const wire::Socket socket = socket_of(at); is_device(socket)) node = socket;
+    if (const wire::Socket socket = socket_of(at);
+        is_device(socket) || socket == wire::Socket::kSwSync)
+      node = socket;
   if (node == kForeign) return real_statx(at, Path(path).get(), flags, mask, status);
   const int result = real_statx(AT_FDCWD, Path(name_of(node)).get(), 0, mask, status);
   if (result == 0) {
-    status->stx_mode = kNodeMode;
-    status->stx_rdev_major = kDrmMajor;
-    status->stx_rdev_minor = minor_of(node);
     status->stx_size = 0;
     status->stx_blocks = 0;
+    status->stx_mode = node == wire::Socket::kSwSync ? kSwSyncMode : kNodeMode;
+  }
+  if (result == 0 && node != wire::Socket::kSwSync) {
+    status->stx_rdev_major = kDrmMajor;
+    status->stx_rdev_minor = minor_of(node);
   }
   return result;
 }
