@@ -82,8 +82,8 @@ int DirectClient::bind(std::uint32_t vm, std::uint32_t flags,
   return client_.call(DRM_IOCTL_PANTHOR_VM_BIND, args);
 }
 
-int DirectClient::run(std::uint32_t group, std::uint64_t va, std::uint32_t bytes) {
-  const std::uint32_t done = create_syncobj();
+int DirectClient::submit(std::uint32_t group, std::uint64_t va, std::uint32_t bytes,
+                         std::uint32_t done) {
   drm_panthor_sync_op sync{static_cast<std::uint32_t>(DRM_PANTHOR_SYNC_OP_SIGNAL), done, 0};
   drm_panthor_queue_submit job{};
   job.stream_addr = va;
@@ -92,7 +92,15 @@ int DirectClient::run(std::uint32_t group, std::uint64_t va, std::uint32_t bytes
   drm_panthor_group_submit args{};
   args.group_handle = group;
   args.queue_submits = {sizeof job, 1, reinterpret_cast<std::uint64_t>(&job)};
-  must(DRM_IOCTL_PANTHOR_GROUP_SUBMIT, &args);
+  return client_.call(DRM_IOCTL_PANTHOR_GROUP_SUBMIT, args);
+}
+
+int DirectClient::run(std::uint32_t group, std::uint64_t va, std::uint32_t bytes) {
+  const std::uint32_t done = create_syncobj();
+  if (const int result = submit(group, va, bytes, done); result != 0) {
+    fmt::print(stderr, "the campaign's own job is refused: {}\n", result);
+    std::abort();
+  }
   const int status = finish(done);
   drm_syncobj_destroy gone{done, 0};
   must(DRM_IOCTL_SYNCOBJ_DESTROY, &gone);

@@ -32,7 +32,10 @@ class DirectClient {
 
   // 0 or a negated errno.
   int bind(std::uint32_t vm, std::uint32_t flags, std::vector<drm_panthor_vm_bind_op>& ops);
-  // Runs a stream of `bytes` at `va` on queue 0 to its end. 1, or a negated errno: its fence's.
+  // Submits a stream of `bytes` at `va` to queue 0; `done` signals when it has ended. 0, or a
+  // negated errno.
+  int submit(std::uint32_t group, std::uint64_t va, std::uint32_t bytes, std::uint32_t done);
+  // Runs such a stream to its end. 1, or a negated errno: its fence's.
   int run(std::uint32_t group, std::uint64_t va, std::uint32_t bytes);
   // Waits until what a syncobj holds has signalled. 1, or a negated errno.
   int finish(std::uint32_t syncobj);
