@@ -247,6 +247,22 @@ Mmu::TlbEntry* Mmu::find_cached(AsIndex as, std::uint8_t cached_levels, GpuVa va
 
 Translation Mmu::translate(AsIndex as, GpuVa va, Access access) {
   PANTRY_CHECK(as.value < regs::kMaxCount);
+  const CacheTag page = CacheTag::of(as, 3, va);
+  const RecentPages::ShortCut& recent = recent_.at(page);
+  if (recent.page == page && (recent.allows & permission(access)) != 0 &&
+      blocks_[as.value].space.open()) [[likely]] {
+    TlbEntry& entry = tlb_.at_place(recent.entry);
+    if (entry.tag == recent.leaf) [[likely]] {
+      tlb_.touch(entry);
+      ++counters_.hits;
+      const std::uint64_t inside = va.value & (kPageSize - 1);
+      return {MemoryStatus::kOk, recent.host + inside, recent.bytes - inside};
+    }
+  }
+  return search(as, va, access);
+}
+
+Translation Mmu::search(AsIndex as, GpuVa va, Access access) {
   Block& block = blocks_[as.value];
   if (block.space.open()) [[likely]] {
     const TlbEntry* entry = find_cached(as, block.cached_levels, va);
@@ -256,9 +272,18 @@ Translation Mmu::translate(AsIndex as, GpuVa va, Access access) {
       const PhysAddr pa = entry->base + inside;
       if (void* host = config_.dram.at(pa, bytes - inside)) [[likely]] {
         ++counters_.hits;
-        return {MemoryStatus::kOk, static_cast<std::uint8_t*>(host), bytes - inside};
+        const std::uint64_t in_page = inside & (kPageSize - 1);
+        const CacheTag page = CacheTag::of(as, 3, va);
+        auto* const at = static_cast<std::uint8_t*>(host);
+        recent_.at(page) = {
+            page,         entry->tag, at - in_page, bytes - inside + in_page, tlb_.place_of(*entry),
+            entry->allows};
+        return {MemoryStatus::kOk, at, bytes - inside};
       }
     }
+    // The caches were searched, and nothing can have come into them since.
+    if (!entry && !watch_ && quirks_.caching != Quirks::Caching::kSpeculative)
+      return translate_by_walk(as, va, access);
   }
   return translate_slowly(as, va, access);
 }
@@ -290,21 +315,15 @@ Translation Mmu::translate_slowly(AsIndex as, GpuVa va, Access access) {
 
 Translation Mmu::translate_by_tables(AsIndex as, GpuVa va, Access access) {
   Block& block = blocks_[as.value];
-  const auto use = [&](const TlbEntry& entry) {
-    const unsigned level = entry.tag.level();
-    if (entry.invalid)
-      return fault(as, va, access, datasheet::at_level(Exception::kTranslationFault0, level));
-    if (!(entry.allows & permission(access)))
-      return fault(as, va, access, datasheet::at_level(Exception::kPermissionFault0, level));
-    const std::uint64_t inside = va.value & (leaf_bytes(level) - 1);
-    return reach(as, va, access, entry.base + inside, leaf_bytes(level) - inside);
-  };
   if (TlbEntry* entry = find_cached(as, watch_ ? kAllLevels : block.cached_levels, va)) {
     ++counters_.hits;
     if (watch_) watch_->on_used(watched(as), va, described(*entry));
-    return use(*entry);
+    return use(as, va, access, *entry);
   }
+  return translate_by_walk(as, va, access);
+}
 
+Translation Mmu::translate_by_walk(AsIndex as, GpuVa va, Access access) {
   ++counters_.walks;
   const auto leaf = walk(as, va);
   if (!leaf) {
@@ -313,7 +332,18 @@ Translation Mmu::translate_by_tables(AsIndex as, GpuVa va, Access access) {
       bus_faults_.report_bus_fault(failure.entry, access, as);
     return fault(as, va, access, failure.code);
   }
-  return use({CacheTag::of(as, leaf->level, va), 0, leaf->base, leaf->allows, false});
+  return use(as, va, access,
+             {CacheTag::of(as, leaf->level, va), 0, leaf->base, leaf->allows, false});
+}
+
+Translation Mmu::use(AsIndex as, GpuVa va, Access access, const TlbEntry& entry) {
+  const unsigned level = entry.tag.level();
+  if (entry.invalid)
+    return fault(as, va, access, datasheet::at_level(Exception::kTranslationFault0, level));
+  if (!(entry.allows & permission(access)))
+    return fault(as, va, access, datasheet::at_level(Exception::kPermissionFault0, level));
+  const std::uint64_t inside = va.value & (leaf_bytes(level) - 1);
+  return reach(as, va, access, entry.base + inside, leaf_bytes(level) - inside);
 }
 
 // A walk, and what the TLB remembers of it.
@@ -328,7 +358,9 @@ std::expected<Leaf, WalkFailure> Mmu::walk(AsIndex as, GpuVa va) {
   }
   if (quirks_.caching == Quirks::Caching::kCoherent) return leaf;
   // In place, since a detour by way of memory costs more than the walk.
-  tlb_.insert({CacheTag::of(as, leaf->level, va), 0, leaf->base, leaf->allows, false});
+  const CacheTag tag = CacheTag::of(as, leaf->level, va);
+  recent_.on_inserted(tag);
+  tlb_.insert({tag, 0, leaf->base, leaf->allows, false});
   block.cached_levels |= level_bit(leaf->level);
   remember_invalid_neighbours(as, va, *leaf, nullptr);
   return leaf;
@@ -350,6 +382,7 @@ std::expected<Leaf, WalkFailure> Mmu::walk_watched(AsIndex as, GpuVa va) {
 
 void Mmu::remember(AsIndex as, GpuVa va, const TlbEntry& entry, const Origin* origin) {
   if (quirks_.caching == Quirks::Caching::kCoherent) return;
+  recent_.on_inserted(entry.tag);
   TlbEntry& place = tlb_.insert(entry);
   if (!watch_) {
     blocks_[as.value].cached_levels |= level_bit(entry.tag.level());

@@ -27,6 +27,7 @@
 #include "gpu_emu/mmu/address_space.h"
 #include "gpu_emu/mmu/gpu_memory.h"
 #include "gpu_emu/mmu/mmu_watch.h"
+#include "gpu_emu/mmu/recent_pages.h"
 #include "gpu_emu/mmu/set_associative.h"
 #include "gpu_emu/mmu/walker.h"
 #include "gpu_emu/ports.h"
@@ -109,8 +110,11 @@ class Mmu final : public GpuMemory, private RegisterHandler {
   void drop_cached(AsIndex as, GpuRange region);
 
   TlbEntry* find_cached(AsIndex as, std::uint8_t cached_levels, GpuVa va);
+  Translation search(AsIndex as, GpuVa va, Access access);
   Translation translate_slowly(AsIndex as, GpuVa va, Access access);
   Translation translate_by_tables(AsIndex as, GpuVa va, Access access);
+  Translation translate_by_walk(AsIndex as, GpuVa va, Access access);
+  Translation use(AsIndex as, GpuVa va, Access access, const TlbEntry& entry);
   std::expected<Leaf, WalkFailure> walk(AsIndex as, GpuVa va);
   std::expected<Leaf, WalkFailure> walk_watched(AsIndex as, GpuVa va);
   void remember(AsIndex as, GpuVa va, const TlbEntry& entry, const Origin* origin);
@@ -129,6 +133,7 @@ class Mmu final : public GpuMemory, private RegisterHandler {
   DeviceClock& clock_;
   std::array<Block, datasheet::address_space::kMaxCount> blocks_;
   SetAssociative<TlbEntry> tlb_;
+  RecentPages recent_;  // empty when watched
   Walker walker_;
   Counters counters_;
   MmuWatch* watch_ = nullptr;

@@ -82,6 +82,14 @@ class SetAssociative {
     return nullptr;
   }
 
+  // For who remembers what find() gave, as long as the tag of the entry is still the same.
+  std::uint32_t place_of(const Entry& entry) const {
+    return static_cast<std::uint32_t>(&entry - entries_.data());
+  }
+  Entry& at_place(std::uint32_t place) { return entries_[place]; }
+  // As if found.
+  void touch(Entry& entry) { entry.last_used = ++clock_; }
+
   // Replaces the entry with the same tag, else an empty one, else the least recently used of the
   // set, if the cache does not grow. Returns the place of the new one, good until the next insert.
   Entry& insert(const Entry& entry) {
