@@ -19,6 +19,7 @@ driver/vm: base driver/mmu
 uapi: base driver/vm
 igt_tests/harness:
 igt_tests: igt_tests/harness
+igt_tests/vulkan: igt_tests/harness
 """,
     "base/types.h": "#pragma once\n#include <cstdint>\n",
     "gpu_emu/ports.h": '#include "base/types.h"\n',
@@ -34,6 +35,7 @@ igt_tests: igt_tests/harness
     "igt_tests/harness/igt.h": "#include <xf86drm.h>\n",
     "igt_tests/vm.cc": '#include "igt_tests/harness/igt.h"\n#include <drm/panthor_drm.h>\n',
     "igt_tests/sources.txt": "vm.cc\n",
+    "igt_tests/vulkan/queue.h": "#include <vulkan/vulkan.h>\n",
     "build/release/generated.h": '#include "nowhere/to/be/seen.h"\n',
 }
 
@@ -54,6 +56,8 @@ SEEDS = [
     ("igt_tests/vm.cc", '#include "base/types.h"', "igt_tests/vm.cc:3: igt_tests may not see base/types.h"),
     ("igt_tests/vm.cc", '#include "uapi/session.h"', "igt_tests/vm.cc:3: igt_tests may not see uapi/session.h"),
     ("igt_tests/vm.cc", "#include <fmt/core.h>", "igt_tests/vm.cc:3: a client may not see fmt/core.h"),
+    ("igt_tests/vm.cc", "#include <vulkan/vulkan.h>", "igt_tests/vm.cc:3: a client may not see vulkan/vulkan.h"),
+    ("igt_tests/vulkan/queue.h", "#include <fmt/core.h>", "igt_tests/vulkan/queue.h:2: a client may not see fmt/core.h"),
     ("igt_tests/vm.cc", "#include <gtest/gtest.h>", "igt_tests/vm.cc:3: a client may not see gtest/gtest.h"),
     ("rooms.txt", "driver/new: gpu_emu/datasheet uapi", "rooms.txt: driver/new uses uapi, which is on a higher floor"),
     ("rooms.txt", "uapi/a: uapi/b\nuapi/b:", "rooms.txt: uapi/a uses uapi/b, which does not stand above it"),

@@ -30,6 +30,14 @@ Subtest fault: CRASH (0.000s)
 Subtest huge: SKIP (0.000s)
 Dynamic subtest x: SUCCESS (0.000s)
 """
+UNITTEST_RED = """test_a (__main__.Programs.test_a) ... ok
+test_b (__main__.Programs.test_b) ... FAIL
+test_c (__main__.Programs.test_c) ... ERROR
+test_d (__main__.Programs.test_d) ... skipped 'not installed'
+
+FAIL: test_b (__main__.Programs.test_b)
+"""
+IGT_SKIPPED = "Subtest map: SKIP (0.000s)\nSubtest unmap: SKIP (0.000s)\n"
 
 
 def count(results):
@@ -48,6 +56,11 @@ def ctest(*programs):
 def meson(*programs):
     return "".join(json.dumps({"name": "pantry:unit / " + name, "result": "OK" if ok else "FAIL", "stdout": output}) + "\n"
                    for name, ok, output in programs)
+
+
+def ctest_not_run(name, message, output):
+    return (f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuite><testcase name="{name}" status="notrun"><skipped message="{message}"/>'
+            f"<system-out>{escape(output)}</system-out></testcase></testsuite>\n")
 
 
 class CountTests(unittest.TestCase):
@@ -69,6 +82,17 @@ class CountTests(unittest.TestCase):
 
     def test_igt(self):
         self.check("1 2 1", ("igt.panthor_vm", False, IGT_RED))
+
+    def test_unittest(self):
+        self.check("1 2 1", ("programs", False, UNITTEST_RED))
+
+    def test_skipped_program(self):
+        self.assertEqual(count(ctest_not_run("igt.vulkan", "SKIP_RETURN_CODE=77", IGT_SKIPPED)), "0 0 2")
+        self.assertEqual(count(json.dumps({"name": "pantry:igt / igt.vulkan", "result": "SKIP", "stdout": IGT_SKIPPED}) + "\n"), "0 0 2")
+        self.assertEqual(count(ctest_not_run("programs", "SKIP_RETURN_CODE=77", "")), "0 0 1")
+
+    def test_program_that_could_not_start(self):
+        self.assertEqual(count(ctest_not_run("igt.vulkan", "Unable to find executable", "")), "0 1 0")
 
     def test_silent_programs_count_once(self):
         self.check("1 1 0", ("a", True, ""), ("b", False, ""))

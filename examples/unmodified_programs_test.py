@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""unmodified_programs_test.py PANTRY: programs that know nothing of Pantry, each run under `PANTRY run`.
+
+Debian's drmdevice (package libdrm-tests), a client in Python, and vulkaninfo on Mesa's Mali driver where VK_ICD_FILENAMES names
+that (scripts/mesa). Both builds run this as a test, from the root of the tree.
+"""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import unittest
+
+FOLDER = pathlib.Path(__file__).resolve().parent
+PANTRY = None
+
+
+class UnmodifiedPrograms(unittest.TestCase):
+    def run_on_pantry(self, *command):
+        done = subprocess.run([PANTRY, "run", "--checker", "abort", "--", *command], capture_output=True, text=True, timeout=300,
+                              check=False)
+        self.assertEqual(done.returncode, 0, done.stdout[-4000:] + done.stderr)
+        self.assertNotIn("gap:", done.stderr)
+        return done.stdout
+
+    def require(self, program):
+        if not shutil.which(program):
+            self.skipTest(f"{program} is not installed")
+
+    def test_drmdevice(self):
+        self.require("drmdevice")
+        output = self.run_on_pantry("drmdevice")
+        self.assertIn("--- Devices reported 1 ---", output)
+        for node in ("card0", "renderD128"):
+            # Found by listing, and again from the open node.
+            self.assertIn(f"--- Opening device node /dev/dri/{node} ---", output)
+            self.assertEqual(len(re.findall(rf"nodes\[\d\] /dev/dri/{node}$", output, re.M)), 3, output)
+        self.assertEqual(output.count("arm,mali-valhall-csf"), 3, output)
+
+    def test_drmdevice_sees_nothing_without_pantry_run(self):
+        # What shows that the answers above come from Pantry.
+        self.require("drmdevice")
+        if pathlib.Path("/dev/dri").exists():
+            self.skipTest("this machine has DRM devices of its own")
+        output = subprocess.run(["drmdevice"], capture_output=True, text=True, timeout=60, check=False).stdout
+        self.assertNotIn("mali", output)
+
+    def test_python(self):
+        self.assertIn("65536 bytes copied by the GPU", self.run_on_pantry(FOLDER / "copy_in_python.py"))
+
+    def test_vulkaninfo(self):
+        self.require("vulkaninfo")
+        if not os.environ.get("VK_ICD_FILENAMES"):
+            self.skipTest("VK_ICD_FILENAMES names no Vulkan driver")
+        output = self.run_on_pantry("vulkaninfo")
+        self.assertRegex(output, r"deviceName\s+= Mali-G610")
+        self.assertRegex(output, r"vendorID\s+= 0x13b5")
+        # Of the image formats, whose memory types are asked of a device that it creates.
+        self.assertRegex(output, r"memoryTypes: count = [1-9]")
+        self.assertIn("usable for:", output)
+
+
+if __name__ == "__main__":
+    PANTRY = sys.argv.pop(1)
+    unittest.main(testRunner=unittest.TextTestRunner(stream=sys.stdout, verbosity=2))
