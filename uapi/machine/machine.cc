@@ -67,6 +67,7 @@ struct Machine::State {
             {window.dram(), &gpu_irq, &job_irq, &mmu_irq, flush_id.port(), &host, &host, nullptr},
             config.streams) {
     if (checker) gpu.attach(checker->checker);
+    if (config.misbehaviour) gpu.attach(*config.misbehaviour);
   }
 
   driver::Executor& executor;

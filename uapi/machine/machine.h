@@ -41,7 +41,8 @@ struct MachineConfig {
   // benchmark wants it off. kReport keeps them for Machine::mistakes(); kAbort ends the process
   // with the text, so that no test passes over one.
   enum class Check { kOff, kReport, kAbort } checker = Check::kAbort;
-  MmioSeam* seam = nullptr;  // only to test tests
+  MmioSeam* seam = nullptr;                   // only to test tests
+  emu::Misbehaviour* misbehaviour = nullptr;  // how the hardware fails; outlives the machine
 };
 
 class Machine {
