@@ -18,26 +18,45 @@ constexpr Duration kPatience = seconds(60);
 constexpr std::uint64_t kSizes[] = {4 * kPageSize, 64 * kKiB, 2 * kMiB};
 constexpr auto kSignal = static_cast<std::uint32_t>(DRM_PANTHOR_SYNC_OP_SIGNAL);
 
-std::uint32_t create_vm(uapi::LocalClient& client) {
-  drm_panthor_vm_create args{};
-  if (client.call(DRM_IOCTL_PANTHOR_VM_CREATE, args) != 0) std::abort();
-  return args.id;
-}
-
 }  // namespace
 
 LoadClient::LoadClient(uapi::Machine& machine, std::uint32_t number, std::uint64_t seed)
     : machine_(machine),
       client_(machine, driver::NodeType::kRender, {.pid = 1}),
       number_(number),
-      random_(seed),
-      vm_(create_vm(client_)),
-      code_(create_buffer(kCodeBytes)) {
+      random_(seed) {
+  begin();
+}
+
+void LoadClient::begin() {
+  drm_panthor_vm_create vm{};
+  must(DRM_IOCTL_PANTHOR_VM_CREATE, &vm);
+  vm_ = vm.id;
+  code_ = create_buffer(kCodeBytes);
   drm_panthor_vm_bind_op op{};
   op.bo_handle = code_;
   op.va = kCodeVa;
   op.size = kCodeBytes;
   if (bind(op, 0) != 0) std::abort();
+}
+
+void LoadClient::start_over() {
+  ++tally_.spaces;
+  drm_panthor_group_destroy group{group_, 0};
+  must(DRM_IOCTL_PANTHOR_GROUP_DESTROY, &group);
+  group_ = 0;
+  drm_panthor_vm_destroy vm{vm_, 0};
+  must(DRM_IOCTL_PANTHOR_VM_DESTROY, &vm);
+  const auto close = [this](std::uint32_t buffer) {
+    drm_gem_close args{buffer, 0};
+    must(DRM_IOCTL_GEM_CLOSE, &args);
+  };
+  close(code_);
+  for (Place& place : places_) {
+    if (place.buffer != 0) close(place.buffer);
+    place = {};
+  }
+  begin();
 }
 
 void LoadClient::must(std::uint32_t command, void* argument) {
@@ -172,7 +191,7 @@ std::string LoadClient::start_job(Running& job, std::uint32_t after) {
     result = client_.call(DRM_IOCTL_PANTHOR_GROUP_SUBMIT, args);
   }
   if (result != 0) return fmt::format("GROUP_SUBMIT: {}", result);
-  job.group = group_;
+  job.groups_before = tally_.groups;
   ++tally_.jobs;
   return {};
 }
@@ -191,8 +210,8 @@ std::string LoadClient::finish(std::uint32_t syncobj, int& status) {
 std::string LoadClient::judge(const Running& job) {
   if (job.status == 1) return {};
   drm_panthor_group_get_state state{};
-  state.group_handle = job.group;
-  const bool gone = job.group != group_;  // and its state with it
+  state.group_handle = group_;
+  const bool gone = job.groups_before != tally_.groups;  // its group, and its state with it
   if (!gone) must(DRM_IOCTL_PANTHOR_GROUP_GET_STATE, &state);
   const bool fatal = gone || (state.state & DRM_PANTHOR_GROUP_STATE_FATAL_FAULT) != 0;
   const bool timed_out = gone || (state.state & DRM_PANTHOR_GROUP_STATE_TIMEDOUT) != 0;
@@ -253,7 +272,11 @@ std::string LoadClient::play_round() {
   }
   for (const Running& job : jobs)
     if (std::string wrong = judge(job); !wrong.empty()) return wrong;
-  return look_at_words(jobs);
+  if (std::string wrong = look_at_words(jobs); !wrong.empty()) return wrong;
+  if (std::any_of(jobs.begin(), jobs.end(),
+                  [](const Running& job) { return job.status == -EINVAL; }))
+    start_over();
+  return {};
 }
 
 }  // namespace pantry::campaigns

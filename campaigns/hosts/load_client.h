@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // A client that maps, computes and looks at every byte, again and again, on a device that may fail
-// under it. One VM and one group; the group is made anew when the driver has ended it.
+// under it. One VM and one group; the group is made anew when the driver has ended it,
+// and all of it when that was for a fault, since tables that have a flipped bit keep it.
 //
 // It knows what each of its words holds, and judges after every job: a job that has succeeded has
 // stored its words; one that has failed may have stored some of them; no other word has changed; a
@@ -33,6 +34,7 @@ class LoadClient {
     std::uint64_t cancelled = 0;  // ECANCELED
     std::uint64_t timed_out = 0;  // ETIMEDOUT
     std::uint64_t groups = 0;     // that had to be made anew
+    std::uint64_t spaces = 0;     // VMs
   };
   // Binds, some jobs, a look at every word. What is wrong, if anything; then it is of no use any
   // more.
@@ -60,7 +62,7 @@ class LoadClient {
   };
   struct Running {
     std::uint32_t syncobj = 0;
-    std::uint32_t group = 0;
+    std::uint64_t groups_before = 0;  // Tally::groups
     std::vector<Store> stores;
     int status = 0;
   };
@@ -69,6 +71,8 @@ class LoadClient {
   static std::uint64_t offset_of(const Place& place, std::uint32_t word) {
     return place.size / kWords * word;
   }
+  void begin();
+  void start_over();
   void must(std::uint32_t command, void* argument);
   std::uint32_t create_buffer(std::uint64_t size);
   std::uint32_t create_syncobj();
@@ -86,8 +90,8 @@ class LoadClient {
   uapi::LocalClient client_;
   const std::uint32_t number_;
   std::mt19937_64 random_;
-  const std::uint32_t vm_;
-  const std::uint32_t code_;
+  std::uint32_t vm_ = 0;
+  std::uint32_t code_ = 0;
   std::uint32_t group_ = 0;
   std::array<Place, kPlaces> places_;
   std::uint32_t next_value_ = 0;

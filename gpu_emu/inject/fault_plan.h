@@ -55,8 +55,9 @@ struct FaultPlan {
   Misbehaviour::Line line = Misbehaviour::Line::kJob;
   // kStuckAsCommand and kPteBitFlip: only this address space; otherwise any but the MCU's, 0.
   std::optional<std::uint32_t> as = std::nullopt;
-  // kPteBitFlip, 0..63. Bit 0 makes a valid entry invalid.
-  std::uint32_t bit = 0;
+  // kPteBitFlip, 0..63. Bit 6 is AP[1]: the page can no longer be accessed. Bit 0 makes a page's
+  // entry reserved, which Linux 6.12 takes for a table when it unmaps the page, and frees.
+  std::uint32_t bit = 6;
 };
 
 // The plan, or what is wrong with the text.
