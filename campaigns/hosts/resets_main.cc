@@ -76,8 +76,10 @@ struct Inventory {
 Inventory take_inventory(uapi::Machine& machine) {
   Inventory now;
   now.machine = machine.baseline();
-  machine.device().spaces().for_each_slot(
-      [&](const driver::AddressSpaces::SlotView& slot) { now.slots += slot.owner != nullptr; });
+  machine.device().spaces().for_each_slot([&](const driver::AddressSpaces::SlotView& slot) {
+    // Slot 0 is the firmware's, whenever the device is not suspended.
+    now.slots += slot.slot != 0 && slot.owner != nullptr;
+  });
   now.descriptors = entries_of("/proc/self/fd");
   now.threads = entries_of("/proc/self/task");
   return now;

@@ -109,7 +109,8 @@ Result<std::unique_ptr<Machine>> Machine::create(driver::Executor& executor,
                                        .fault_errors = parts.features.fault_errors,
                                        .counters = parts.features.counters,
                                        .timestamp_hz = datasheet::kMaliG610.timestamp_hz,
-                                       .max_pending_table_pages = config.max_pending_table_pages}));
+                                       .max_pending_table_pages = config.max_pending_table_pages,
+                                       .autosuspend_delay = config.autosuspend_delay}));
   return machine;
 }
 
