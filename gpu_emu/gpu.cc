@@ -86,6 +86,16 @@ Gpu::Gpu(const datasheet::GpuModel& model, const Quirks& quirks, const HostPorts
 
 Gpu::~Gpu() = default;
 
+void Gpu::attach(Misbehaviour& misbehaviour) {
+  using Line = Misbehaviour::Line;
+  gpu_irq_.attach(misbehaviour, Line::kGpu);
+  job_irq_.attach(misbehaviour, Line::kJob);
+  mmu_irq_.attach(misbehaviour, Line::kMmu);
+  control_.attach(misbehaviour);
+  mmu_.attach(misbehaviour);
+  firmware_.attach(misbehaviour);
+}
+
 // --- The lock and the clock
 // ---------------------------------------------------------------------------------------
 

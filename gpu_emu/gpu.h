@@ -21,6 +21,7 @@
 #include "gpu_emu/datasheet/model.h"
 #include "gpu_emu/gpu_control.h"
 #include "gpu_emu/mcu/firmware.h"
+#include "gpu_emu/misbehaviour.h"
 #include "gpu_emu/mmio/irq_block.h"
 #include "gpu_emu/mmio/register_file.h"
 #include "gpu_emu/mmu/mmu.h"
@@ -65,6 +66,8 @@ class Gpu final : public Mmio,
   // Lets `watch` see what the MMU does (mmu_watch.h). Once, before the first register access and
   // the first run. It outlives the device.
   void attach(MmuWatch& watch) { mmu_.attach(watch, *this); }
+  // Lets the hardware fail where `misbehaviour` says so. The same.
+  void attach(Misbehaviour& misbehaviour);
 
   // Any thread.
   std::uint32_t read32(std::uint32_t offset) override;

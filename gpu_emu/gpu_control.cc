@@ -166,6 +166,8 @@ void GpuControl::start(CommandType type, Duration time) {
                static_cast<unsigned>(type), static_cast<unsigned>(in_progress_->type));
     return;
   }
+  if (misbehaviour_ && type == CommandType::kFlushCaches)
+    time = time + misbehaviour_->extra_flush_time();
   in_progress_ = InProgress{type, clock_.now() + time};
   if (time.ns == 0) {
     finish();

@@ -15,6 +15,7 @@
 #include "base/types.h"
 #include "gpu_emu/datasheet/gpu_control_fields.h"
 #include "gpu_emu/datasheet/model.h"
+#include "gpu_emu/misbehaviour.h"
 #include "gpu_emu/mmio/device_clock.h"
 #include "gpu_emu/mmio/irq_block.h"
 #include "gpu_emu/mmio/register_file.h"
@@ -43,6 +44,9 @@ class GpuControl final : private RegisterHandler {
              RegisterFile& file, IrqBlock& irq, WholeDevice& device, DeviceClock& clock);
   GpuControl(const GpuControl&) = delete;
   GpuControl& operator=(const GpuControl&) = delete;
+
+  // Once, before the first register access.
+  void attach(Misbehaviour& misbehaviour) { misbehaviour_ = &misbehaviour; }
 
   // Ends the command whose time has come; when the present one will end, or never().
   TimePoint advance(TimePoint now);
@@ -90,6 +94,7 @@ class GpuControl final : private RegisterHandler {
   IrqBlock& irq_;
   WholeDevice& device_;
   DeviceClock& clock_;
+  Misbehaviour* misbehaviour_ = nullptr;
 
   std::optional<InProgress> in_progress_;
   std::uint32_t fault_status_ = 0;

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/log.h"
+#include "gpu_emu/inject/injector.h"
 #include "tools/client_process.h"
 #include "tools/info_command.h"
 #include "tools/kernel_command.h"
@@ -51,6 +52,15 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
       ->check(CLI::IsMember({"debug", "info", "client", "gap", "error", "off"}));
   app.add_option("--dram", dram_mib, "MiB of memory that the device has")
       ->check(CLI::Range(64, 1 << 20));
+  std::vector<std::string> injected;
+  const auto add_inject = [&injected](CLI::App& command) {
+    command
+        .add_option("--inject", injected,
+                    "a fault of the hardware, WHAT[:PARAMETER=VALUE,...]: stuck-as, lost-irq, "
+                    "late-ack, firmware-hang, bad-suspend, pte-flip or slow-flush; may be given "
+                    "more than once (parameters: gpu_emu/inject/fault_plan.h)")
+        ->allow_extra_args(false);
+  };
   std::string caching = "real";
   app.add_option("--caching", caching,
                  "what the MMU caches: coherent (nothing), real, sticky (everything until it is "
@@ -70,6 +80,7 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
           "abort (at once)")
       ->check(CLI::IsMember({"off", "report", "abort"}));
   run_app.add_option("--checker-json", run.checker_json, "write them to this file as JSON as well");
+  add_inject(run_app);
   run_app.add_option("--shim", run.shim, "the library to preload");
   run_app.add_option("program", run.command, "the program and its arguments")->required();
   run_app.positionals_at_end();
@@ -81,6 +92,7 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
   kernel_app.add_flag("--kasan", kasan, "a kernel that checks its memory accesses");
   kernel_app.add_flag("--lockdep", lockdep, "a kernel that checks its locks");
   kernel_app.add_flag("--gdb", gdb, "boot the kernel under gdb");
+  add_inject(kernel_app);
   kernel_app.add_option("--source", kernel.source,
                         "a Linux source tree; without it Debian's linux-source-6.12");
   kernel_app.add_option("--kernel-log", kernel.kernel_log,
@@ -102,6 +114,18 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
       {"gap", LogLevel::kGap},     {"error", LogLevel::kError}, {"off", LogLevel::kOff}};
   for (const auto& [name, level] : levels)
     if (log_level == name) set_log_level(level);
+  for (const std::string& text : injected) {
+    const auto plan = emu::parse_fault(text);
+    if (!plan) {
+      fmt::print(stderr, "pantry: --inject {}: {}\n", text, plan.error());
+      return 2;
+    }
+    run.faults.push_back(*plan);
+  }
+  if (run.faults.size() > emu::Injector::kMaxActive) {
+    fmt::print(stderr, "pantry: --inject: more than {} faults\n", emu::Injector::kMaxActive);
+    return 2;
+  }
   run.machine.dram_bytes = dram_mib * kMiB;
   run.machine.quirks.caching = caching_of(caching);
   run.machine.checker = check_of(checker);
@@ -109,6 +133,7 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
   if (kernel_app) {
     using Check = KernelOptions::Check;
     kernel.quirks = run.machine.quirks;
+    kernel.faults = run.faults;
     kernel.kasan = kasan ? Check::kOn : Check::kOff;
     kernel.lockdep = lockdep ? Check::kOn : Check::kOff;
     kernel.gdb = gdb ? KernelOptions::Gdb::kOn : KernelOptions::Gdb::kOff;

@@ -7,6 +7,7 @@
 
 #include <cstdio>
 
+#include "tools/injected_faults.h"
 #include "tools/kernel_build.h"
 #include "tools/kernel_device.h"
 #include "tools/kernel_guest.h"
@@ -53,7 +54,10 @@ int kernel_command(const KernelOptions& options) {
   }
   const std::string init = default_init_program();
   if (::access(init.c_str(), X_OK) != 0) return fail(init, static_cast<Errno>(errno));
-  auto device = KernelDevice::listen(directory->path() + kDeviceSocket, {.quirks = options.quirks});
+  InjectedFaults faults(options.faults);
+  auto device =
+      KernelDevice::listen(directory->path() + kDeviceSocket,
+                           {.quirks = options.quirks, .misbehaviour = faults.misbehaviour()});
   if (!device) return fail("the device cannot listen", device.error());
 
   KernelGuest guest{
@@ -67,6 +71,7 @@ int kernel_command(const KernelOptions& options) {
   const auto status =
       run_guest(guest, {STDOUT_FILENO, STDERR_FILENO, log_file ? log_file.get() : STDERR_FILENO});
   if (!status) return fail("the kernel ended before the program did", status.error());
+  faults.print();
   return *status;
 }
 

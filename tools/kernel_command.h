@@ -11,12 +11,14 @@
 #include <string>
 #include <vector>
 
+#include "gpu_emu/inject/fault_plan.h"
 #include "gpu_emu/quirks.h"
 
 namespace pantry::tools {
 
 struct KernelOptions {
   emu::Quirks quirks;
+  std::vector<emu::FaultPlan> faults;  // that the hardware has
   enum class Check { kOff, kOn } kasan = Check::kOff, lockdep = Check::kOff;
   enum class Gdb { kOff, kOn } gdb = Gdb::kOff;
   std::string source;      // of Linux; empty: Debian's

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "driver/kernel/thread_executor.h"
 #include "tools/client_process.h"
+#include "tools/injected_faults.h"
 #include "tools/private_directory.h"
 #include "tools/report.h"
 #include "tools/server_thread.h"
@@ -43,8 +44,11 @@ bool print_mistakes(const std::vector<emu::CheckerReport>& mistakes, const std::
 }  // namespace
 
 int run_command(const RunOptions& options) {
+  InjectedFaults faults(options.faults);
   driver::ThreadExecutor executor(kBindThreads);
-  auto machine = uapi::Machine::create(executor, options.machine);
+  uapi::MachineConfig config = options.machine;
+  config.misbehaviour = faults.misbehaviour();
+  auto machine = uapi::Machine::create(executor, config);
   if (!machine) return fail("the machine cannot be brought up", machine.error());
   const auto directory = PrivateDirectory::create();
   if (!directory) return fail("no private directory", directory.error());
@@ -69,6 +73,7 @@ int run_command(const RunOptions& options) {
     while ((*server)->connections() != 0) executor.clock().sleep(milliseconds(1));
   }
   server->reset();
+  faults.print();
   if (wanted) std::fputs(report.text().c_str(), stderr);
   if (!print_mistakes((*machine)->mistakes(), options.checker_json)) return kCannotHost;
   return status;

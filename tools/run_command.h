@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "gpu_emu/inject/fault_plan.h"
 #include "uapi/machine/machine.h"
 
 namespace pantry::tools {
@@ -17,11 +18,13 @@ struct RunOptions {
   std::string shim;
   enum class Report { kNone, kPrint } report = Report::kNone;
   std::string checker_json;  // where the checker's reports go, as well as to stderr; empty: nowhere
+  std::vector<emu::FaultPlan> faults;  // that the hardware has
   std::vector<std::string> command;
 };
 
 // The exit status of the program; 125 when the machine cannot be brought up, 127 when the program
-// cannot be started. The report, and what the MMU checker has found, go to stderr.
+// cannot be started. The report, how often faults were injected, and what the MMU checker has
+// found, go to stderr.
 int run_command(const RunOptions& options);
 
 }  // namespace pantry::tools

@@ -239,6 +239,14 @@ void Scheduler::settle(Vm& vm) {
   state_->lane.flush(state_->tick_work);
 }
 
+bool Scheduler::is_idle() const {
+  MutexLock lock(state_->mutex);
+  if (state_->has_waiting_work()) return false;
+  for (const State::Slot& slot : state_->slots)
+    if (slot.group && slot.group->state_->activity == Schedulable::Activity::kBusy) return false;
+  return true;
+}
+
 Scheduler::Totals Scheduler::totals() const {
   MutexLock lock(state_->mutex);
   Totals totals;

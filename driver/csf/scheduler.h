@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "driver/csf/device_power.h"
 #include "driver/csf/firmware.h"
 #include "driver/csf/group.h"
 #include "driver/memory/allocation_faults.h"
@@ -39,6 +40,7 @@ class Scheduler final : public VmFaultListener, public FirmwareListener {
     const std::atomic<bool>& reset_pending;
     // What CS_FAULT does to the job's fence: only CS_INHERIT_FAULT (Linux 6.12), or every fault.
     enum class FaultErrors { kInheritOnly, kEvery } fault_errors = FaultErrors::kInheritOnly;
+    DevicePower* power = nullptr;  // null: the device stays on
   };
   // `config.firmware` has booted. Allocates.
   explicit Scheduler(const Config& config);
@@ -57,8 +59,10 @@ class Scheduler final : public VmFaultListener, public FirmwareListener {
   // a work item.
   void settle(Vm& vm) PANTRY_MAY_WAIT;
 
-  // Around a reset, on Lane::kScheduler. Afterwards no group sits on a slot; jobs may be pushed all
-  // the while.
+  // No group runs or wants to: what waits for a sync object does not count.
+  bool is_idle() const;
+  // Around a reset or a runtime suspend, on Lane::kScheduler. Afterwards no group sits on a slot;
+  // jobs may be pushed all the while.
   void suspend_all() noexcept;
   // kResetFailed: for good, every job ends with ECANCELED.
   enum class After { kReset, kResetFailed };

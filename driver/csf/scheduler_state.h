@@ -60,6 +60,8 @@ struct Scheduler::State {
 
   // scheduler_tick.cc
   void tick();
+  bool has_waiting_work() const PANTRY_REQUIRES(mutex);
+  void wake_device();
   void run_tick(Aftermath& after) PANTRY_REQUIRES(mutex);
   void flag_faulted_vms(Aftermath& after) PANTRY_REQUIRES(mutex);
   bool update_status(Aftermath& after) PANTRY_REQUIRES(mutex);

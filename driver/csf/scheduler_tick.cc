@@ -13,7 +13,24 @@ namespace pantry::driver {
 using datasheet::csg::Request;
 using datasheet::csg::State;
 
+bool Scheduler::State::has_waiting_work() const {
+  for (std::uint32_t priority = 0; priority < kGroupPriorities; ++priority)
+    if (waiting.busy(static_cast<GroupPriority>(priority)).first()) return true;
+  return false;
+}
+
+// Between ticks, which share the lane with resets, only a suspended device leaves its groups
+// suspended.
+void Scheduler::State::wake_device() {
+  {
+    MutexLock lock(mutex);
+    if (!suspended || failed || !has_waiting_work()) return;
+  }
+  config.power->wake();
+}
+
 void Scheduler::State::tick() {
+  if (config.power) wake_device();
   Aftermath after;
   {
     SignallingSection section(config.cleanup);
@@ -60,6 +77,7 @@ void Scheduler::State::run_tick(Aftermath& after) {
     return group->activity == Schedulable::Activity::kBusy;
   });
   config.firmware.set_load(busy ? Firmware::Load::kBusy : Firmware::Load::kIdle);
+  if (!busy && config.power) config.power->idle();
   if (plan.must_tick_again()) request_tick(last_full_tick + kTickPeriod);
 }
 

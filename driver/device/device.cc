@@ -35,7 +35,7 @@ const char* why_unusable(const GpuInfo& info) {
 }  // namespace
 
 // In order of construction; destroyed from the last to the first.
-struct Device::State final : ResetRequest {
+struct Device::State final : ResetRequest, DevicePower {
   State(const DeviceConfig& with, const GpuInfo& identity)
       : config(with),
         scheduler_lane(with.executor.lane(Lane::kScheduler)),
@@ -67,6 +67,13 @@ struct Device::State final : ResetRequest {
   void reset();
   Result<> restart();
   void power_down();
+  void unplug(Errno why);
+
+  // Runtime suspend. On Lane::kScheduler.
+  void idle() noexcept override;
+  void wake() override;
+  void autosuspend();
+  void stay_awake();
 
   const DeviceConfig config;
   WorkLane& scheduler_lane;
@@ -90,11 +97,17 @@ struct Device::State final : ResetRequest {
   std::atomic<bool> reset_pending{false};
   std::atomic<const char*> reset_reason{""};
   std::atomic<std::uint64_t> resets{0};
+  // Written on Lane::kScheduler alone.
+  std::atomic<bool> suspended{false};
+  // What the firmware's memory is worth after the suspend.
+  Firmware::Sections sections = Firmware::Sections::kKept;
 
   MemberInterrupt<GpuBlock, &GpuBlock::handle_interrupt> gpu_handler{gpu};
   MemberInterrupt<AddressSpaces, &AddressSpaces::handle_interrupt> mmu_handler{spaces};
   std::optional<MemberInterrupt<Firmware, &Firmware::handle_interrupt>> job_handler;
   MemberWork<State, &State::reset> reset_work{*this};
+  MemberWork<State, &State::autosuspend> suspend_work{*this};
+  MemberWork<State, &State::stay_awake> wake_work{*this};
 };
 
 Result<std::unique_ptr<Device>> Device::probe(const DeviceConfig& config) {
@@ -147,10 +160,12 @@ Result<> Device::State::bring_up() {
                                                             .faults = pages.faults(),
                                                             .reset = *this,
                                                             .reset_pending = reset_pending,
-                                                            .fault_errors = config.fault_errors});
+                                                            .fault_errors = config.fault_errors,
+                                                            .power = this});
   firmware->set_listener(scheduler.get());
   fault_log.set_next(scheduler.get());
   phase = Phase::kUp;
+  idle();
   return {};
 }
 
@@ -163,11 +178,12 @@ void Device::State::take_down() {
   // From here on nobody can ask for a reset; one that is under way ends.
   const Phase before = phase.exchange(Phase::kGoingDown);
   scheduler_lane.cancel(reset_work);
+  scheduler_lane.cancel(suspend_work);
   fault_log.set_next(nullptr);
   if (firmware) firmware->set_listener(nullptr);
   config.job_irq.detach();
   scheduler.reset();
-  if (firmware && before == Phase::kUp) firmware->halt();
+  if (firmware && before == Phase::kUp && !suspended) firmware->halt();
   if (before != Phase::kUnplugged) power_down();
   config.mmu_irq.detach();
   config.gpu_irq.detach();
@@ -210,6 +226,12 @@ void Device::State::request_reset(const char* why) noexcept {
 
 // Whatever asks for a reset meanwhile gets this one.
 void Device::State::reset() {
+  if (suspended) {
+    // What it was to cure has no power. The firmware's memory is not trusted, though.
+    sections = Firmware::Sections::kReloaded;
+    reset_pending = false;
+    return;
+  }
   log_error(kRoom, "reset: {}", reset_reason.load());
   scheduler->suspend_all();
   firmware->stop();
@@ -218,14 +240,61 @@ void Device::State::reset() {
   spaces.drop_all(AddressSpaces::Registers::kForget);
   const Result<> restarted = restart();
   resets.fetch_add(1);
-  if (!restarted) {
-    log_error(kRoom, "the device does not come up again ({}): unplugged",
-              pantry::name_of(restarted.error()));
-    phase = Phase::kUnplugged;
-    power_down();
-  }
+  if (!restarted) unplug(restarted.error());
   reset_pending = false;
   scheduler->resume_all(restarted ? Scheduler::After::kReset : Scheduler::After::kResetFailed);
+}
+
+void Device::State::unplug(Errno why) {
+  log_error(kRoom, "the device does not come up again ({}): unplugged", pantry::name_of(why));
+  phase = Phase::kUnplugged;
+  power_down();
+}
+
+void Device::State::idle() noexcept {
+  if (config.autosuspend_delay)
+    scheduler_lane.queue_at(suspend_work,
+                            config.executor.clock().now() + *config.autosuspend_delay);
+}
+
+// errata B.3.
+void Device::State::autosuspend() {
+  if (phase != Phase::kUp || suspended || reset_pending.load() || !scheduler->is_idle()) return;
+  scheduler->suspend_all();
+  sections = firmware->halt() ? Firmware::Sections::kKept : Firmware::Sections::kReloaded;
+  firmware->stop();
+  spaces.drop_all(AddressSpaces::Registers::kDisable);
+  spaces.mask_interrupts();
+  if (!gpu.soft_reset()) sections = Firmware::Sections::kReloaded;
+  gpu.mask_interrupt();
+  static_cast<void>(gpu.power_off());
+  config.user_page.word->store(datasheet::user_page::kSuspendedFlushId, std::memory_order_release);
+  suspended = true;
+}
+
+void Device::State::wake() {
+  if (!suspended) return;
+  gpu.unmask_interrupt();
+  Result<> up = Error(Errno::kTimedOut);
+  if (sections == Firmware::Sections::kKept) {
+    up = gpu.power_on();
+    if (up) {
+      spaces.unmask_interrupts();
+      up = firmware->boot(Firmware::Sections::kKept);
+    }
+  }
+  // From the beginning, once.
+  if (!up) up = restart();
+  if (!up) unplug(up.error());
+  suspended = false;
+  scheduler->resume_all(up ? Scheduler::After::kReset : Scheduler::After::kResetFailed);
+}
+
+// For somebody who reads a register: up, and for as long as the delay again.
+void Device::State::stay_awake() {
+  if (phase != Phase::kUp) return;
+  wake();
+  idle();
 }
 
 Result<> Device::State::restart() {
@@ -237,7 +306,13 @@ Result<> Device::State::restart() {
 
 const GpuInfo& Device::gpu_info() const { return state_->info; }
 const CsifInfo& Device::csif_info() const { return state_->csif; }
-GpuTime Device::gpu_time() { return state_->gpu.read_time(); }
+GpuTime Device::gpu_time() {
+  if (state_->config.autosuspend_delay) {
+    state_->scheduler_lane.queue(state_->wake_work);
+    state_->scheduler_lane.flush(state_->wake_work);
+  }
+  return state_->gpu.read_time();
+}
 std::uint64_t Device::timestamp_hz() const { return state_->config.timestamp_hz; }
 VmDevice& Device::vm_device() { return state_->vm_device; }
 BufferStore& Device::buffers() { return state_->buffers; }
@@ -255,6 +330,7 @@ void Device::settle() {
   state_->settle();
 }
 void Device::request_reset(const char* why) noexcept { state_->request_reset(why); }
+bool Device::suspended() const noexcept { return state_->suspended.load(); }
 std::uint64_t Device::resets() const noexcept { return state_->resets.load(); }
 std::vector<Device::FaultRecord> Device::faults() const { return state_->fault_log.faults(); }
 Device::Nodes& Device::nodes() { return state_->nodes; }

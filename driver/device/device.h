@@ -4,11 +4,15 @@
 // scheduler), dispatches its interrupts, resets it when it does not answer, and takes it down.
 // Everything a client can have hangs off a File (file.h).
 //
-// It stays powered from probe to the end: there is no runtime suspend.
+// While nothing runs for DeviceConfig::autosuspend_delay the GPU is suspended (mali-csf-hw.md §1.7,
+// errata B.3): its groups are in their suspend buffers, no VM has an address space, the firmware's
+// memory is kept. The next job brings it up again; no client notices but by the flush id, which
+// reads as 1 meanwhile.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -50,6 +54,9 @@ struct CsifInfo {
       unpreserved_cs_reg_count;
 };
 
+// Panthor's.
+inline constexpr Duration kAutosuspendDelay = milliseconds(50);
+
 struct DeviceConfig {
   Executor& executor;
   emu::Mmio& mmio;
@@ -66,6 +73,7 @@ struct DeviceConfig {
   std::uint64_t timestamp_hz = 0;  // ticks of the system counter per second; 0: unknown
   std::uint32_t max_pending_table_pages = kMaxPendingTablePages;  // per VM
   std::uint64_t core_hz = 0;  // of the GPU's clock, which does not change; 0: unknown
+  std::optional<Duration> autosuspend_delay = kAutosuspendDelay;  // none: never suspended
 };
 
 class Device final : public ResetRequest {
@@ -77,8 +85,9 @@ class Device final : public ResetRequest {
 
   const GpuInfo& gpu_info() const;
   const CsifInfo& csif_info() const;
-  // Any context; about seven register reads.
-  GpuTime gpu_time();
+  // About seven register reads, of a device that is brought up for it if it is suspended. Not from
+  // a work item.
+  GpuTime gpu_time() PANTRY_MAY_WAIT;
   // Ticks of GpuTime::timestamp per second, 0 if the platform does not say.
   std::uint64_t timestamp_hz() const;
   // Of the GPU's clock, 0 if the platform does not say.
@@ -99,6 +108,7 @@ class Device final : public ResetRequest {
   void settle() PANTRY_MAY_WAIT;
   // For lower rooms, fault injection and tests: as if a limit had expired. Any context.
   void request_reset(const char* why) noexcept override;
+  bool suspended() const noexcept;
   // Resets done since probe.
   std::uint64_t resets() const noexcept;
 

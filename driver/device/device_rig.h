@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 
 #include "driver/csf/csf_rig.h"
 #include "driver/device/device.h"
@@ -45,7 +46,8 @@ class DeviceRig {
                                  .user_page = {&user_page},
                                  .backing = backing_,
                                  .frames = frames,
-                                 .firmware_image = kFakeImage});
+                                 .firmware_image = kFakeImage,
+                                 .autosuspend_delay = autosuspend_delay});
     if (!probed) return probed.error();
     device = *std::move(probed);
     return Errno{};
@@ -74,6 +76,7 @@ class DeviceRig {
                                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0))};
   FrameAllocator frames;
   std::atomic<std::uint32_t> user_page{0};
+  std::optional<Duration> autosuspend_delay;
 
  private:
   ArenaBacking backing_{dram};

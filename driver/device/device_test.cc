@@ -107,6 +107,132 @@ TEST(Reset, OneWhoseBootFailsUnplugsTheDeviceAndEndsEveryJob) {
   });
 }
 
+constexpr Duration kDelay = milliseconds(50);
+
+void expect_suspended(DeviceRig& rig) {
+  EXPECT_TRUE(rig.device->suspended());
+  EXPECT_FALSE(rig.gpu.is_powered());
+  EXPECT_EQ(rig.gpu.mcu_status(), 0u);
+  EXPECT_EQ(rig.gpu.job_mask(), 0u);
+  EXPECT_EQ(rig.gpu.gpu_mask(), 0u);
+  EXPECT_EQ(rig.user_page.load(), datasheet::user_page::kSuspendedFlushId);
+}
+
+TEST(RuntimeSuspend, ComesAfterTheDelayAndEndsWithTheNextJob) {
+  for_each_seed(2, [](SimExecutor& executor) {
+    DeviceRig rig(executor);
+    rig.autosuspend_delay = kDelay;
+    ASSERT_EQ(rig.probe(), Errno{});
+    executor.clock().sleep(kDelay - milliseconds(1));
+    EXPECT_FALSE(rig.device->suspended());
+    executor.clock().sleep(milliseconds(2));
+    expect_suspended(rig);
+
+    const Ref<Vm> vm = Vm::create(rig.device->vm_device(), 0).value();
+    const Ref<Group> group = rig.new_group(vm);
+    EXPECT_TRUE(rig.device->suspended()) << "a group without jobs needs no device";
+    EXPECT_EQ(rig.result(*CsfRig::submit(*group, 0, 0x1000)), 1);
+    EXPECT_FALSE(rig.device->suspended());
+    // Each job begins the delay anew.
+    for (int i = 0; i < 4; ++i) {
+      executor.clock().sleep(kDelay - milliseconds(5));
+      EXPECT_FALSE(rig.device->suspended());
+      EXPECT_EQ(rig.result(*CsfRig::submit(*group, 0, 0x1000)), 1);
+    }
+    executor.clock().sleep(kDelay + milliseconds(5));
+    expect_suspended(rig);
+    // The group was saved, and resumes.
+    EXPECT_EQ(rig.result(*CsfRig::submit(*group, 0, 0x1000)), 1);
+    EXPECT_EQ(rig.device->resets(), 0u);
+    group->destroy();
+  });
+}
+
+TEST(RuntimeSuspend, NeverWhileAJobRuns) {
+  for_each_seed(1, [](SimExecutor& executor) {
+    DeviceRig rig(executor);
+    rig.autosuspend_delay = kDelay;
+    ASSERT_EQ(rig.probe(), Errno{});
+    const Ref<Vm> vm = Vm::create(rig.device->vm_device(), 0).value();
+    const Ref<Group> group = rig.new_group(vm);
+    rig.gpu.with_firmware([](FakeFirmware& fake) {
+      fake.scripts[0x1000] = {.kind = FakeFirmware::Script::Kind::kHang};
+    });
+    const Ref<Fence> hangs = CsfRig::submit(*group, 0, 0x1000);
+    executor.clock().sleep(seconds(1));
+    EXPECT_FALSE(rig.device->suspended());
+    rig.gpu.with_firmware([](FakeFirmware& fake) {
+      fake.scripts[0x1000] = {.kind = FakeFirmware::Script::Kind::kDone};
+    });
+    rig.gpu.poke();
+    EXPECT_EQ(rig.result(*hangs), 1);
+    group->destroy();
+  });
+}
+
+TEST(RuntimeSuspend, JobsThatComeAtAnyMomentAreDone) {
+  for_each_executor(2, [](Executor& executor) {
+    DeviceRig rig(executor);
+    rig.autosuspend_delay = microseconds(20);
+    ASSERT_EQ(rig.probe(), Errno{});
+    const Ref<Vm> vm = Vm::create(rig.device->vm_device(), 0).value();
+    const Ref<Group> group = rig.new_group(vm);
+    for (int i = 0; i < 20; ++i) {
+      EXPECT_EQ(rig.result(*CsfRig::submit(*group, 0, 0x1000)), 1);
+      executor.clock().sleep(microseconds(7 * i));
+    }
+    EXPECT_EQ(rig.device->resets(), 0u);
+    group->destroy();
+  });
+}
+
+TEST(RuntimeSuspend, AResetOfASuspendedDeviceIsASlowBoot) {
+  for_each_seed(1, [](SimExecutor& executor) {
+    DeviceRig rig(executor);
+    rig.autosuspend_delay = kDelay;
+    ASSERT_EQ(rig.probe(), Errno{});
+    executor.clock().sleep(kDelay + milliseconds(5));
+    expect_suspended(rig);
+    const std::uint64_t resets = rig.gpu.soft_resets();
+    rig.device->request_reset("a test wants it");
+    rig.device->settle();
+    expect_suspended(rig);
+    EXPECT_EQ(rig.device->resets(), 0u);
+    const Ref<Vm> vm = Vm::create(rig.device->vm_device(), 0).value();
+    const Ref<Group> group = rig.new_group(vm);
+    EXPECT_EQ(rig.result(*CsfRig::submit(*group, 0, 0x1000)), 1);
+    EXPECT_EQ(rig.gpu.soft_resets(), resets + 1);
+    group->destroy();
+  });
+}
+
+TEST(RuntimeSuspend, ADeviceThatDoesNotComeUpAgainIsUnplugged) {
+  for_each_seed(1, [](SimExecutor& executor) {
+    DeviceRig rig(executor);
+    rig.autosuspend_delay = kDelay;
+    ASSERT_EQ(rig.probe(), Errno{});
+    executor.clock().sleep(kDelay + milliseconds(5));
+    rig.gpu.with_firmware([](FakeFirmware& fake) { fake.refuses_to_boot = true; });
+    const Ref<Vm> vm = Vm::create(rig.device->vm_device(), 0).value();
+    const Ref<Group> group = rig.new_group(vm);
+    EXPECT_EQ(rig.result(*CsfRig::submit(*group, 0, 0x1000)), negative(Errno::kCanceled));
+    EXPECT_TRUE(rig.device->unplugged());
+    group->destroy();
+  });
+}
+
+TEST(RuntimeSuspend, ReadingTheTimeBringsTheDeviceUp) {
+  for_each_executor(1, [](Executor& executor) {
+    DeviceRig rig(executor);
+    rig.autosuspend_delay = kDelay;
+    ASSERT_EQ(rig.probe(), Errno{});
+    executor.clock().sleep(kDelay + milliseconds(20));
+    static_cast<void>(rig.device->gpu_time());
+    executor.lane(Lane::kScheduler).drain();
+    EXPECT_GT(rig.gpu.soft_resets(), 0u) << "it was suspended";
+  });
+}
+
 TEST(GpuInterrupt, ABusFaultIsAnsweredEachTime) {
   for_each_executor(1, [](Executor& executor) {
     DeviceRig rig(executor);

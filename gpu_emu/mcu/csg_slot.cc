@@ -180,10 +180,11 @@ Progress CsgSlot::suspend() {
     saved.mask |= 1u << i;
     saved.streams[i] = streams_[i].stream().state;
   }
-  if (env_.suspend_buffer.save(env_.memory, GpuVa{input_.load64(in::kSuspendBuf)}, saved,
-                               env_.now) != MemoryStatus::kOk) {
+  const GpuVa buffer{input_.load64(in::kSuspendBuf)};
+  if (env_.suspend_buffer.save(env_.memory, buffer, saved, env_.now) != MemoryStatus::kOk)
     return Progress::kStalled;
-  }
+  if (env_.misbehaviour && env_.misbehaviour->corrupts_suspend_buffer())
+    env_.suspend_buffer.corrupt(env_.memory, buffer);
   publish_status();
   leave();
   return Progress::kDone;

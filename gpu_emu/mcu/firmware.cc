@@ -11,6 +11,7 @@ Firmware::Firmware(const Quirks& quirks, GpuMemory& memory, DeviceServices& serv
 
 Firmware::~Firmware() = default;
 
+void Firmware::attach(Misbehaviour& misbehaviour) { core_->attach(misbehaviour); }
 void Firmware::start() { core_->start(); }
 void Firmware::stop() { core_->stop(); }
 void Firmware::reset() { core_->stop(); }

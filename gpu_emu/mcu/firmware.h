@@ -20,6 +20,7 @@
 #include "gpu_emu/cs/device_services.h"
 #include "gpu_emu/cs/stream_policy.h"
 #include "gpu_emu/mcu/firmware_dump.h"
+#include "gpu_emu/misbehaviour.h"
 #include "gpu_emu/mmu/gpu_memory.h"
 #include "gpu_emu/ports.h"
 #include "gpu_emu/quirks.h"
@@ -35,6 +36,9 @@ class Firmware {
   ~Firmware();
   Firmware(const Firmware&) = delete;
   Firmware& operator=(const Firmware&) = delete;
+
+  // Once, before the first run.
+  void attach(Misbehaviour& misbehaviour);
 
   // MCU_CONTROL written as 1 or 2. Boots in the next run(), which sets MCU_STATUS and raises
   // JOB_INT bit 31. No effect while the MCU is enabled.

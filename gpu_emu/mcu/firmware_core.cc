@@ -81,6 +81,7 @@ void FirmwareCore::stop() {
   forget_groups();
   phase_ = Phase::kOff;
   has_requests_ = false;
+  answers_from_ = {};
   env_.interrupts = 0;
   env_.services.set_mcu_status(McuStatus::kDisabled);
 }
@@ -92,12 +93,22 @@ void FirmwareCore::forget_groups() {
 
 void FirmwareCore::doorbell(std::uint32_t page) {
   if (phase_ != Phase::kRunning) return;
+  if (env_.misbehaviour) misbehave(page);
   next_poll_ = TimePoint{};
   if (page == datasheet::doorbell::kGlobalPage) {
     has_requests_ = true;
     return;
   }
   for (CsgSlot& group : groups_) group.ring(page);
+}
+
+void FirmwareCore::misbehave(std::uint32_t page) {
+  if (env_.misbehaviour->firmware_hangs()) {
+    phase_ = Phase::kHung;
+  } else if (page == datasheet::doorbell::kGlobalPage) {
+    const Duration delay = env_.misbehaviour->acknowledge_delay();
+    if (delay.ns != 0) answers_from_ = std::max(answers_from_, env_.services.now() + delay);
+  }
 }
 
 RunState FirmwareCore::run(std::uint32_t budget, TimePoint now) {
@@ -107,7 +118,8 @@ RunState FirmwareCore::run(std::uint32_t budget, TimePoint now) {
   is_section_stalled_ = open_section() == Progress::kStalled;
   if (!is_section_stalled_ && phase_ == Phase::kBooting) boot();
   if (!is_section_stalled_ && phase_ == Phase::kRunning) {
-    if (has_requests_) has_requests_ = answer_requests() == Progress::kStalled;
+    if (has_requests_ && env_.now >= answers_from_)
+      has_requests_ = answer_requests() == Progress::kStalled;
     flush_interrupts();
     wake_what_is_due();
     execute(budget);
@@ -308,6 +320,7 @@ FirmwareDump FirmwareCore::dump() const {
       dump.status = McuStatus::kDisabled;
       break;
     case Phase::kRunning:
+    case Phase::kHung:
       dump.status = McuStatus::kEnabled;
       break;
     case Phase::kHalted:

@@ -26,6 +26,7 @@ class FirmwareCore {
   FirmwareCore(const Quirks& quirks, GpuMemory& memory, DeviceServices& services,
                StreamPolicy policy);
 
+  void attach(Misbehaviour& misbehaviour) { env_.misbehaviour = &misbehaviour; }
   void start();
   void stop();
   void doorbell(std::uint32_t page);
@@ -34,9 +35,10 @@ class FirmwareCore {
   std::uint32_t address_spaces_in_use() const;
 
  private:
-  enum class Phase : std::uint8_t { kOff, kBooting, kRunning, kHalted, kFatal };
+  enum class Phase : std::uint8_t { kOff, kBooting, kRunning, kHalted, kFatal, kHung };
 
   void boot();
+  void misbehave(std::uint32_t page);
   void give_up(const char* why);
   // Opens the shared section for this run; kStalled: not in this run.
   Progress open_section();
@@ -61,6 +63,7 @@ class FirmwareCore {
   std::array<CsgSlot, kGroupSlots> groups_;
   Phase phase_ = Phase::kOff;
   bool has_requests_ = false;  // doorbell 0 was rung
+  TimePoint answers_from_;     // looks at no request before
   bool is_section_stalled_ = false;
   TimePoint boot_since_;
   TimePoint next_poll_;

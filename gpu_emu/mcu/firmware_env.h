@@ -12,6 +12,7 @@
 #include "gpu_emu/mcu/run_queue.h"
 #include "gpu_emu/mcu/shared_section.h"
 #include "gpu_emu/mcu/suspend_buffer.h"
+#include "gpu_emu/misbehaviour.h"
 #include "gpu_emu/mmu/gpu_memory.h"
 #include "gpu_emu/quirks.h"
 
@@ -24,6 +25,7 @@ struct FirmwareEnv {
   const Quirks& quirks;
   GpuMemory& memory;
   DeviceServices& services;
+  Misbehaviour* misbehaviour = nullptr;  // may be null
   SharedSection section;
   RunQueue queue;
   SuspendBuffer suspend_buffer;

@@ -60,6 +60,14 @@ MemoryStatus SuspendBuffer::save(GpuMemory& memory, GpuVa buffer, const SavedStr
   return memory.write(kFirmwareSpace, buffer, all);
 }
 
+void SuspendBuffer::corrupt(GpuMemory& memory, GpuVa buffer) {
+  constexpr std::size_t kVictim = offsetof(Header, tag);
+  scratch_[kVictim] ^= std::byte{1};
+  // Of the same page that has just been written.
+  static_cast<void>(
+      memory.write(kFirmwareSpace, buffer + kVictim, std::span(scratch_).subspan(kVictim, 1)));
+}
+
 SuspendBuffer::Loaded SuspendBuffer::load(GpuMemory& memory, GpuVa buffer, SavedStreams& into,
                                           TimePoint now) {
   Header header;

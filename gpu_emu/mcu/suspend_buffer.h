@@ -42,6 +42,9 @@ class SuspendBuffer {
   // All or nothing. `now` is what the times in the streams are relative to.
   MemoryStatus save(GpuMemory& memory, GpuVa buffer, const SavedStreams& saved, TimePoint now);
 
+  // Right after save(): one bit of what it wrote is another.
+  void corrupt(GpuMemory& memory, GpuVa buffer);
+
   enum class Content : std::uint8_t { kIntact, kCorrupted };
   struct Loaded {
     MemoryStatus status = MemoryStatus::kOk;

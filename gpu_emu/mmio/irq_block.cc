@@ -13,6 +13,7 @@ IrqBlock::IrqBlock(RegisterFile& file, const Registers& registers, IrqLine& line
 
 void IrqBlock::raise(std::uint32_t bits) {
   rawstat_ |= bits;
+  if (misbehaviour_ && misbehaviour_->loses_interrupt(misbehaving_line_)) return;
   drive_line();
 }
 

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 
+#include "gpu_emu/misbehaviour.h"
 #include "gpu_emu/mmio/register_file.h"
 #include "gpu_emu/ports.h"
 
@@ -24,6 +25,12 @@ class IrqBlock final : private RegisterHandler {
   IrqBlock(RegisterFile& file, const Registers& registers, IrqLine& line);
   IrqBlock(const IrqBlock&) = delete;
   IrqBlock& operator=(const IrqBlock&) = delete;
+
+  // Once, before the first event.
+  void attach(Misbehaviour& misbehaviour, Misbehaviour::Line line) {
+    misbehaviour_ = &misbehaviour;
+    misbehaving_line_ = line;
+  }
 
   // Sets bits of RAWSTAT.
   void raise(std::uint32_t bits);
@@ -44,6 +51,8 @@ class IrqBlock final : private RegisterHandler {
   std::uint32_t rawstat_ = 0;
   std::uint32_t mask_ = 0;
   bool level_ = false;
+  Misbehaviour* misbehaviour_ = nullptr;
+  Misbehaviour::Line misbehaving_line_ = Misbehaviour::Line::kGpu;
 };
 
 }  // namespace pantry::emu

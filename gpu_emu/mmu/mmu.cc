@@ -106,13 +106,23 @@ void Mmu::start_command(AsIndex as, std::uint32_t value) {
   }
   const auto command = static_cast<Command>(value);
   if (command == Command::kNop) return;
-  if (quirks_.as_command_time.ns == 0) {
-    space.issue(command, TimePoint{});
+  const TimePoint end = end_of_command(as, command);
+  space.issue(command, end);
+  if (end == TimePoint{})
     finish_command(as);
-  } else {
-    space.issue(command, clock_.now() + quirks_.as_command_time);
+  else
     clock_.work_arrived();
+}
+
+// TimePoint{}: at once.
+TimePoint Mmu::end_of_command(AsIndex as, Command command) {
+  Duration time = quirks_.as_command_time;
+  if (misbehaviour_) {
+    if (misbehaviour_->as_command_sticks(as.value)) return TimePoint::never();
+    if (command == Command::kFlushPt || command == Command::kFlushMem)
+      time = time + misbehaviour_->extra_flush_time();
   }
+  return time.ns == 0 ? TimePoint{} : clock_.now() + time;
 }
 
 void Mmu::finish_command(AsIndex as) {
@@ -208,7 +218,7 @@ void Mmu::drop_cached(AsIndex as, GpuRange region) {
 TimePoint Mmu::advance(TimePoint now) {
   speculate();
   TimePoint next = TimePoint::never();
-  if (quirks_.as_command_time.ns == 0) return next;
+  if (quirks_.as_command_time.ns == 0 && !misbehaviour_) return next;
   for (std::uint8_t as = 0; as < blocks_.size(); ++as) {
     const auto& issued = blocks_[as].space.in_progress();
     if (!issued) continue;
@@ -348,6 +358,8 @@ Translation Mmu::use(AsIndex as, GpuVa va, Access access, const TlbEntry& entry)
 
 // A walk, and what the TLB remembers of it.
 std::expected<Leaf, WalkFailure> Mmu::walk(AsIndex as, GpuVa va) {
+  if (misbehaviour_) [[unlikely]]
+    flip_entry(as, va);
   if (watch_) return walk_watched(as, va);
   Block& block = blocks_[as.value];
   const auto leaf = walker_.walk(block.space.config(), as, va);
@@ -364,6 +376,16 @@ std::expected<Leaf, WalkFailure> Mmu::walk(AsIndex as, GpuVa va) {
   block.cached_levels |= level_bit(leaf->level);
   remember_invalid_neighbours(as, va, *leaf, nullptr);
   return leaf;
+}
+
+// What the walk that comes next reads is not what the driver wrote.
+void Mmu::flip_entry(AsIndex as, GpuVa va) {
+  Origin origin;
+  const auto leaf = Walker::walk_memory(config_.dram, blocks_[as.value].space.config(), va, origin);
+  if (!leaf || leaf->level != 3) return;
+  const std::uint64_t bits = misbehaviour_->flipped_pte_bits(as.value);
+  auto* const host = static_cast<std::uint64_t*>(config_.dram.at(leaf->entry, pte::kEntryBytes));
+  if (bits != 0) std::atomic_ref<std::uint64_t>(*host).fetch_xor(bits);
 }
 
 std::expected<Leaf, WalkFailure> Mmu::walk_watched(AsIndex as, GpuVa va) {

@@ -21,6 +21,7 @@
 #include <random>
 #include <vector>
 
+#include "gpu_emu/misbehaviour.h"
 #include "gpu_emu/mmio/device_clock.h"
 #include "gpu_emu/mmio/irq_block.h"
 #include "gpu_emu/mmio/register_file.h"
@@ -57,6 +58,8 @@ class Mmu final : public GpuMemory, private RegisterHandler {
 
   // Once, before the first register access. Both outlive the MMU. Allocates.
   void attach(MmuWatch& watch, AddressSpaceUsers& users);
+  // The same.
+  void attach(Misbehaviour& misbehaviour) { misbehaviour_ = &misbehaviour; }
 
   Translation translate(AsIndex as, GpuVa va, Access access) override;
 
@@ -99,6 +102,7 @@ class Mmu final : public GpuMemory, private RegisterHandler {
   void write_register(std::uint32_t offset, std::uint32_t value) override;
   void start_command(AsIndex as, std::uint32_t value);
   void finish_command(AsIndex as);
+  TimePoint end_of_command(AsIndex as, Command command);
   void release(AsIndex as, GpuRange region, const char* command);
   WatchedSpace watched(AsIndex as);
   void tell_watch(AsIndex as, const AddressSpace::Issued& issued);
@@ -117,6 +121,7 @@ class Mmu final : public GpuMemory, private RegisterHandler {
   Translation use(AsIndex as, GpuVa va, Access access, const TlbEntry& entry);
   std::expected<Leaf, WalkFailure> walk(AsIndex as, GpuVa va);
   std::expected<Leaf, WalkFailure> walk_watched(AsIndex as, GpuVa va);
+  void flip_entry(AsIndex as, GpuVa va);
   void remember(AsIndex as, GpuVa va, const TlbEntry& entry, const Origin* origin);
   void remember_invalid(AsIndex as, unsigned level, GpuVa va, const Origin* origin);
   void remember_invalid_neighbours(AsIndex as, GpuVa va, const Leaf& leaf, const Origin* origin);
@@ -138,6 +143,7 @@ class Mmu final : public GpuMemory, private RegisterHandler {
   Counters counters_;
   MmuWatch* watch_ = nullptr;
   AddressSpaceUsers* users_ = nullptr;
+  Misbehaviour* misbehaviour_ = nullptr;
   std::mt19937_64 random_;  // of kSpeculative
 };
 

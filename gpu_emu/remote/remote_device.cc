@@ -44,7 +44,9 @@ class Connection {
         gpu_line_(PANTRY_LINE_GPU, lent_.edges.get()),
         job_line_(PANTRY_LINE_JOB, lent_.edges.get()),
         mmu_line_(PANTRY_LINE_MMU, lent_.edges.get()),
-        gpu_(config.model, config.quirks, ports(), config.streams) {}
+        gpu_(config.model, config.quirks, ports(), config.streams) {
+    if (config.misbehaviour) gpu_.attach(*config.misbehaviour);
+  }
 
   Result<> serve();
   RemoteDeviceTotals totals();

@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "gpu_emu/cs/stream_policy.h"
 #include "gpu_emu/datasheet/model.h"
+#include "gpu_emu/misbehaviour.h"
 #include "gpu_emu/quirks.h"
 #include "gpu_emu/remote/descriptor.h"
 
@@ -22,6 +23,7 @@ struct RemoteDeviceConfig {
   datasheet::GpuModel model = datasheet::kMaliG610;
   Quirks quirks;
   StreamPolicy streams = StreamPolicy::kAll;
+  Misbehaviour* misbehaviour = nullptr;  // of each device; outlives them
 };
 
 // What a connection amounted to.

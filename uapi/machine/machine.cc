@@ -67,6 +67,7 @@ struct Machine::State {
             {window.dram(), &gpu_irq, &job_irq, &mmu_irq, flush_id.port(), &host, &host, nullptr},
             config.streams) {
     if (checker) gpu.attach(checker->checker);
+    if (config.misbehaviour) gpu.attach(*config.misbehaviour);
   }
 
   driver::Executor& executor;
@@ -109,7 +110,8 @@ Result<std::unique_ptr<Machine>> Machine::create(driver::Executor& executor,
                                        .counters = parts.features.counters,
                                        .timestamp_hz = datasheet::kMaliG610.timestamp_hz,
                                        .max_pending_table_pages = config.max_pending_table_pages,
-                                       .core_hz = config.quirks.core_clock_hz}));
+                                       .core_hz = config.quirks.core_clock_hz,
+                                       .autosuspend_delay = config.autosuspend_delay}));
   return machine;
 }
 

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "driver/device/device.h"
@@ -41,7 +42,10 @@ struct MachineConfig {
   // benchmark wants it off. kReport keeps them for Machine::mistakes(); kAbort ends the process
   // with the text, so that no test passes over one.
   enum class Check { kOff, kReport, kAbort } checker = Check::kAbort;
-  MmioSeam* seam = nullptr;  // only to test tests
+  // Of idleness, until the GPU is suspended; none: never.
+  std::optional<Duration> autosuspend_delay = driver::kAutosuspendDelay;
+  MmioSeam* seam = nullptr;                   // only to test tests
+  emu::Misbehaviour* misbehaviour = nullptr;  // how the hardware fails; outlives the machine
 };
 
 class Machine {

@@ -162,5 +162,32 @@ TEST(Machine, ClosingWithWorkPendingLeavesNothing) {
   });
 }
 
+// What is idle for 50 ms loses its power: registers, address spaces and flush ids say so. A client
+// notices nothing.
+TEST(Machine, AnIdleGpuIsSuspendedAndTheNextJobResumesIt) {
+  for_each_machine([](Machine& machine, driver::Executor& executor) {
+    Bench bench(machine);
+    ASSERT_EQ(bench.client.bind(bench.vm, TestClient::map(bench.data.handle, kDataVa, kPageSize)),
+              0);
+    for (std::uint32_t round = 1; round <= 3; ++round) {
+      ASSERT_EQ(bench.store(executor, kDataVa, round), 0);
+      EXPECT_EQ(bench.data.word(0), round);
+      // The group has to be reported as idle first.
+      const TimePoint limit = soon(executor);
+      while (!machine.device().suspended() && executor.clock().now() < limit)
+        executor.clock().sleep(milliseconds(10));
+      ASSERT_TRUE(machine.device().suspended());
+      const emu::GpuDump dump = machine.gpu().dump();
+      EXPECT_EQ(dump.l2_ready, 0u);
+      EXPECT_EQ(dump.job.mask | dump.mmu.mask | dump.gpu.mask, 0u);
+      // A bind has no device to talk to.
+      ASSERT_EQ(bench.client.bind(bench.vm, TestClient::map(bench.data.handle, kDataVa, kPageSize)),
+                0);
+      EXPECT_TRUE(machine.device().suspended());
+    }
+    EXPECT_EQ(machine.device().resets(), 0u);
+  });
+}
+
 }  // namespace
 }  // namespace pantry::uapi

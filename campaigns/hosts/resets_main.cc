@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: MIT
+//
+// resets [--quick] [--seed N] [--resets N]: clients that never stop (load_client.h), more of them
+// than the device has slots or address spaces, and a device that fails under them in each of the
+// ways that can be injected, in turn, until it has been reset 200 times. No byte may be wrong, no
+// fence lost or signalled twice (which ends the process), and no client may be held up for ever.
+// Afterwards the host must be as before the first client: frames, table pages, groups, buffers,
+// address-space slots, descriptors, threads. The campaign is scripts/campaign resets.
+#include <fmt/core.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "base/log.h"
+#include "campaigns/hosts/load_client.h"
+#include "driver/kernel/thread_executor.h"
+#include "driver/mmu/address_spaces.h"
+#include "gpu_emu/inject/injector.h"
+
+namespace {
+
+using namespace pantry;
+using campaigns::LoadClient;
+using emu::FaultKind;
+using emu::FaultPlan;
+
+constexpr unsigned kBindThreads = 2;
+constexpr std::uint32_t kClients = 10;  // the G610 has 8 group slots and 7 address spaces
+constexpr std::uint32_t kResets = 200, kQuickResets = 14;
+// For the occasion of a fault to come, for the driver to notice, for a reset to end.
+constexpr Duration kOccasion = milliseconds(300);
+constexpr Duration kNotice = seconds(2);
+constexpr Duration kPatience = seconds(60);
+constexpr Duration kPause = microseconds(500);
+constexpr std::uint64_t kDramBytes = kGiB;
+
+struct Arguments {
+  std::uint32_t resets = kResets;
+  std::uint64_t seed = 1;
+};
+
+bool parse(int argc, char** argv, Arguments& arguments) {
+  for (int i = 1; i < argc; ++i) {
+    if (std::strcmp(argv[i], "--quick") == 0)
+      arguments.resets = kQuickResets;
+    else if (std::strcmp(argv[i], "--seed") == 0 && i + 1 < argc)
+      arguments.seed = std::strtoull(argv[++i], nullptr, 0);
+    else if (std::strcmp(argv[i], "--resets") == 0 && i + 1 < argc)
+      arguments.resets = static_cast<std::uint32_t>(std::strtoul(argv[++i], nullptr, 0));
+    else
+      return false;
+  }
+  return true;
+}
+
+std::uint64_t entries_of(const char* directory) {
+  std::uint64_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(directory))
+    count += !entry.path().empty();
+  return count;
+}
+
+// What must be as it was.
+struct Inventory {
+  uapi::Machine::Baseline machine;
+  std::uint64_t slots = 0;  // with an owner
+  std::uint64_t descriptors = 0;
+  std::uint64_t threads = 0;
+  bool operator==(const Inventory&) const = default;
+};
+
+Inventory take_inventory(uapi::Machine& machine) {
+  Inventory now;
+  now.machine = machine.baseline();
+  machine.device().spaces().for_each_slot([&](const driver::AddressSpaces::SlotView& slot) {
+    // Slot 0 is the firmware's, whenever the device is not suspended.
+    now.slots += slot.slot != 0 && slot.owner != nullptr;
+  });
+  now.descriptors = entries_of("/proc/self/fd");
+  now.threads = entries_of("/proc/self/task");
+  return now;
+}
+
+std::string text_of(const Inventory& inventory) {
+  const auto& machine = inventory.machine;
+  return fmt::format(
+      "{} frames, {} table pages, {} groups, {} buffers, {} slots, {} fds, {} threads",
+      machine.used_frames, machine.lent_pages, machine.groups, machine.buffers, inventory.slots,
+      inventory.descriptors, inventory.threads);
+}
+
+class Client final : public driver::ThreadBody {
+ public:
+  Client(uapi::Machine& machine, std::uint32_t number, std::uint64_t seed,
+         const std::atomic<bool>& stop)
+      : machine_(machine), number_(number), seed_(seed), stop_(stop) {}
+
+  void run() override {
+    {
+      LoadClient client(machine_, number_, seed_);
+      while (!stop_ && wrong_.empty()) {
+        wrong_ = client.play_round();
+        rounds_.fetch_add(1);
+      }
+      tally_ = client.tally();
+    }
+    ended_ = true;
+  }
+  std::uint64_t rounds() const { return rounds_.load(); }
+  bool ended() const { return ended_.load(); }
+  // Once it has ended.
+  const std::string& wrong() const { return wrong_; }
+  const LoadClient::Tally& tally() const { return tally_; }
+
+ private:
+  uapi::Machine& machine_;
+  const std::uint32_t number_;
+  const std::uint64_t seed_;
+  const std::atomic<bool>& stop_;
+  std::atomic<std::uint64_t> rounds_{0};
+  std::atomic<bool> ended_{false};
+  std::string wrong_;
+  LoadClient::Tally tally_;
+};
+
+class Campaign {
+ public:
+  Campaign(driver::Executor& executor, uapi::Machine& machine, emu::Injector& injector,
+           std::uint64_t seed)
+      : clock_(executor.clock()),
+        machine_(machine),
+        injector_(injector),
+        random_(seed),
+        before_(take_inventory(machine)) {
+    for (std::uint32_t n = 0; n < kClients; ++n)
+      clients_.push_back(std::make_unique<Client>(machine, n + 1, random_(), stop_));
+    for (const auto& client : clients_) executor.spawn("client", *client);
+  }
+
+  // One fault, and a reset: the one that it causes, or else another. What went wrong, if anything.
+  std::string reset_once(std::uint32_t number) {
+    FaultPlan plan;
+    plan.kind = emu::kFaultKinds[number % std::size(emu::kFaultKinds)];
+    plan.after = random_() % 20;
+    const std::uint32_t turn = number / static_cast<std::uint32_t>(std::size(emu::kFaultKinds));
+    if (plan.kind == FaultKind::kLostInterrupt) {
+      plan.line = static_cast<emu::Misbehaviour::Line>(turn % 3);
+      // Only a fault raises it.
+      if (plan.line == emu::Misbehaviour::Line::kMmu) {
+        plan.after = 0;
+        injector_.add({.kind = FaultKind::kPteBitFlip, .after = random_() % 20});
+      }
+    }
+    const std::uint64_t resets = machine_.device().resets();
+    const std::uint64_t hits = injector_.hits(plan.kind);
+    injector_.add(plan);
+    const auto was_reset = [&] { return machine_.device().resets() != resets; };
+    const bool hit =
+        wait_until(kOccasion, [&] { return was_reset() || injector_.hits(plan.kind) != hits; });
+    if (hit && ends_in_a_reset(plan.kind)) wait_until(kNotice, was_reset);
+    if (!was_reset()) {
+      ++wanted_;
+      machine_.device().request_reset("the campaign wants one");
+    }
+    if (!wait_until(kPatience, was_reset)) return "the reset does not end";
+    // Suspended groups come back in the tick after it.
+    if (plan.kind == FaultKind::kCorruptedSuspendBuffer) progress();
+    injector_.clear();
+    if (machine_.device().unplugged()) return "the device is unplugged";
+    return progress();
+  }
+
+  // Each client goes on.
+  std::string progress() {
+    std::vector<std::uint64_t> rounds;
+    for (const auto& client : clients_) rounds.push_back(client->rounds());
+    const bool on = wait_until(kPatience, [&] {
+      for (std::size_t n = 0; n < clients_.size(); ++n)
+        if (!clients_[n]->ended() && clients_[n]->rounds() == rounds[n]) return false;
+      return true;
+    });
+    for (std::size_t n = 0; n < clients_.size(); ++n) {
+      if (!on && clients_[n]->rounds() == rounds[n])
+        return fmt::format("client {} does not go on", n + 1);
+      if (clients_[n]->ended()) return fmt::format("client {}: {}", n + 1, clients_[n]->wrong());
+    }
+    return {};
+  }
+
+  std::string finish() {
+    stop_ = true;
+    if (!wait_until(kPatience + kPatience, [&] {
+          for (const auto& client : clients_)
+            if (!client->ended()) return false;
+          return true;
+        }))
+      return "the clients do not end";
+    Inventory after;
+    if (wait_until(kPatience, [&] { return (after = take_inventory(machine_)) == before_; }))
+      return {};
+    return fmt::format("something is left behind: {}", text_of(after));
+  }
+
+  const Inventory& before() const { return before_; }
+  std::uint64_t wanted() const { return wanted_; }
+  LoadClient::Tally total() const {
+    LoadClient::Tally sum;
+    for (const auto& client : clients_) {
+      const LoadClient::Tally& tally = client->tally();
+      sum.jobs += tally.jobs;
+      sum.binds += tally.binds;
+      sum.invalid += tally.invalid;
+      sum.cancelled += tally.cancelled;
+      sum.timed_out += tally.timed_out;
+      sum.groups += tally.groups;
+    }
+    return sum;
+  }
+
+ private:
+  static bool ends_in_a_reset(FaultKind kind) {
+    return kind == FaultKind::kStuckAsCommand || kind == FaultKind::kLateAcknowledge ||
+           kind == FaultKind::kFirmwareHang || kind == FaultKind::kSlowFlush;
+  }
+  template <class Condition>
+  bool wait_until(Duration limit, Condition condition) {
+    const TimePoint end = clock_.now() + limit;
+    while (!condition()) {
+      if (clock_.now() > end) return false;
+      clock_.sleep(kPause);
+    }
+    return true;
+  }
+
+  driver::Clock& clock_;
+  uapi::Machine& machine_;
+  emu::Injector& injector_;
+  std::mt19937_64 random_;
+  const Inventory before_;
+  std::atomic<bool> stop_{false};
+  std::vector<std::unique_ptr<Client>> clients_;
+  std::uint64_t wanted_ = 0;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Arguments arguments;
+  if (!parse(argc, argv, arguments)) {
+    fmt::print(stderr, "usage: resets [--quick] [--seed N] [--resets N]\n");
+    return 2;
+  }
+  set_log_level(std::getenv("PANTRY_RESETS_LOG") ? LogLevel::kInfo : LogLevel::kOff);
+  driver::ThreadExecutor executor(kBindThreads);
+  emu::Injector injector;
+  uapi::MachineConfig config;
+  config.dram_bytes = kDramBytes;
+  // It takes a failing device for a driver's mistake.
+  config.checker = uapi::MachineConfig::Check::kOff;
+  config.misbehaviour = &injector;
+  const auto machine = uapi::Machine::create(executor, config);
+  if (!machine) {
+    fmt::print("resets: the machine cannot be brought up: {}\n", name_of(machine.error()));
+    return 1;
+  }
+  const TimePoint start = executor.clock().now();
+  Campaign campaign(executor, **machine, injector, arguments.seed);
+  unsigned findings = 0;
+  const auto judge = [&](const std::string& wrong, const std::string& when) {
+    if (wrong.empty()) return true;
+    fmt::print("FOUND {}, --seed {}: {}\n", when, arguments.seed, wrong);
+    ++findings;
+    return false;
+  };
+  std::uint32_t done = 0;
+  while (done < arguments.resets &&
+         judge(campaign.reset_once(done),
+               fmt::format("reset {}, {}", done + 1,
+                           name_of(emu::kFaultKinds[done % std::size(emu::kFaultKinds)]))))
+    ++done;
+  injector.clear();
+  judge(campaign.finish(), "at the end");
+  const LoadClient::Tally total = campaign.total();
+  std::string hits;
+  for (const FaultKind kind : emu::kFaultKinds)
+    hits += fmt::format("{}{} {}", hits.empty() ? "" : ", ", name_of(kind), injector.hits(kind));
+  fmt::print(
+      "resets: {} resets, {} of them asked for by the campaign; injected {}; {} jobs, of which {} "
+      "ended with EINVAL, {} with ECANCELED, {} with ETIMEDOUT; {} binds; baseline {}; {} "
+      "findings, "
+      "{} s\n",
+      (*machine)->device().resets(), campaign.wanted(), hits, total.jobs, total.invalid,
+      total.cancelled, total.timed_out, total.binds, text_of(campaign.before()), findings,
+      (executor.clock().now() - start).ns / seconds(1).ns);
+  // Threads that hang cannot be joined.
+  if (findings != 0) {
+    std::fflush(stdout);
+    std::_Exit(1);
+  }
+  return 0;
+}
