@@ -91,6 +91,9 @@ TEST(Timestamp, FlagsChooseWhatIsTold) {
        [](const Info& i) -> std::uint64_t { return i.cpu_timestamp_sec + i.cpu_timestamp_nsec; }},
   };
   executor.clock().sleep(seconds(2));
+  // By now the device is suspended. A query resumes it, and its cycles count from then on.
+  clocks.info(DRM_PANTHOR_TIMESTAMP_GPU);
+  executor.clock().sleep(milliseconds(1));
   for (const auto& choice : choices) {
     const Info alone = clocks.info(choice.flag);
     for (const auto& other : choices) {
