@@ -9,6 +9,7 @@
 #include "driver/kernel/executor.h"
 #include "driver/kernel/signalling.h"
 #include "driver/mmu/address_spaces.h"
+#include "driver/provision/provisioning.h"
 #include "gpu_emu/ports.h"
 
 namespace pantry::driver {
@@ -47,6 +48,7 @@ struct VmDevice {
   Coherency coherency = Coherency::kNone;
   // Per VM. 1 or more; what a single bind takes is admitted in any case.
   std::uint32_t max_pending_table_pages = kMaxPendingTablePages;
+  Provisioning provisioning = Provisioning::kWorstCase;  // of VMs for which nothing else is said
 };
 
 }  // namespace pantry::driver
