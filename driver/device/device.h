@@ -17,6 +17,7 @@
 #include "driver/device/interrupt_line.h"
 #include "driver/gem/buffer_names.h"
 #include "driver/gem/buffer_store.h"
+#include "driver/provision/provisioning.h"
 
 namespace pantry::driver {
 
@@ -65,6 +66,7 @@ struct DeviceConfig {
   Firmware::Counters counters = Firmware::Counters::kOff;
   std::uint64_t timestamp_hz = 0;  // ticks of the system counter per second; 0: unknown
   std::uint32_t max_pending_table_pages = kMaxPendingTablePages;  // per VM
+  Provisioning provisioning = Provisioning::kWorstCase;           // of every VM, the firmware's too
 };
 
 class Device final : public ResetRequest {

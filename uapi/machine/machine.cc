@@ -108,7 +108,9 @@ Result<std::unique_ptr<Machine>> Machine::create(driver::Executor& executor,
                                        .fault_errors = parts.features.fault_errors,
                                        .counters = parts.features.counters,
                                        .timestamp_hz = datasheet::kMaliG610.timestamp_hz,
-                                       .max_pending_table_pages = config.max_pending_table_pages}));
+
+                                       .max_pending_table_pages = config.max_pending_table_pages,
+                                       .provisioning = config.provisioning}));
   return machine;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "driver/device/device.h"
+#include "driver/provision/provisioning.h"
 #include "gpu_emu/checker/report.h"
 #include "gpu_emu/gpu.h"
 #include "uapi/session.h"
@@ -42,6 +43,8 @@ struct MachineConfig {
   // with the text, so that no test passes over one.
   enum class Check { kOff, kReport, kAbort } checker = Check::kAbort;
   MmioSeam* seam = nullptr;  // only to test tests
+  // How VMs get the table pages that binds need (driver/provision).
+  driver::Provisioning provisioning = driver::Provisioning::kWorstCase;
 };
 
 class Machine {
