@@ -27,14 +27,14 @@ std::optional<Provisioner::Needs> Exact::claim(Provision& provision) noexcept {
     ++unpinned;
     missing += !stands(window);
   });
-  const std::uint32_t charge = tables.quota() ? not_queued : 0;
+  const std::uint32_t charge = tables.quota() ? not_queued + kLeastCharge : 0;
   const bool has_room = pins_.has_room(unpinned);
   if (!has_room || missing > tables.available() || charge > tables.charged())
     return Needs{charge, missing, has_room ? 0 : 2 * (pins_.size() + unpinned)};
   for_each_window(provision.shape_, table_.config(),
                   [&](TableWindow window) { pins_.pin(window, by(tables)); });
   tables.move_spares(missing, spare_);
-  if (tables.quota()) tables.hand_over_charge(charge);
+  if (tables.quota()) tables.hand_over_charge(not_queued, kLeastCharge);
   provision.claimed_ = true;
   return std::nullopt;
 }

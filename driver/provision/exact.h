@@ -25,11 +25,11 @@
 //   - with its last pin, a window in which no table stands gives its page back.
 // It does not matter which bind brought a page, nor whether that bind ever runs.
 //
-// The quota of the VM is charged with one page for each window that an asynchronous bind pins,
-// whether a table stands in it now or not: it may be gone before that bind runs, and its page on
-// the list. So what the list holds for such binds is at most what is charged, however tables come
-// and go, and so is the record of windows. (What binds hold that run as soon as they are prepared
-// is no more than a few, for a moment.)
+// The quota of the VM is charged, besides, with one page for each window that an asynchronous bind
+// pins, whether a table stands in it now or not: it may be gone before that bind runs, and its page
+// on the list. So what the list holds for such binds is at most what is charged, however tables
+// come and go, and so is the record of windows. (What binds hold that run as soon as they are
+// prepared is no more than a few, for a moment.)
 //
 // What this relies on:
 //   - every bind that can take a page was prepared here; others only unmap without cutting a block;

@@ -10,6 +10,7 @@ namespace pantry::driver {
 Result<Provision> Provisioner::prepare(const BindShape& shape, TableReserve reserve,
                                        Mutex& operation_lock) {
   Provision provision(std::move(reserve), shape);
+  PANTRY_TRY(provision.tables().charge(kLeastCharge));
   for (;;) {
     std::optional<Needs> needs;
     {

@@ -37,6 +37,10 @@ class Provisioner {
   // Every bind has finished.
   virtual ~Provisioner() = default;
 
+  // To the quota of a bind that will be pending, in pages: what it is besides its table pages, some
+  // nodes and list entries, is memory as well. So the quota bounds the number of pending binds too.
+  static constexpr std::uint32_t kLeastCharge = 1;
+
   // Everything that running `shape` can take, whatever runs before it, laid into `tables`, which is
   // empty and has a pool; and a quota, if the bind will be pending. ENOMEM: nothing is held.
   Result<Provision> prepare(const BindShape& shape, TableReserve tables,

@@ -60,9 +60,9 @@ class TableReserve final : public PageTableAllocator {
   std::uint32_t charged() const { return charged_; }
   // Charges the quota with `pages` in all, or more if it is. ENOMEM: the quota is used up.
   Result<> charge(std::uint32_t pages) PANTRY_MAY_ALLOCATE;
-  // `pages` of what is charged stay so when the bind has run: the caller uncharges them. The rest
-  // is uncharged.
-  void hand_over_charge(std::uint32_t pages) noexcept;
+  // `pages` of what is charged are for the caller to uncharge, `kept` go with this reserve, as all
+  // would otherwise. The rest is uncharged. Pre: as much is charged.
+  void hand_over_charge(std::uint32_t pages, std::uint32_t kept) noexcept;
 
   // ENOMEM when the reserve is empty, which a provisioner makes impossible. EINVAL for anything but
   // 4 KiB.

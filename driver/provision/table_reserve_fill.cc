@@ -56,10 +56,11 @@ Result<> TableReserve::charge(std::uint32_t pages) {
   return {};
 }
 
-void TableReserve::hand_over_charge(std::uint32_t pages) noexcept {
-  PANTRY_CHECK(quota_ && pages <= charged_);
-  charged_ -= pages;
+void TableReserve::hand_over_charge(std::uint32_t pages, std::uint32_t kept) noexcept {
+  PANTRY_CHECK(quota_ && pages + kept <= charged_);
+  charged_ -= pages + kept;
   uncharge();
+  charged_ = kept;
 }
 
 Result<> TableReserve::grow(std::uint32_t pages) {

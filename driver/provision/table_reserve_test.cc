@@ -141,9 +141,9 @@ TEST_F(TableReserveTest, AChargeMayBeHandedOver) {
     TableReserve other(pool, quota);
     EXPECT_EQ(other.charge(3).error(), Errno::kNoMem);
     EXPECT_EQ(other.charged(), 0u);
-    reserve.hand_over_charge(4);
-    EXPECT_EQ(reserve.charged(), 0u);
-    EXPECT_EQ(quota.charged(), 4u);
+    reserve.hand_over_charge(4, 1);
+    EXPECT_EQ(reserve.charged(), 1u);
+    EXPECT_EQ(quota.charged(), 5u);
   }
   EXPECT_EQ(quota.charged(), 4u);
   quota.uncharge(4);

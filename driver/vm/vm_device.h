@@ -29,9 +29,10 @@ class VmFaultListener {
 };
 
 // Table pages that the pending asynchronous binds of one VM may hold together (page_quota.h): 64
-// MiB, one part in 64 of the memory of a usual board. A map of one page is laid in three at worst,
-// so 5,461 of them can wait, ten times what a client queues that is ahead of the GPU; and eight
-// maps of all of 4 GiB. Linux 6.12 has no bound: there, memory itself is it.
+// MiB, one part in 64 of the memory of a usual board. A bind counts for one at least, and a map of
+// one page is laid in three at worst, so 5,461 to 16,383 of them can wait, ten times what a client
+// queues that is ahead of the GPU; and eight maps of all of 4 GiB. Linux 6.12 has no bound: there,
+// memory itself is it.
 inline constexpr std::uint32_t kMaxPendingTablePages = 16384;
 
 struct VmDevice {
