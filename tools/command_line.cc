@@ -2,6 +2,8 @@
 #include "tools/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
 
 #include "base/log.h"
 #include "gpu_emu/inject/injector.h"
@@ -70,6 +72,7 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
 
   run.shim = default_shim_path();
   bool report = false;
+  std::string provision;
   CLI::App& run_app = *app.add_subcommand("run", "run a program on a private machine");
   run_app.add_flag("--report", report, "print what happened when the program has ended");
   std::string checker = "report";
@@ -81,6 +84,16 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
       ->check(CLI::IsMember({"off", "report", "abort"}));
   run_app.add_option("--checker-json", run.checker_json, "write them to this file as JSON as well");
   add_inject(run_app);
+  std::vector<std::string> provisionings;
+  for (const driver::ProvisioningName& known : driver::kProvisioningNames) {
+    provisionings.emplace_back(known.name);
+    if (known.provisioning == run.machine.provisioning) provision = known.name;
+  }
+  run_app
+      .add_option("--provision", provision,
+                  "how binds get their table pages: worst-case, exact or range-reserve")
+      ->check(CLI::IsMember(provisionings))
+      ->envname("PANTRY_PROVISION");
   run_app.add_option("--shim", run.shim, "the library to preload");
   run_app.add_option("program", run.command, "the program and its arguments")->required();
   run_app.positionals_at_end();
@@ -139,6 +152,7 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
     kernel.gdb = gdb ? KernelOptions::Gdb::kOn : KernelOptions::Gdb::kOff;
     return kernel_command(kernel);
   }
+  run.machine.provisioning = driver::provisioning_named(provision).value();
   run.report = report ? RunOptions::Report::kPrint : RunOptions::Report::kNone;
   return run_command(run);
 }

@@ -243,20 +243,24 @@ int run(const std::string& log_path) {
   const TimePoint start = executor.clock().now();
   // Buffers in one piece, mapped by blocks; and scattered, mapped by pages.
   for (const Memory memory : {Memory::kWindow, Memory::kArena}) {
-    uapi::MachineConfig config;
-    config.dram_bytes = 128 * kMiB;
-    config.memory = memory;
-    const auto machine = uapi::Machine::create(executor, config);
-    if (!machine) return failed("the machine cannot be brought up", machine.error());
-    Campaign campaign(**machine, log);
-    for (const Scenario& scenario : kScenarios) {
-      campaign.run(scenario, Source::kHeap, Pool::kStocked);
-      campaign.run(scenario, Source::kDevice, Pool::kStocked);
-      campaign.run(scenario, Source::kDevice, Pool::kEmpty);
+    for (const driver::ProvisioningName& kind : driver::kProvisioningNames) {
+      uapi::MachineConfig config;
+      config.dram_bytes = 128 * kMiB;
+      config.memory = memory;
+      config.provisioning = kind.provisioning;
+      const auto machine = uapi::Machine::create(executor, config);
+      if (!machine) return failed("the machine cannot be brought up", machine.error());
+      Campaign campaign(**machine, log);
+      for (const Scenario& scenario : kScenarios) {
+        campaign.run(scenario, Source::kHeap, Pool::kStocked);
+        campaign.run(scenario, Source::kDevice, Pool::kStocked);
+        campaign.run(scenario, Source::kDevice, Pool::kEmpty);
+      }
+      fmt::print("{}: {} cases, {} findings\n", kind.name, campaign.cases(), campaign.findings());
+      cases += campaign.cases();
+      findings += campaign.findings();
+      sites.add(campaign.sites());
     }
-    cases += campaign.cases();
-    findings += campaign.findings();
-    sites.add(campaign.sites());
   }
   const auto counts = sites.count();
   for (const auto& [site, count] : counts) fmt::print("{:5} x {}\n", count, site);

@@ -15,7 +15,7 @@ void map_leaves(ArmLpaeS1Table& table, const VaMapping& wanted, BindPlan& plan) 
   if (plan.owner == MappingOwner::kUser) return;
   const MapProgress progress =
       table.map(wanted.range, ExtentCursor(plan.op.buffer->frames(), wanted.offset), plan.op.prot,
-                plan.tables);
+                plan.provision.tables());
   PANTRY_CHECK(!progress.error);
 }
 

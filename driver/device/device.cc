@@ -56,7 +56,8 @@ struct Device::State final : ResetRequest, DevicePower {
                   .va_bits = identity.va_bits(),
                   .pa_bits = identity.pa_bits(),
                   .coherency = VmDevice::Coherency::kNone,
-                  .max_pending_table_pages = with.max_pending_table_pages} {
+                  .max_pending_table_pages = with.max_pending_table_pages,
+                  .provisioning = with.provisioning} {
     pages.trim_on(with.executor.lane(Lane::kCleanup));
   }
 

@@ -21,6 +21,7 @@
 #include "driver/device/interrupt_line.h"
 #include "driver/gem/buffer_names.h"
 #include "driver/gem/buffer_store.h"
+#include "driver/provision/provisioning.h"
 
 namespace pantry::driver {
 
@@ -74,6 +75,7 @@ struct DeviceConfig {
   std::uint32_t max_pending_table_pages = kMaxPendingTablePages;  // per VM
   std::uint64_t core_hz = 0;  // of the GPU's clock, which does not change; 0: unknown
   std::optional<Duration> autosuspend_delay = kAutosuspendDelay;  // none: never suspended
+  Provisioning provisioning = Provisioning::kWorstCase;           // of every VM, the firmware's too
 };
 
 class Device final : public ResetRequest {

@@ -8,13 +8,13 @@
 // Heights count from the leaves: an entry at height 0 covers 4 KiB, at 1 2 MiB, at 2 1 GiB, at 3
 // 512 GiB, and so on.
 //
-// Invariant: no table but the root is empty; the TableInfo of a table says how many of its entries
-// are present. The device walks the table at the same time: an entry is one 8-byte store, and a new
-// table is filled before the store (release) that publishes it, or is published empty. Making the
-// device forget what it cached is the caller's business (RegionLock around the call); where the
-// architecture wants that between, say, a block and the table that takes its place, so is keeping
-// the device out of the range. Nothing here allocates except through the PageTableAllocator of the
-// call.
+// Invariant: no table but the root is empty, unless it has references (reference()) or a clear() is
+// under way; the TableInfo of a table says how many of its entries are present. The device walks
+// the table at the same time: an entry is one 8-byte store, and a new table is filled before the
+// store (release) that publishes it, or is published empty. Making the device forget what it cached
+// is the caller's business (RegionLock around the call); where the architecture wants that between,
+// say, a block and the table that takes its place, so is keeping the device out of the range.
+// Nothing here allocates except through the PageTableAllocator of the call.
 //
 // Threads. With `Writers` = OneWriter the caller serialises all edits: map, unmap, protect,
 // coalesce, clearing dirty state. With ManyWriters edits of disjoint ranges may run at the same
@@ -40,6 +40,7 @@
 #include "driver/iopgtable/prot.h"
 #include "driver/iopgtable/table_format.h"
 #include "driver/iopgtable/table_metadata.h"
+#include "driver/iopgtable/table_window.h"
 #include "driver/iopgtable/writers.h"
 
 namespace pantry::driver {
@@ -83,10 +84,11 @@ class RadixTable {
   GpuRange space() const { return {{0}, {~std::uint64_t{0} >> (64 - config_.va_bits)}}; }
 
   // Maps `range` to what `frames` has next, a list of extents of whole pages. A 2 MiB (1 GiB) leaf
-  // is used where address and frame are aligned to it and as much is left of both; leaves that form
-  // an aligned run in the same way carry the contiguous hint if the configuration asks for it.
-  // EEXIST: something is mapped there; nothing was changed. ENOMEM: the allocator had no page; the
-  // part said in MapProgress is mapped, and needs no page to be unmapped again.
+  // is used where address and frame are aligned to it, as much is left of both, and no table with
+  // references stands there; an empty one without is freed. Leaves that form an aligned run in the
+  // same way carry the contiguous hint if the configuration asks for it. EEXIST: something is
+  // mapped there; nothing was changed. ENOMEM: the allocator had no page; the part said in
+  // MapProgress is mapped, and needs no page to be unmapped again.
   MapProgress map(GpuRange range, ExtentCursor frames, Prot prot,
                   PageTableAllocator& allocator) noexcept;
 
@@ -96,16 +98,39 @@ class RadixTable {
   // unmapped, and what translations there were still hold.
   Result<std::uint64_t> unmap(GpuRange range, PageTableAllocator& allocator) noexcept;
 
+  // Unmaps as unmap() does, but leaves the tables that become empty where they are, for a map of
+  // all of `range` that follows under the same flush. So that map takes a page only where no table
+  // stands now.
+  Result<std::uint64_t> clear(GpuRange range, PageTableAllocator& allocator) noexcept
+      requires(!Writers::kShared);
+
+  // What stands in a window: a table, a leaf that covers all of it (or more), or neither.
+  enum class Standing { kNothing, kLeaf, kTable };
+  Standing standing(TableWindow window) const noexcept;
+  // A table with references is kept when it becomes empty, and by map() and coalesce(). Pre: a
+  // table stands there.
+  void reference(TableWindow window) noexcept requires(!Writers::kShared);
+  // Leaves the table where it is, even if it is empty: the next unmap() or prune() that touches its
+  // window frees it, or a map fills it.
+  void unreference(TableWindow window) noexcept requires(!Writers::kShared);
+  // An empty table for `window`, with one reference. Pre: nothing stands there, and a table stands
+  // for the window of the next height around it. What the device may have cached stays true.
+  // ENOMEM.
+  Result<> install(TableWindow window, PageTableAllocator& allocator) noexcept
+      requires(!Writers::kShared);
+  // Frees the empty tables without references whose windows `range` touches.
+  void prune(GpuRange range, PageTableAllocator& allocator) noexcept requires(!Writers::kShared);
+
   // Whatever is mapped in `range` allows `prot` from now on; returns how many bytes that are.
   // Frames and dirty state stay. Blocks and runs at the edges are split as by unmap, and ENOMEM
   // means the same: nothing was changed.
   Result<std::uint64_t> protect(GpuRange range, Prot prot, PageTableAllocator& allocator) noexcept;
 
-  // Replaces each table whose window lies in `range` by a block, if its leaves could be one (all
-  // present, contiguous, alike), and gives the contiguous hint to whole runs in `range` that could
-  // carry it. Returns how many tables were freed. Never needs a page. Where writes are tracked, a
-  // new writable block is dirty from the start, since the device may still be noting a write in the
-  // leaves that it replaces.
+  // Replaces each table without references whose window lies in `range` by a block, if its leaves
+  // could be one (all present, contiguous, alike), and gives the contiguous hint to whole runs in
+  // `range` that could carry it. Returns how many tables were freed. Never needs a page. Where
+  // writes are tracked, a new writable block is dirty from the start, since the device may still be
+  // noting a write in the leaves that it replaces.
   std::uint32_t coalesce(GpuRange range, PageTableAllocator& allocator) noexcept;
 
   // visit(GpuRange) for each leaf that touches `range` and was written through, in order; a run
@@ -138,6 +163,7 @@ class RadixTable {
  private:
   using Table = TableView;
   struct MapJob;
+  enum class Emptied { kFree, kKeep };  // what becomes of a table whose last entry goes
   struct Edited {
     std::uint64_t bytes;
     bool emptied;  // the table; it is the caller's to unlink
@@ -192,7 +218,8 @@ class RadixTable {
   std::uint64_t new_leaf(PhysAddr frame, Prot prot, std::uint32_t height) const;
   Table at(PhysAddr table) const;
   Table child(std::uint64_t entry, std::uint32_t height) const;
-  Result<Table> new_table(PageTableAllocator& allocator);
+  Result<Table> new_table(TableWindow window, PageTableAllocator& allocator);
+  std::optional<Table> table_of(TableWindow window) const;
   void retire(const Table& table, std::uint32_t height, PageTableAllocator& allocator);
   void check_range(GpuRange range) const;
   bool is_free(const Table& table, std::uint32_t height, GpuRange range) const;
@@ -206,10 +233,25 @@ class RadixTable {
                               MapJob& job);
   Result<> split_edges(GpuRange range, PageTableAllocator& allocator);
   Result<> split_at(GpuVa boundary, PageTableAllocator& allocator);
-  Result<> split_block(std::uint64_t* slot, std::uint32_t height, PageTableAllocator& allocator);
+  Result<> split_block(std::uint64_t* slot, GpuVa va, std::uint32_t height,
+                       PageTableAllocator& allocator);
   void part_run(const Table& table, std::uint32_t index);
+  template <Emptied kEmptied>
   Edited unmap_from(const Table& table, std::uint32_t height, GpuRange range,
                     PageTableAllocator& allocator);
+  // Whether any table has references, and whether this one has.
+  bool any_references() const {
+    if constexpr (Writers::kShared) return false;
+    return references_ != 0;
+  }
+  bool is_wanted(const Table& table) const {
+    return any_references() && table.info->references() != 0;
+  }
+  bool any_wanted(const Table& table, std::uint32_t height) const;
+  void prune_in(const Table& table, std::uint32_t height, GpuRange range,
+                PageTableAllocator& allocator);
+  std::uint64_t unlink(const Table& table, std::uint32_t index, std::uint32_t height,
+                       PageTableAllocator& allocator);
   std::uint64_t free_tree(const Table& table, std::uint32_t height, PageTableAllocator& allocator);
   std::uint64_t protect_in(const Table& table, std::uint32_t height, GpuRange range, Prot prot);
   std::uint32_t coalesce_in(const Table& table, std::uint32_t height, GpuRange range,
@@ -233,6 +275,7 @@ class RadixTable {
   PhysAddr root_;
   bool alive_ = true;
   std::uint32_t top_;                                       // height of the root's entries
+  std::uint64_t references_ = 0;                            // on all tables
   std::array<std::uint32_t, kMaxTableLevels> tables_at_{};  // by height of their entries
 };
 

@@ -2,7 +2,7 @@
 //
 // The body of RadixTable, for the one .cc file per format that instantiates it. See radix_table.h
 // for what holds. Here: creation, readers, map and unmap; radix_table_reshape_impl.h has what
-// changes leaves that are there.
+// changes leaves that are there, radix_table_keep_impl.h what keeps empty tables.
 //
 // All walks go down from the root with a table and the height of its entries; a range is cut to the
 // part that lies under the table as the walk descends. Recursion is at most six deep.
@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "driver/iopgtable/radix_table.h"
+#include "driver/iopgtable/radix_table_keep_impl.h"
 #include "driver/iopgtable/radix_table_reshape_impl.h"
 #include "driver/iopgtable/store_run.h"
 
@@ -58,7 +59,7 @@ RadixTable<Format, Writers>::RadixTable(const TableConfig& config, TableMetadata
                                         PhysAddr root)
     : config_(config), metadata_(&metadata), root_(root), top_(config.levels() - 1) {
   const Table table = at(root);
-  table.info->reset();
+  table.info->reset({top_, 0});
   Writers::keep_root(table);
   tables_at_[top_] = 1;
 }
@@ -70,6 +71,7 @@ RadixTable<Format, Writers>::RadixTable(RadixTable&& other) noexcept
       root_(other.root_),
       alive_(other.alive_),
       top_(other.top_),
+      references_(other.references_),
       tables_at_(other.tables_at_) {
   other.alive_ = false;
 }
@@ -81,18 +83,19 @@ RadixTable<Format, Writers>::~RadixTable() {
 
 template <TableFormat Format, class Writers>
 void RadixTable<Format, Writers>::destroy(PageTableAllocator& allocator) noexcept {
-  PANTRY_CHECK(alive_);
+  PANTRY_CHECK(alive_ && references_ == 0);
   free_tree(at(root_), top_, allocator);
   alive_ = false;
 }
 
 template <TableFormat Format, class Writers>
-auto RadixTable<Format, Writers>::new_table(PageTableAllocator& allocator) -> Result<Table> {
+auto RadixTable<Format, Writers>::new_table(TableWindow window, PageTableAllocator& allocator)
+    -> Result<Table> {
   const Result<PhysAddr> page = allocator.alloc(kPageSize);
   if (!page) return Error(page.error());
   PANTRY_CHECK(is_aligned(page->value, kPageSize));
   const Table table = at(*page);
-  table.info->reset();
+  table.info->reset(window);
   return table;
 }
 
@@ -163,7 +166,15 @@ std::uint32_t RadixTable<Format, Writers>::map_into(const Table& table, std::uin
       leaves = std::min(job.left, job.frames.contiguous()) / span(height);
     const std::uint32_t end =
         static_cast<std::uint32_t>(std::min<std::uint64_t>(i + leaves, kTableEntries));
-    const std::uint32_t stop = Writers::next_present(table, i, end);
+    std::uint32_t stop = Writers::next_present(table, i, end);
+    if constexpr (!Writers::kShared) {
+      // The range is free, so whatever is present here is a table of nothing.
+      if (leaves != 0 && stop == i &&
+          !any_wanted(child(load_entry(table.entries + i), height), height - 1)) {
+        unlink(table, i, height, job.allocator);
+        stop = Writers::next_present(table, i, end);
+      }
+    }
 
     if (stop > i) {
       PANTRY_CHECK(frame.value + span(height) * (stop - i) <= std::uint64_t{1} << config_.pa_bits);
@@ -279,7 +290,7 @@ std::uint32_t RadixTable<Format, Writers>::map_new_table(const Table& table, std
   if (!page) return kNoMemory;
   PANTRY_CHECK(is_aligned(page->value, kPageSize));
   const Table below = at(*page);
-  below.info->reset();
+  below.info->reset(TableWindow::around(job.next, height - 1));
   std::uint64_t* const slot = table.entries + index;
   const std::uint64_t entry = Format::table(below.address, height);
   if (!Writers::reserve(table, 1)) {
@@ -324,11 +335,21 @@ Result<std::uint64_t> RadixTable<Format, Writers>::unmap(GpuRange range,
                                                          PageTableAllocator& allocator) noexcept {
   check_range(range);
   PANTRY_TRY(split_edges(range, allocator));  // after that nothing can fail
-  return unmap_from(at(root_), top_, range, allocator).bytes;
+  return unmap_from<Emptied::kFree>(at(root_), top_, range, allocator).bytes;
+}
+
+template <TableFormat Format, class Writers>
+Result<std::uint64_t> RadixTable<Format, Writers>::clear(GpuRange range,
+                                                         PageTableAllocator& allocator) noexcept
+    requires(!Writers::kShared) {
+  check_range(range);
+  PANTRY_TRY(split_edges(range, allocator));
+  return unmap_from<Emptied::kKeep>(at(root_), top_, range, allocator).bytes;
 }
 
 // Pre: no leaf sticks out of `range`.
 template <TableFormat Format, class Writers>
+template <typename RadixTable<Format, Writers>::Emptied kEmptied>
 auto RadixTable<Format, Writers>::unmap_from(const Table& table, std::uint32_t height,
                                              GpuRange range, PageTableAllocator& allocator)
     -> Edited {
@@ -353,11 +374,13 @@ auto RadixTable<Format, Writers>::unmap_from(const Table& table, std::uint32_t h
     }
     if (Writers::kShared && entry == 0) continue;
     const Table below = child(entry, height);
-    const bool all = range.contains(slot);
+    // A table that goes as a whole need not be emptied first.
+    const bool all = kEmptied == Emptied::kFree && !any_references() && range.contains(slot);
     if (!all) {
-      const Edited part = unmap_from(below, height - 1, intersection(slot, range), allocator);
+      const Edited part =
+          unmap_from<kEmptied>(below, height - 1, intersection(slot, range), allocator);
       bytes += part.bytes;
-      if (!part.emptied) continue;
+      if (kEmptied == Emptied::kKeep || !part.emptied || is_wanted(below)) continue;
     }
     // The way to the table goes first, then the table.
     Writers::drop(table, i);
@@ -390,6 +413,17 @@ std::uint64_t RadixTable<Format, Writers>::free_tree(const Table& table, std::ui
   }
   retire(table, height, allocator);
   return bytes;
+}
+
+// Frees the table that entry `index` points to, and all below it: the way to it goes first. Returns
+// the bytes that were mapped in it.
+template <TableFormat Format, class Writers>
+std::uint64_t RadixTable<Format, Writers>::unlink(const Table& table, std::uint32_t index,
+                                                  std::uint32_t height,
+                                                  PageTableAllocator& allocator) {
+  const Table below = child(load_entry(table.entries + index), height);
+  Writers::drop(table, index);
+  return free_tree(below, height - 1, allocator);
 }
 
 template <TableFormat Format, class Writers>

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <vector>
@@ -179,6 +180,34 @@ class World {
     RC_ASSERT(*bytes == model_.unmap(range));
   }
 
+  // Unmaps and maps under one flush, as a bind does.
+  void replace(GpuRange range, const std::vector<PhysExtent>& extents, std::uint64_t offset,
+               Prot prot) {
+    const auto tables = raw().read_all().tables;
+    const std::uint64_t frees = accounting_.frees();
+    const Result<std::uint64_t> bytes = table_.clear(range, accounting_);
+    if (!bytes) {
+      RC_ASSERT(bytes.error() == Errno::kNoMem);
+      model_.blocks.clear();
+      for (const RawLeaf& leaf : raw().read_all().leaves)
+        if (leaf.size == kBlock) model_.blocks.insert(leaf.va);
+      return;
+    }
+    RC_ASSERT(accounting_.frees() == frees);
+    const auto kept = raw().read_all().tables;
+    for (const std::uint64_t table : tables)
+      RC_ASSERT(std::ranges::find(kept, table) != kept.end());
+    RC_ASSERT(*bytes == model_.unmap(range));
+    const MapProgress progress =
+        table_.map(range, ExtentCursor(extents, offset), prot, accounting_);
+    if (progress.error) {
+      RC_ASSERT(*progress.error == Errno::kNoMem);
+      RC_ASSERT(table_.unmap(range, accounting_).value_or(0) == progress.mapped);
+      return;
+    }
+    model_.map(range, extents, offset, prot);
+  }
+
   void allow(std::uint64_t pages) { faults_.allow(pages); }
 
   void check() {
@@ -279,7 +308,10 @@ TEST_P(RadixTableModel, AnySequenceOfMapsAndUnmaps) {
         const std::uint64_t offset = std::min(
             range.first.value, kPageSize * *rc::gen::element<std::uint64_t>(0, 0, 1, 511, 512));
         const auto extents = any_extents(range.first, range.size(), offset);
-        world.map(range, extents, offset, any_prot());
+        if (*rc::gen::arbitrary<bool>())
+          world.map(range, extents, offset, any_prot());
+        else
+          world.replace(range, extents, offset, any_prot());
       } else {
         world.unmap(range);
       }

@@ -35,7 +35,7 @@ Result<> RadixTable<Format, Writers>::split_at(GpuVa boundary, PageTableAllocato
       part_run(table, i);
     if (height == 0 || is_aligned(boundary.value, span(height))) return {};
     if (is_leaf(entry, height)) {
-      PANTRY_TRY(split_block(slot, height, allocator));
+      PANTRY_TRY(split_block(slot, boundary, height, allocator));
       entry = load_entry(slot);
     }
     if (entry == 0 || height == lowest) return {};
@@ -43,11 +43,12 @@ Result<> RadixTable<Format, Writers>::split_at(GpuVa boundary, PageTableAllocato
   }
 }
 
-// The block in `slot` becomes a table of smaller leaves that map the same.
+// The block in `slot`, which holds `va`, becomes a table of smaller leaves that map the same.
 template <TableFormat Format, class Writers>
-Result<> RadixTable<Format, Writers>::split_block(std::uint64_t* slot, std::uint32_t height,
+Result<> RadixTable<Format, Writers>::split_block(std::uint64_t* slot, GpuVa va,
+                                                  std::uint32_t height,
                                                   PageTableAllocator& allocator) {
-  const Result<Table> below = new_table(allocator);
+  const Result<Table> below = new_table(TableWindow::around(va, height - 1), allocator);
   if (!below) return Error(below.error());
   Writers::reserve(*below, kTableEntries);
   Writers::commit(*below, 0, kTableEntries);
@@ -136,7 +137,7 @@ std::uint32_t RadixTable<Format, Writers>::coalesce_in(const Table& table, std::
       const GpuRange slot = slot_range(base, i, height);
       const Table below = child(entry, height);
       freed += coalesce_in(below, height - 1, intersection(slot, range), allocator);
-      if (!allows_leaf(height) || !range.contains(slot)) continue;
+      if (!allows_leaf(height) || !range.contains(slot) || is_wanted(below)) continue;
       const std::optional<std::uint64_t> block = as_one_block(below, height - 1);
       if (!block) continue;
       store_entry(table.entries + i, *block);

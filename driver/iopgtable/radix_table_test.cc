@@ -208,6 +208,75 @@ TEST_F(RadixTableTest, NeighboursShareTablesAtEachLevel) {
   table_.reset();
 }
 
+TEST_F(RadixTableTest, ARangeThatIsMappedAgainKeepsItsTables) {
+  make(kPanthor);
+  ASSERT_FALSE(map(range(0x1000, 0x4000), 0x10000, Prot::kNone).error);
+  const std::uint64_t before = accounting_.allocations();
+  EXPECT_EQ(table_->clear(range(0, 0x10000), accounting_), 0x4000u);
+  EXPECT_FALSE(raw().find(0x1000));
+  EXPECT_EQ(raw().read_all().empty_tables, 1u);
+  ASSERT_FALSE(map(range(0, 0x10000), 0x40000, Prot::kNone).error);
+  EXPECT_EQ(entry_at(0x1000), 0x41f47u);
+  EXPECT_EQ(accounting_.allocations(), before);
+  // A block takes the place of the table.
+  EXPECT_EQ(table_->clear(range(0, kBlock), accounting_), 0x10000u);
+  ASSERT_FALSE(map(range(0, kBlock), 4 * kBlock, Prot::kNone).error);
+  EXPECT_EQ(size_at(0), kBlock);
+  EXPECT_EQ(accounting_.allocations(), before);
+  EXPECT_EQ(tables(), (Tables{1, 1, 1, 0}));
+}
+
+TEST_F(RadixTableTest, ATableWithReferencesStays) {
+  make(kPanthor);
+  using Standing = ArmLpaeS1Table::Standing;
+  const TableWindow pages = TableWindow::around({kGiB}, 0);
+  for (std::uint32_t height = 3; height-- > 0;) {
+    const TableWindow window = TableWindow::around({kGiB}, height);
+    EXPECT_EQ(table_->standing(window), Standing::kNothing);
+    ASSERT_TRUE(table_->install(window, accounting_));
+    EXPECT_EQ(table_->standing(window), Standing::kTable);
+  }
+  EXPECT_EQ(tables(), (Tables{1, 1, 1, 1}));
+  table_->prune(table_->space(), accounting_);
+  EXPECT_EQ(tables(), (Tables{1, 1, 1, 1}));
+  // Pages where a block could be, since the table is wanted; a block beside it.
+  ASSERT_FALSE(map(range(kGiB, 2 * kBlock), 4 * kBlock, Prot::kNone).error);
+  EXPECT_EQ(size_at(kGiB), kPageSize);
+  EXPECT_EQ(size_at(kGiB + kBlock), kBlock);
+  EXPECT_EQ(table_->standing(TableWindow::around({kGiB + kBlock}, 0)), Standing::kLeaf);
+  EXPECT_EQ(table_->unmap(table_->space(), accounting_), 2 * kBlock);
+  EXPECT_EQ(tables(), (Tables{1, 1, 1, 1}));
+  // Only the lowest is let go, twice referenced; then it is a place for a block.
+  table_->reference(pages);
+  table_->unreference(pages);
+  table_->prune(table_->space(), accounting_);
+  EXPECT_EQ(tables(), (Tables{1, 1, 1, 1}));
+  table_->unreference(pages);
+  ASSERT_FALSE(map(range(kGiB, kBlock), 4 * kBlock, Prot::kNone).error);
+  EXPECT_EQ(size_at(kGiB), kBlock);
+  EXPECT_EQ(tables(), (Tables{1, 1, 1, 0}));
+  EXPECT_EQ(table_->unmap(table_->space(), accounting_), kBlock);
+  for (const std::uint32_t height : {1, 2})
+    table_->unreference(TableWindow::around({kGiB}, height));
+  table_->prune(range(kGiB, kPageSize), accounting_);
+  EXPECT_EQ(tables(), (Tables{1, 0, 0, 0}));
+}
+
+TEST_F(RadixTableTest, ATableWithReferencesIsNotCoalesced) {
+  make(kPanthor);
+  ASSERT_FALSE(map(range(kBlock, kPageSize), 4 * kBlock, Prot::kNone).error);
+  ASSERT_FALSE(
+      map(range(kBlock + kPageSize, kBlock - kPageSize), 4 * kBlock + kPageSize, Prot::kNone)
+          .error);
+  const TableWindow window = TableWindow::around({kBlock}, 0);
+  table_->reference(window);
+  EXPECT_EQ(table_->coalesce(table_->space(), accounting_), 0u);
+  EXPECT_EQ(size_at(kBlock), kPageSize);
+  table_->unreference(window);
+  EXPECT_EQ(table_->coalesce(table_->space(), accounting_), 1u);
+  EXPECT_EQ(size_at(kBlock), kBlock);
+}
+
 TEST_F(RadixTableTest, MappingOverSomethingChangesNothing) {
   make(kPanthor);
   ASSERT_FALSE(map(range(kBlock, kBlock), 4 * kBlock, Prot::kNone).error);

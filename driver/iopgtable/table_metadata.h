@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// What the driver knows about each table page beside its 512 entries: which of them are present.
-// With it, whether a range is free, and whether a table has become empty, is a matter of one cache
-// line and never of reading entries back.
+// What the driver knows about each table page beside its 512 entries: which of them are present,
+// where the table stands, and how many rely on its standing there. With it, whether a range is
+// free, and whether a table has become empty, is a matter of one cache line and never of reading
+// entries back.
 //
 // One TableInfo per frame of DRAM, reserved by the constructor (untouched memory costs nothing) and
 // shared by all page tables of a device, so that run needs no allocation. The info of a frame
@@ -23,6 +24,7 @@
 
 #include "base/check.h"
 #include "base/types.h"
+#include "driver/iopgtable/table_window.h"
 #include "gpu_emu/ports.h"
 
 namespace pantry::driver {
@@ -40,7 +42,22 @@ class TableInfo {
   void set(std::uint32_t first, std::uint32_t end);
   // Returns how many of [first, end) were present.
   std::uint32_t clear(std::uint32_t first, std::uint32_t end);
-  void reset() { *this = TableInfo(); }
+  // A fresh table, for `window`: nothing present, no references.
+  void reset(TableWindow window) {
+    *this = TableInfo();
+    window_ = window.key();
+  }
+  // Where the table stands, or stood last.
+  TableWindow window() const { return TableWindow::of_key(window_); }
+
+  // A table with references stays when it becomes empty, and no block takes its place
+  // (RadixTable::reference). One without a writer of its own has none (ManyWriters).
+  std::uint32_t references() const { return references_; }
+  void add_reference() { ++references_; }
+  void drop_reference() {
+    PANTRY_CHECK(references_ != 0);
+    --references_;
+  }
 
   // Any number of threads at a time. Counts `entries` more, unless the table is dead: then false.
   bool try_add(std::uint32_t entries);
@@ -48,8 +65,8 @@ class TableInfo {
   bool subtract(std::uint32_t entries);
 
   // Of a page that is in no table: the next in a list of such pages (epoch_allocator.h).
-  std::uint32_t link() const { return link_; }
-  void set_link(std::uint32_t link) { link_ = link; }
+  std::uint32_t link() const { return references_; }
+  void set_link(std::uint32_t link) { references_ = link; }
 
  private:
   static constexpr std::uint32_t kDead = std::uint32_t{1} << 31;
@@ -67,8 +84,9 @@ class TableInfo {
     return (~std::uint64_t{0} << first) & (~std::uint64_t{0} >> (64 - end));
   }
   std::array<std::uint64_t, kTableEntries / 64> words_{};
-  std::uint32_t count_ = 0;  // with kDead
-  std::uint32_t link_ = 0;
+  std::uint32_t count_ = 0;       // with kDead
+  std::uint32_t references_ = 0;  // of a page that is in no table: its link
+  std::uint64_t window_ = 0;      // TableWindow::key()
 };
 
 class TableMetadata {

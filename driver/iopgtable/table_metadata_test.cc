@@ -13,6 +13,23 @@
 namespace pantry::driver {
 namespace {
 
+TEST(TableInfo, RemembersItsWindowUntilItIsUsedAgain) {
+  TableInfo info;
+  for (const TableWindow window : {TableWindow{0, 0x7ff'ffff}, TableWindow{2, 511}}) {
+    info.reset(window);
+    info.set(3, 5);
+    info.add_reference();
+    info.add_reference();
+    info.drop_reference();
+    EXPECT_EQ(info.references(), 1u);
+    EXPECT_EQ(info.window(), window);
+  }
+  info.reset({1, 7});
+  EXPECT_EQ(info.references(), 0u);
+  EXPECT_EQ(info.count(), 0u);
+  EXPECT_EQ(info.window(), (TableWindow{1, 7}));
+}
+
 // Runs of entries are set and cleared in both, with every word boundary in play.
 TEST(TableInfo, AgreesWithABitset) {
   EXPECT_TRUE(rc::check("TableInfo is a bitset of 512", [] {

@@ -4,6 +4,7 @@
 // count of what is in each of its tables, and so who may free one that has become empty.
 //
 // OneWriter: the caller serialises all edits. Which entries are present is in TableInfo's bits.
+// Only here may a table be empty and stay, since it is wanted again (RadixTable::clear, reference).
 //
 // ManyWriters: edits of disjoint ranges may run at the same time. Two of them meet only in tables
 // that both ranges reach into, and share there three things: the count, which goes up before

@@ -89,6 +89,14 @@ void PagePool::trim_some() {
   free(std::move(excess));
 }
 
+void PagePool::renew(const PageList& pages) noexcept {
+  const OwnerId owner = frames_.new_owner();
+  pages.for_each([&](PhysAddr page) {
+    frames_.set_owner({page, kPageSize}, owner);
+    zero(page);
+  });
+}
+
 void PagePool::trim(std::uint64_t keep) noexcept {
   PageList excess(links_);
   {

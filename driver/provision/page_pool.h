@@ -54,6 +54,9 @@ class PagePool {
   // kUsed: zeroed here. A page that was in a table: after the flush that covers it.
   enum class Content { kZero, kUsed };
   void give_back(PageList pages, Content content) noexcept;
+  // Pages that were in a table, after the flush that covers it: zeroed, and with a new owner, so
+  // that they can go into another one without having been in the pool.
+  void renew(const PageList& pages) noexcept;
   // Returns all but `keep` spare pages to the frame allocator.
   void trim(std::uint64_t keep) noexcept PANTRY_MAY_ALLOCATE;
 

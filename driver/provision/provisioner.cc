@@ -3,18 +3,29 @@
 
 #include <utility>
 
+#include "driver/provision/page_pool.h"
+
 namespace pantry::driver {
 
-Result<TableReserve> Provisioner::prepare(const BindShape& shape, TableReserve reserve,
-                                          Mutex& operation_lock) {
+Result<Provision> Provisioner::prepare(const BindShape& shape, TableReserve reserve,
+                                       Mutex& operation_lock) {
+  Provision provision(std::move(reserve), shape);
+  PANTRY_TRY(provision.tables().charge(kLeastCharge));
   for (;;) {
-    std::uint32_t needed = 0;
+    std::optional<Needs> needs;
     {
       MutexLock lock(operation_lock);
-      needed = pages_needed(shape, reserve.available());
+      needs = claim(provision);
     }
-    if (needed <= reserve.available()) return reserve;
-    PANTRY_TRY(reserve.grow(needed - reserve.available()));
+    if (!needs) return provision;
+    TableReserve& tables = provision.tables();
+    PANTRY_TRY(tables.charge(needs->charge));
+    if (needs->pages > tables.available())
+      PANTRY_TRY(tables.grow(needs->pages - tables.available()));
+    if (needs->windows != 0) {
+      if (tables.pool().faults().should_fail()) return Error(Errno::kNoMem);
+      PANTRY_TRY(make_room(needs->windows, provision));
+    }
   }
 }
 

@@ -12,6 +12,10 @@ Result<PhysAddr> TableReserve::alloc(std::uint64_t bytes) noexcept {
   return spare_.pop();
 }
 
+void TableReserve::move_spares(std::uint32_t pages, PageList& list) noexcept {
+  for (; pages != 0; --pages) list.push(spare_.pop());
+}
+
 void TableReserve::free(PhysAddr page, std::uint64_t bytes) noexcept {
   PANTRY_CHECK(pool_ && bytes == kPageSize);
   ++statistics_.retired;

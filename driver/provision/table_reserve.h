@@ -5,9 +5,10 @@
 // it keeps its content and its owner until release_after_flush(). So a bind can neither run dry nor
 // hand a table on that the device may still walk.
 //
-// Invariant: reserved = used + available + returned. alloc and free allocate nothing, take no lock
-// and are allowed inside a SignallingSection. A reserve belongs to one bind: its calls are
-// serialised by whoever runs the bind.
+// Pages may move between reserves (move_spares): what a bind lays in is not always what it uses
+// itself. But for that, reserved = used + available + returned. alloc and free allocate nothing,
+// take no lock and are allowed inside a SignallingSection. A reserve belongs to one bind: its calls
+// are serialised by whoever runs the bind.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,7 @@ class PagePool;
 class PageQuota;
 
 struct ReserveStatistics {
-  std::uint32_t reserved = 0;  // pages laid in
+  std::uint32_t reserved = 0;  // pages laid in: grow, reuse_retired
   std::uint32_t used = 0;      // pages that a table took
   std::uint32_t returned = 0;  // pages laid in and given back unused
   std::uint32_t retired = 0;   // pages of tables that the bind emptied
@@ -34,7 +35,7 @@ class TableReserve final : public PageTableAllocator {
   // Without a pool: alloc fails, free is a bug.
   TableReserve() = default;
   explicit TableReserve(PagePool& pool);
-  // Of a bind that will be pending: its pages are charged to `quota`, which outlives it.
+  // Of a bind that will be pending: what it lays in is charged to `quota`, which outlives it.
   TableReserve(PagePool& pool, PageQuota& quota);
   TableReserve(TableReserve&& other) noexcept;
   TableReserve& operator=(TableReserve&& other) noexcept;
@@ -42,9 +43,26 @@ class TableReserve final : public PageTableAllocator {
   // given up without a flush.
   ~TableReserve();
 
-  // Lays in `pages` more. ENOMEM: none; the pool has not as many, or the quota is used up.
+  // Lays in `pages` more, and charges them as far as charge() has not. ENOMEM: none; the pool has
+  // not as many, or the quota is used up.
   Result<> grow(std::uint32_t pages) PANTRY_MAY_ALLOCATE;
   std::uint32_t available() const { return spare_.count(); }
+  // `pages` unused pages go to `list`. Pre: as many are available.
+  void move_spares(std::uint32_t pages, PageList& list) noexcept;
+  // All pages of `list`, which are zero, are available here.
+  void take_spares(PageList& list) noexcept { spare_.splice(list); }
+
+  // Pre: there is one.
+  PagePool& pool() const { return *pool_; }
+  // Null: the bind will not be pending.
+  PageQuota* quota() const { return quota_; }
+  // What is charged to the quota for this bind, until it is released.
+  std::uint32_t charged() const { return charged_; }
+  // Charges the quota with `pages` in all, or more if it is. ENOMEM: the quota is used up.
+  Result<> charge(std::uint32_t pages) PANTRY_MAY_ALLOCATE;
+  // `pages` of what is charged are for the caller to uncharge, `kept` go with this reserve, as all
+  // would otherwise. The rest is uncharged. Pre: as much is charged.
+  void hand_over_charge(std::uint32_t pages, std::uint32_t kept) noexcept;
 
   // ENOMEM when the reserve is empty, which a provisioner makes impossible. EINVAL for anything but
   // 4 KiB.
@@ -55,6 +73,14 @@ class TableReserve final : public PageTableAllocator {
   // retired pages and spares go back to the pool, and the bind is pending no longer. Allocates
   // nothing; zeroes each retired page.
   void release_after_flush() noexcept;
+  // After that flush: `pages` of the retired are zeroed and laid in again, so that they are
+  // available. Pre: as many are retired.
+  void reuse_retired(std::uint32_t pages) noexcept;
+  // visit(PhysAddr) for each retired page.
+  template <class Visit>
+  void for_each_retired(Visit visit) const {
+    retired_.for_each(visit);
+  }
 
   const ReserveStatistics& statistics() const { return statistics_; }
 

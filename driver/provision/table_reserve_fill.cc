@@ -43,20 +43,36 @@ TableReserve::~TableReserve() {
   uncharge();
 }
 
-Result<> TableReserve::grow(std::uint32_t pages) {
-  PANTRY_CHECK(pool_);
-  if (quota_ && !quota_->charge(charged_, pages)) {
+Result<> TableReserve::charge(std::uint32_t pages) {
+  if (!quota_ || pages <= charged_) return {};
+  const std::uint32_t more = pages - charged_;
+  if (!quota_->charge(charged_, more)) {
     log_client("driver/provision",
                "{} table pages are held by pending binds, of {} allowed; another {} are refused",
-               quota_->charged(), quota_->limit(), pages);
+               quota_->charged(), quota_->limit(), more);
     return Error(Errno::kNoMem);
   }
+  charged_ = pages;
+  return {};
+}
+
+void TableReserve::hand_over_charge(std::uint32_t pages, std::uint32_t kept) noexcept {
+  PANTRY_CHECK(quota_ && pages + kept <= charged_);
+  charged_ -= pages + kept;
+  uncharge();
+  charged_ = kept;
+}
+
+Result<> TableReserve::grow(std::uint32_t pages) {
+  PANTRY_CHECK(pool_);
+  const std::uint32_t charged = charged_;
+  PANTRY_TRY(charge(statistics_.reserved + pages));
   Result<PageList> more = pool_->take(pages);
   if (!more) {
-    if (quota_) quota_->uncharge(pages);
+    if (quota_) quota_->uncharge(charged_ - charged);
+    charged_ = charged;
     return Error(more.error());
   }
-  if (quota_) charged_ += pages;
   spare_.splice(*more);
   statistics_.reserved += pages;
   return {};
@@ -66,6 +82,15 @@ void TableReserve::release_after_flush() noexcept {
   if (!retired_.empty()) pool_->give_back(std::move(retired_), PagePool::Content::kUsed);
   return_spares();
   uncharge();
+}
+
+void TableReserve::reuse_retired(std::uint32_t pages) noexcept {
+  if (pages == 0) return;
+  statistics_.reserved += pages;
+  PageList list(pool_->links());
+  for (; pages != 0; --pages) list.push(retired_.pop());
+  pool_->renew(list);
+  spare_.splice(list);
 }
 
 void TableReserve::uncharge() noexcept {

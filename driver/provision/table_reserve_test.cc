@@ -127,6 +127,53 @@ TEST_F(TableReserveTest, AQuotaIsNoBoundForOneAlone) {
   EXPECT_TRUE(small.grow(1));
 }
 
+TEST_F(TableReserveTest, AChargeMayBeHandedOver) {
+  PageQuota quota(8);
+  {
+    TableReserve reserve(pool, quota);
+    ASSERT_TRUE(reserve.charge(5));
+    ASSERT_TRUE(reserve.grow(3)) << "of those that are charged";
+    EXPECT_EQ(quota.charged(), 5u);
+    ASSERT_TRUE(reserve.charge(2)) << "less changes nothing";
+    ASSERT_TRUE(reserve.grow(3));
+    EXPECT_EQ(quota.charged(), 6u);
+    EXPECT_EQ(reserve.charged(), 6u);
+    TableReserve other(pool, quota);
+    EXPECT_EQ(other.charge(3).error(), Errno::kNoMem);
+    EXPECT_EQ(other.charged(), 0u);
+    reserve.hand_over_charge(4, 1);
+    EXPECT_EQ(reserve.charged(), 1u);
+    EXPECT_EQ(quota.charged(), 5u);
+  }
+  EXPECT_EQ(quota.charged(), 4u);
+  quota.uncharge(4);
+}
+
+TEST_F(TableReserveTest, RetiredPagesMayBeLaidInAgain) {
+  TableReserve reserve(pool);
+  ASSERT_TRUE(reserve.grow(2));
+  const PhysAddr first = reserve.alloc(kPageSize).value();
+  const PhysAddr second = reserve.alloc(kPageSize).value();
+  for (const PhysAddr page : {first, second}) {
+    std::memset(memory.dram().at(page, kPageSize), 0x5a, kPageSize);
+    reserve.free(page, kPageSize);
+  }
+  reserve.reuse_retired(1);
+  EXPECT_EQ(reserve.available(), 1u);
+  EXPECT_EQ(reserve.statistics().reserved, 3u);
+  PageList list(pool.links());
+  reserve.move_spares(1, list);
+  EXPECT_EQ(reserve.available(), 0u);
+  list.for_each([&](PhysAddr page) {
+    const auto* bytes = static_cast<const std::uint8_t*>(memory.dram().at(page, kPageSize));
+    EXPECT_EQ(std::count(bytes, bytes + kPageSize, 0), std::ptrdiff_t{kPageSize});
+  });
+  reserve.take_spares(list);
+  EXPECT_EQ(reserve.available(), 1u);
+  reserve.release_after_flush();
+  EXPECT_EQ(pool.statistics().lent, 0u);
+}
+
 TEST_F(TableReserveTest, WhatThePoolCannotLendIsNotCharged) {
   PageQuota quota(1000);
   TableReserve reserve(pool, quota);

@@ -35,14 +35,13 @@ std::uint32_t worst_case_unmap_pages(GpuRange range, const TableConfig& config) 
   return pages;
 }
 
-std::uint32_t WorstCase::pages_needed(const BindShape& shape, std::uint32_t) noexcept {
-  switch (shape.kind) {
-    case BindShape::Kind::kMap:
-      return worst_case_map_pages(shape.range, config_);
-    case BindShape::Kind::kUnmap:
-      return worst_case_unmap_pages(shape.range, config_);
-  }
-  PANTRY_CHECK(false);
+std::optional<Provisioner::Needs> WorstCase::claim(Provision& provision) noexcept {
+  const BindShape& shape = provision.shape();
+  const std::uint32_t pages = shape.kind == BindShape::Kind::kMap
+                                  ? worst_case_map_pages(shape.range, config_)
+                                  : worst_case_unmap_pages(shape.range, config_);
+  if (pages <= provision.tables().available()) return std::nullopt;
+  return Needs{.pages = pages};
 }
 
 }  // namespace pantry::driver

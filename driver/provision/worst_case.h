@@ -6,9 +6,8 @@
 // A map can need one new table per window that it touches: per 512 GiB, per 1 GiB and per 2 MiB.
 // That covers the tables in which blocks are split at its edges as well, since a window gets at
 // most one new table during an operation: either a split makes it, and then the kept part of the
-// block keeps it alive for the map to fill, or the map makes it. A table that the operation empties
-// is retired, not reused, and its window then counts as one that the map makes. An unmap makes
-// tables only by splitting: one per block size and window in which an edge of the range lies.
+// block keeps it alive for the map to fill, or the map makes it; one that stands is kept. An unmap
+// makes tables only by splitting: one per block size and window in which an edge of the range lies.
 #pragma once
 
 #include "driver/iopgtable/table_format.h"
@@ -26,8 +25,14 @@ class WorstCase final : public Provisioner {
  public:
   explicit WorstCase(const TableConfig& config) : config_(config) {}
 
+  // What a bind may take is in its own reserve; nobody else relies on it.
+  void begin(Provision&) noexcept override {}
+  bool must_flush(const Provision&) const noexcept override { return false; }
+  void finish(Provision&) noexcept override {}
+
  private:
-  std::uint32_t pages_needed(const BindShape& shape, std::uint32_t held) noexcept override;
+  std::optional<Needs> claim(Provision& provision) noexcept override;
+  Result<> make_room(std::uint32_t, Provision&) override { return {}; }
 
   const TableConfig config_;
 };

@@ -12,7 +12,7 @@
 #include <cstdint>
 
 #include "driver/gpuvm/va_node_pool.h"
-#include "driver/provision/table_reserve.h"
+#include "driver/provision/provision.h"
 #include "driver/vm/bind_op.h"
 #include "driver/vm/mapping.h"
 #include "driver/vm/retired_objects.h"
@@ -46,7 +46,7 @@ struct BindPlan {
   BindOp op;
   MappingOwner owner = MappingOwner::kUser;
   Overlap overlap = Overlap::kReplace;
-  TableReserve tables;
+  Provision provision;  // of table pages
   VaReserve tree_nodes;
   Ref<SharedBuffer> link;
   RetiredObjects retired;

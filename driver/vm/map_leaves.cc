@@ -8,8 +8,8 @@ namespace pantry::driver {
 void map_leaves(ArmLpaeS1Table& table, const VaMapping& wanted, BindPlan& plan) noexcept {
   const MapProgress progress =
       table.map(wanted.range, ExtentCursor(plan.op.buffer->frames(), wanted.offset), plan.op.prot,
-                plan.tables);
-  // The range is free, and prepare has laid in pages for the worst case: an error is our bug.
+                plan.provision.tables());
+  // The range is free, and prepare has seen to the pages: an error is our bug.
   PANTRY_CHECK(!progress.error);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "driver/provision/make_provisioner.h"
 #include "driver/vm/vm_state.h"
 
 namespace pantry::driver {
@@ -31,6 +32,7 @@ Vm::~Vm() {
     if (!s.table) return;  // creation failed before there was one
   }
   unmap_whole(s.whole);
+  s.provisioner.reset();
   TableReserve tables(s.device.pages);
   {
     MutexLock lock(s.operation);
@@ -40,16 +42,23 @@ Vm::~Vm() {
 }
 
 Result<Ref<Vm>> Vm::create(VmDevice& device, std::uint64_t requested_user_size) {
+  return create(device, requested_user_size, device.provisioning);
+}
+
+Result<Ref<Vm>> Vm::create(VmDevice& device, std::uint64_t requested_user_size,
+                           Provisioning provisioning) {
   PANTRY_TRY_ASSIGN(const VaSplit split, split_va(device.va_bits, requested_user_size));
   return make(device, Kind::kClient, split,
-              GpuRange::of_size({0}, std::uint64_t{1} << device.va_bits));
+              GpuRange::of_size({0}, std::uint64_t{1} << device.va_bits), provisioning);
 }
 
 Result<Ref<Vm>> Vm::create_mcu(VmDevice& device) {
-  return make(device, Kind::kMcu, VaSplit{0, kMcuKernelArea}, GpuRange::of_size({0}, kMcuSpace));
+  return make(device, Kind::kMcu, VaSplit{0, kMcuKernelArea}, GpuRange::of_size({0}, kMcuSpace),
+              device.provisioning);
 }
 
-Result<Ref<Vm>> Vm::make(VmDevice& device, Kind kind, const VaSplit& split, GpuRange whole) {
+Result<Ref<Vm>> Vm::make(VmDevice& device, Kind kind, const VaSplit& split, GpuRange whole,
+                         Provisioning provisioning) {
   Ref<Vm> vm;
   if (device.pages.faults().should_fail()) return Error(Errno::kNoMem);
   try {
@@ -68,9 +77,21 @@ Result<Ref<Vm>> Vm::make(VmDevice& device, Kind kind, const VaSplit& split, GpuR
   PANTRY_TRY_ASSIGN(ArmLpaeS1Table table,
                     ArmLpaeS1Table::create(s.table_config, device.pages.metadata(), root));
   s.as_config = make_as_config(table.root(), device.va_bits, device.coherency);
-  MutexLock lock(s.operation);
-  s.table.emplace(std::move(table));
-  return vm;
+  ArmLpaeS1Table* stays = nullptr;
+  {
+    MutexLock lock(s.operation);
+    stays = &s.table.emplace(std::move(table));
+  }
+  if (!s.faults().should_fail())
+    s.provisioner = make_provisioner(provisioning, *stays, device.pages);
+  if (s.provisioner) return vm;
+  {
+    MutexLock lock(s.operation);
+    s.table->destroy(root);
+    s.table.reset();
+  }
+  root.release_after_flush();
+  return Error(Errno::kNoMem);
 }
 
 const VaSplit& Vm::split() const { return state_->split; }

@@ -32,6 +32,9 @@ class Vm final : public RefCounted, private AsOwner, private BatchStarter {
   // VM_CREATE. EINVAL from split_va, ENOMEM.
   static Result<Ref<Vm>> create(VmDevice& device,
                                 std::uint64_t requested_user_size) PANTRY_MAY_ALLOCATE;
+  // The same with a provisioner of its own.
+  static Result<Ref<Vm>> create(VmDevice& device, std::uint64_t requested_user_size,
+                                Provisioning provisioning) PANTRY_MAY_ALLOCATE;
   // The firmware's VM: 4 GiB, kernel mappings placed automatically in 0x04000000..0x07ffffff, no
   // bind queue.
   static Result<Ref<Vm>> create_mcu(VmDevice& device) PANTRY_MAY_ALLOCATE;
@@ -136,13 +139,15 @@ class Vm final : public RefCounted, private AsOwner, private BatchStarter {
   void on_mmu_fault(const MmuFault& fault) noexcept override;
 
   enum class Kind { kClient, kMcu };
-  static Result<Ref<Vm>> make(VmDevice& device, Kind kind, const VaSplit& split,
-                              GpuRange whole) PANTRY_MAY_ALLOCATE;
+  static Result<Ref<Vm>> make(VmDevice& device, Kind kind, const VaSplit& split, GpuRange whole,
+                              Provisioning provisioning) PANTRY_MAY_ALLOCATE;
   // `tables`: empty, and what the plan's pages are laid into.
   Result<BindPlan> plan(BindOp op, TableReserve tables) PANTRY_MAY_ALLOCATE;
   Result<> run(BindPlan& plan, BindMode mode) noexcept;
   // The bind queue's: jobs of prepare_bind's.
   void start(std::span<Job* const> jobs, std::span<int> errors) noexcept override;
+  // Takes back what prepare claimed, if the plan was not run.
+  void give_up(BindPlan& plan) noexcept;
   Result<KernelMapping> map_fresh(Ref<Buffer> buffer, GpuRange range,
                                   Prot prot) PANTRY_MAY_ALLOCATE;
   // Everything in it, or a whole mapping: what needs neither table pages nor nodes.

@@ -52,8 +52,10 @@ class Edit final : public StepVisitor {
 
 class Vm::BindJob final : public Job {
  public:
-  BindJob(Ref<Vm> vm, BindPlan plan)
+  // Takes `plan` only if it does not throw.
+  BindJob(Ref<Vm> vm, BindPlan&& plan)
       : Job("panthor-vm-bind", 0), vm_(std::move(vm)), plan_(std::move(plan)) {}
+  ~BindJob() override { vm_->give_up(plan_); }
   BindPlan& plan() { return plan_; }
 
  private:
@@ -75,8 +77,13 @@ Result<BindPlan> Vm::plan(BindOp op, TableReserve tables) {
   plan.tree_nodes = VaReserve::for_operation(s.tree_nodes);
   while (plan.tree_nodes.incomplete())
     if (s.faults().should_fail() || !s.tree_nodes.grow()) return Error(Errno::kNoMem);
-  const BindShape shape{map ? BindShape::Kind::kMap : BindShape::Kind::kUnmap, *plan.op.range};
-  PANTRY_TRY_ASSIGN(plan.tables, s.provisioner.prepare(shape, std::move(tables), s.operation));
+  BindShape shape{BindShape::Kind::kUnmap, *plan.op.range};
+  if (map) {
+    shape.kind = BindShape::Kind::kMap;
+    shape.frames = ExtentCursor(plan.op.buffer->frames(), plan.op.buffer_offset);
+  }
+  // Last, since what it claims must be taken back.
+  PANTRY_TRY_ASSIGN(plan.provision, s.provisioner->prepare(shape, std::move(tables), s.operation));
   plan.statistics.prepare = s.clock().now() - start;
   return plan;
 }
@@ -91,7 +98,7 @@ Result<> Vm::run(BindPlan& plan, BindMode mode) noexcept {
     s.apply(plans, mode, *this, results);
   }
   // apply has flushed, or touched nothing.
-  plan.tables.release_after_flush();
+  plan.provision.tables().release_after_flush();
   return results[0];
 }
 
@@ -108,10 +115,27 @@ void Vm::start(std::span<Job* const> jobs, std::span<int> errors) noexcept {
     s.apply(used, BindMode::kAsync, *this, std::span(results).first(jobs.size()));
   }
   for (std::size_t i = 0; i < jobs.size(); ++i) {
-    plans[i]->tables.release_after_flush();
+    plans[i]->provision.tables().release_after_flush();
     errors[i] = results[i] ? 0 : static_cast<int>(results[i].error());
   }
 }
+
+void Vm::give_up(BindPlan& plan) noexcept {
+  if (!plan.provision.claimed()) return;
+  State& s = *state_;
+  {
+    MutexLock lock(s.operation);
+    s.provisioner->begin(plan.provision);
+    {
+      const RegionLock region(s.device.spaces, *this, *plan.op.range);
+      s.prune(plan);
+    }
+    s.provisioner->finish(plan.provision);
+  }
+  plan.provision.tables().release_after_flush();
+}
+
+void Vm::State::prune(BindPlan& plan) { table->prune(*plan.op.range, plan.provision.tables()); }
 
 void Vm::State::apply(std::span<BindPlan* const> plans, BindMode mode, AsOwner& owner,
                       std::span<Result<>> results) {
@@ -129,10 +153,18 @@ void Vm::State::apply(std::span<BindPlan* const> plans, BindMode mode, AsOwner& 
   {
     // Its end flushes and unlocks: after the last edit, before any retired table can be used again.
     std::optional<RegionLock> region;
-    if (edited) region.emplace(device.spaces, owner, *edited);
     for (std::size_t i = 0; i < plans.size(); ++i) {
-      results[i] = apply(*plans[i]);
-      if (!results[i] && mode == BindMode::kAsync) unusable = true;
+      BindPlan& plan = *plans[i];
+      if (edited && !region) region.emplace(device.spaces, owner, *edited);
+      const bool claimed = plan.provision.claimed();
+      provisioner->begin(plan.provision);
+      results[i] = apply(plan);
+      if (!results[i]) {
+        if (claimed) prune(plan);
+        if (mode == BindMode::kAsync) unusable = true;
+      }
+      if (provisioner->must_flush(plan.provision)) region.reset();
+      provisioner->finish(plan.provision);
     }
   }
   // Binds that share a flush share the time.
@@ -142,7 +174,10 @@ void Vm::State::apply(std::span<BindPlan* const> plans, BindMode mode, AsOwner& 
 
 std::optional<GpuRange> Vm::State::footprint(const BindPlan& plan) const {
   const BindOp& op = plan.op;
-  if (!op.range || op.fails_with || (op.type == BindType::kMap && unusable)) return std::nullopt;
+  if (!op.range || op.fails_with) return std::nullopt;
+  // Fails, but may have tables to free that were installed for it.
+  if (op.type == BindType::kMap && unusable)
+    return plan.provision.claimed() ? op.range : std::nullopt;
   return table->footprint(*op.range);
 }
 
@@ -158,7 +193,9 @@ Result<> Vm::State::apply(BindPlan& plan) {
   if (plan.overlap == BindPlan::Overlap::kRefuse && space.first_in(range))
     return Error(Errno::kExist);
 
-  const Result<std::uint64_t> unmapped = table->unmap(range, plan.tables);
+  TableReserve& tables = plan.provision.tables();
+  const Result<std::uint64_t> unmapped =
+      op.type == BindType::kMap ? table->clear(range, tables) : table->unmap(range, tables);
   PANTRY_CHECK(unmapped.has_value());
   Edit edit(*table, plan);
   if (op.type == BindType::kMap)
@@ -171,10 +208,11 @@ Result<> Vm::State::apply(BindPlan& plan) {
 }
 
 void Vm::State::account(BindPlan& plan, BindMode mode, const Result<>& result, Duration run) {
-  const ReserveStatistics& pages = plan.tables.statistics();
+  const TableReserve& tables = plan.provision.tables();
+  const ReserveStatistics& pages = tables.statistics();
   plan.statistics.pages_reserved = pages.reserved;
   plan.statistics.pages_used = pages.used;
-  plan.statistics.pages_returned = pages.reserved - pages.used;
+  plan.statistics.pages_returned = pages.returned + tables.available();
   plan.statistics.pages_emptied = pages.retired;
   plan.statistics.run = run;
   if (plan.owner == MappingOwner::kKernel) return kernel_binds.add(plan.statistics);
@@ -192,12 +230,13 @@ Result<Ref<Job>> Vm::prepare_bind(BindOp op) {
   State& s = *state_;
   PANTRY_TRY_ASSIGN(BindPlan plan,
                     this->plan(std::move(op), TableReserve(s.device.pages, s.pending_pages)));
-  if (s.faults().should_fail()) return Error(Errno::kNoMem);
   try {
-    return make_ref<BindJob>(Ref<Vm>::share(*this), std::move(plan));
+    if (!state_->faults().should_fail())
+      return make_ref<BindJob>(Ref<Vm>::share(*this), std::move(plan));
   } catch (const std::bad_alloc&) {
-    return Error(Errno::kNoMem);
   }
+  give_up(plan);
+  return Error(Errno::kNoMem);
 }
 
 void Vm::push(Ref<Job> job) noexcept { state_->queue->push(std::move(job)); }
@@ -207,7 +246,7 @@ void Vm::unmap_whole(GpuRange range) noexcept {
   plan.op.type = BindType::kUnmap;
   plan.op.range = range;
   plan.owner = MappingOwner::kKernel;
-  plan.tables = TableReserve(state_->device.pages);
+  plan.provision = Provision(TableReserve(state_->device.pages));
   plan.tree_nodes = VaReserve::for_removal(state_->tree_nodes);
   const Result<> unmapped = run(plan, BindMode::kSync);
   PANTRY_CHECK(unmapped.has_value());

@@ -9,6 +9,7 @@
 #include "driver/kernel/executor.h"
 #include "driver/kernel/signalling.h"
 #include "driver/mmu/address_spaces.h"
+#include "driver/provision/provisioning.h"
 #include "gpu_emu/ports.h"
 
 namespace pantry::driver {
@@ -28,9 +29,10 @@ class VmFaultListener {
 };
 
 // Table pages that the pending asynchronous binds of one VM may hold together (page_quota.h): 64
-// MiB, one part in 64 of the memory of a usual board. A map of one page is laid in three at worst,
-// so 5,461 of them can wait, ten times what a client queues that is ahead of the GPU; and eight
-// maps of all of 4 GiB. Linux 6.12 has no bound: there, memory itself is it.
+// MiB, one part in 64 of the memory of a usual board. A bind counts for one at least, and a map of
+// one page is laid in three at worst, so 5,461 to 16,383 of them can wait, ten times what a client
+// queues that is ahead of the GPU; and eight maps of all of 4 GiB. Linux 6.12 has no bound: there,
+// memory itself is it.
 inline constexpr std::uint32_t kMaxPendingTablePages = 16384;
 
 struct VmDevice {
@@ -47,6 +49,7 @@ struct VmDevice {
   Coherency coherency = Coherency::kNone;
   // Per VM. 1 or more; what a single bind takes is admitted in any case.
   std::uint32_t max_pending_table_pages = kMaxPendingTablePages;
+  Provisioning provisioning = Provisioning::kWorstCase;  // of VMs for which nothing else is said
 };
 
 }  // namespace pantry::driver

@@ -78,7 +78,8 @@ void compare(const VmRig&, const Vm& vm, const std::vector<Ref<Buffer>>& buffers
 
 void check_on(Executor& executor, Placement placement) {
   VmRig rig(executor, placement);
-  const Ref<Vm> vm = rig.new_vm();
+  const Ref<Vm> vm = rig.new_vm(*rc::gen::element(Provisioning::kWorstCase, Provisioning::kExact,
+                                                  Provisioning::kRangeReserve));
   const std::vector<Ref<Buffer>> buffers{rig.new_buffer(kBufferPages * kPageSize),
                                          rig.new_buffer(kBufferPages * kPageSize)};
   std::vector<std::optional<Shown>> model(kPages);

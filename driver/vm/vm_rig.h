@@ -2,7 +2,8 @@
 //
 // For tests only: VMs on memory of their own and a fake of the address-space blocks, under any
 // executor. Whatever a test leaves behind that a correct driver would have given back is a failure
-// of that test.
+// of that test. PANTRY_PROVISION (worst-case, exact, range-reserve) says which provisioner the VMs
+// have.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -11,6 +12,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <cstdlib>
 #include <utility>
 #include <vector>
 
@@ -35,7 +37,14 @@ class VmRig final : private VmFaultListener {
         pages(frames, dram),
         spaces(block, on.clock(), 0x0f, block, block),
         cleanup(on.lane(Lane::kCleanup)),
-        device{on, cleanup, dram, spaces, buffers, pages, *this} {
+        device{.executor = on,
+               .cleanup = cleanup,
+               .dram = dram,
+               .spaces = spaces,
+               .buffers = buffers,
+               .pages = pages,
+               .fault_listener = *this,
+               .provisioning = provisioning()} {
     spaces.unmask_interrupts();
   }
   ~VmRig() {
@@ -49,6 +58,11 @@ class VmRig final : private VmFaultListener {
     munmap(dram.host, kDramBytes);
   }
 
+  static Provisioning provisioning() {
+    const char* name = std::getenv("PANTRY_PROVISION");
+    return name ? provisioning_named(name).value() : Provisioning::kWorstCase;
+  }
+
   // Until every queued bind has run and what it left over is freed.
   void settle() {
     executor.lane(Lane::kBind).drain();
@@ -56,6 +70,7 @@ class VmRig final : private VmFaultListener {
   }
 
   Ref<Vm> new_vm() { return Vm::create(device, 0).value(); }
+  Ref<Vm> new_vm(Provisioning provisioning) { return Vm::create(device, 0, provisioning).value(); }
   Ref<Buffer> new_buffer(std::uint64_t size) { return buffers.create(size, 0, nullptr).value(); }
 
   static BindOp map(GpuVa va, std::uint64_t size, const Ref<Buffer>& buffer, std::uint64_t offset,

@@ -13,7 +13,7 @@
 #include "driver/iopgtable/arm_lpae_s1_table.h"
 #include "driver/provision/page_pool.h"
 #include "driver/provision/page_quota.h"
-#include "driver/provision/worst_case.h"
+#include "driver/provision/provisioner.h"
 #include "driver/vm/vm.h"
 
 namespace pantry::driver {
@@ -25,7 +25,6 @@ struct Vm::State {
         split(va_split),
         whole(everything),
         table_config{vm_device.va_bits, vm_device.pa_bits},
-        provisioner(table_config),
         pending_pages(vm_device.max_pending_table_pages),
         shared(vm_device.pages.faults()),
         space(everything) {}
@@ -33,13 +32,17 @@ struct Vm::State {
   AllocationFaults& faults() { return device.pages.faults(); }
   Clock& clock() { return device.executor.clock(); }
   // Performs binds in order, at most BatchStarter::kMostJobs, under one locked region that is
-  // flushed once. Each fails for what its plan or the VM's state says, never for memory.
+  // flushed once; or more often, where others need the tables that a bind has freed. Each fails for
+  // what its plan or the VM's state says, never for memory.
   void apply(std::span<BindPlan* const> plans, BindMode mode, AsOwner& owner,
              std::span<Result<>> results) PANTRY_REQUIRES(operation, signalling);
   // What a bind would edit, with all of any block that it would split; none: nothing.
   std::optional<GpuRange> footprint(const BindPlan& plan) const PANTRY_REQUIRES(operation);
   // One bind, on tree and table. Pre: its footprint is locked.
   Result<> apply(BindPlan& plan) PANTRY_REQUIRES(operation, signalling);
+  // The table half of a bind that edits nothing: frees what prepare installed for it alone. Pre:
+  // its range is locked.
+  void prune(BindPlan& plan) PANTRY_REQUIRES(operation);
   void account(BindPlan& plan, BindMode mode, const Result<>& result, Duration run)
       PANTRY_REQUIRES(operation);
 
@@ -50,10 +53,10 @@ struct Vm::State {
   const TableConfig table_config;
   // Set once, before the VM is seen by anybody.
   AsConfig as_config;
+  std::unique_ptr<Provisioner> provisioner;
   Ref<Reservation> reservation;
   std::unique_ptr<JobQueue> queue;  // null for the MCU
-  WorstCase provisioner;
-  PageQuota pending_pages;  // of asynchronous binds
+  PageQuota pending_pages;          // of asynchronous binds
   SharedBuffers shared;
   std::atomic<bool> unusable{false};
   std::atomic<bool> destroyed{false};
@@ -69,9 +72,9 @@ struct Vm::State {
   // and the device polled.
   mutable Mutex operation;
   VaSpace space PANTRY_GUARDED_BY(operation);
-  std::optional<ArmLpaeS1Table> table PANTRY_GUARDED_BY(operation);
-  BindHistory binds PANTRY_GUARDED_BY(operation);            // the client's
-  BindStatistics kernel_binds PANTRY_GUARDED_BY(operation);  // the sum of the driver's own
+  std::optional<ArmLpaeS1Table> table PANTRY_GUARDED_BY(operation);  // provisioner knows it
+  BindHistory binds PANTRY_GUARDED_BY(operation);                    // the client's
+  BindStatistics kernel_binds PANTRY_GUARDED_BY(operation);          // the sum of the driver's own
 };
 
 }  // namespace pantry::driver

@@ -111,7 +111,8 @@ Result<std::unique_ptr<Machine>> Machine::create(driver::Executor& executor,
                                        .timestamp_hz = datasheet::kMaliG610.timestamp_hz,
                                        .max_pending_table_pages = config.max_pending_table_pages,
                                        .core_hz = config.quirks.core_clock_hz,
-                                       .autosuspend_delay = config.autosuspend_delay}));
+                                       .autosuspend_delay = config.autosuspend_delay,
+                                       .provisioning = config.provisioning}));
   return machine;
 }
 

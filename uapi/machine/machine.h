@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "driver/device/device.h"
+#include "driver/provision/provisioning.h"
 #include "gpu_emu/checker/report.h"
 #include "gpu_emu/gpu.h"
 #include "uapi/session.h"
@@ -46,6 +47,8 @@ struct MachineConfig {
   std::optional<Duration> autosuspend_delay = driver::kAutosuspendDelay;
   MmioSeam* seam = nullptr;                   // only to test tests
   emu::Misbehaviour* misbehaviour = nullptr;  // how the hardware fails; outlives the machine
+  // How VMs get the table pages that binds need (driver/provision).
+  driver::Provisioning provisioning = driver::Provisioning::kWorstCase;
 };
 
 class Machine {

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+#include "driver/provision/range_reserve.h"
+
+#include <new>
+#include <utility>
+
+#include "base/check.h"
+
+namespace pantry::driver {
+
+using Standing = ArmLpaeS1Table::Standing;
+
+std::optional<Provisioner::Needs> RangeReserve::claim(Provision& provision) noexcept {
+  const BindShape& shape = provision.shape_;
+  Needs needs;
+  for_each_window(shape, table_.config(), [&](TableWindow window) {
+    ++needs.windows;
+    needs.pages += table_.standing(window) != Standing::kTable;
+  });
+  if (needs.windows == 0) return std::nullopt;
+  if (needs.windows > provision.marks_size_ || needs.pages > provision.tables_.available()) {
+    if (needs.windows <= provision.marks_size_) needs.windows = 0;
+    return needs;
+  }
+  std::uint32_t i = 0;
+  for_each_window(shape, table_.config(), [&](TableWindow window) {
+    const std::uint32_t bit = i++;
+    switch (table_.standing(window)) {
+      case Standing::kTable:
+        table_.reference(window);
+        break;
+      case Standing::kNothing: {
+        if (shape.kind == BindShape::Kind::kUnmap) return;
+        const Result<> installed = table_.install(window, provision.tables_);
+        PANTRY_CHECK(installed.has_value());
+        break;
+      }
+      case Standing::kLeaf:
+        return;
+    }
+    provision.marks_[bit / 64] |= std::uint64_t{1} << bit % 64;
+  });
+  provision.claimed_ = true;
+  return std::nullopt;
+}
+
+Result<> RangeReserve::make_room(std::uint32_t windows, Provision& provision) {
+  const std::uint32_t words = (windows + 63) / 64;
+  provision.marks_.reset(new (std::nothrow) std::uint64_t[words]());
+  provision.marks_size_ = provision.marks_ ? words * 64 : 0;
+  if (!provision.marks_) return Error(Errno::kNoMem);
+  return {};
+}
+
+void RangeReserve::begin(Provision& provision) noexcept {
+  if (!std::exchange(provision.claimed_, false)) return;
+  std::uint32_t i = 0;
+  for_each_window(provision.shape_, table_.config(), [&](TableWindow window) {
+    const std::uint32_t bit = i++;
+    if (provision.marks_[bit / 64] >> bit % 64 & 1) table_.unreference(window);
+  });
+}
+
+}  // namespace pantry::driver
