@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // One mapping in a VA space: which part of which object lies at which addresses. A value; the tree
-// knows the object only by its address.
+// knows the object only by its address. Whole pages; flags in 12 bits, an object below 2^48 and an
+// offset below 2^56 (VaRecord::packable).
 #pragma once
 
 #include <cstdint>

@@ -5,11 +5,14 @@
 // The tree is a B+-tree. A leaf holds the mappings of a stretch of addresses in order, an inner
 // node the nodes one level down. Keys lie apart from what they stand for, side by side, so that a
 // search reads lines that do not depend on each other; slots without a key hold kNoKey, so that it
-// need not know how many there are.
+// need not know how many there are. Mappings are packed, since a large tree is as fast as the lines
+// are few that it reads from memory.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
+
+#include "driver/gpuvm/va_record.h"
 
 namespace pantry::driver {
 
@@ -17,23 +20,16 @@ class VaSlab;
 enum class VaNodeKind { kLeaf, kInner };
 
 struct alignas(64) VaNode {
-  // Signed, since AVX2 compares nothing else.
-  using Key = std::int64_t;
-  // Above every address.
-  static constexpr Key kNoKey = INT64_MAX;
-  static constexpr std::uint32_t kLeafWidth = 64;
-  static constexpr std::uint32_t kInnerWidth = 64;
+  using Key = VaKey;
+  static constexpr Key kNoKey = kNoVaKey;
+  // The fastest of those measured at a million mappings, where all of a leaf comes from memory:
+  // a wider one is more lines to wait for, a narrower one makes the levels above it larger.
+  static constexpr std::uint32_t kLeafWidth = 32;
+  static constexpr std::uint32_t kInnerWidth = 48;
 
-  // A mapping but for its last address, which is its key.
-  struct Record {
-    std::uint64_t first;
-    void* object;
-    std::uint64_t offset;
-    std::uint32_t flags;
-  };
   struct Leaf {
     Key keys[kLeafWidth];
-    Record records[kLeafWidth];
+    VaRecord records[kLeafWidth];
   };
   struct Inner {
     // For each child but the last one a bound: not below any key in that child, and below every
@@ -58,7 +54,7 @@ struct alignas(64) VaNode {
   std::uint32_t count;  // mappings or children
   VaSlab* slab;         // where it lies
 };
-static_assert(sizeof(VaNode::Record) == 32, "two to a line");
+static_assert(sizeof(VaNode::Leaf) == sizeof(VaNode::Inner));
 
 // Mappings in one space: pages of 4 KiB in 48 bits.
 inline constexpr std::uint64_t kMostMappings = std::uint64_t{1} << 36;
@@ -104,8 +100,8 @@ inline constexpr std::uint32_t kVaMappingsPerOp = 2;
 // leaf full splits it; after that the leaf has room for what is left, so nodes split along one
 // path, once, as far up as they are full. Either a node below the root has room: one new node for
 // each level under it. Or all split: one for each level, and a new root. For that the root must be
-// full, which takes 2^26 mappings at five levels (six new nodes) and 2^31 at six (seven); at seven
-// it would take all 2^36 pages in 48 bits, with no room for another one.
+// full, which takes 2^24 mappings at five levels (six new nodes), 2^28 at six (seven) and 2^33 at
+// seven (eight); at eight it would take more than the 2^36 pages in 48 bits.
 constexpr std::uint32_t most_va_nodes_per_op() {
   std::uint32_t most = 1;  // the first leaf
   for (std::uint32_t levels = 1; levels <= kMostVaLevels; ++levels) {
@@ -116,6 +112,6 @@ constexpr std::uint32_t most_va_nodes_per_op() {
   return most;
 }
 inline constexpr std::uint32_t kVaNodesPerOp = most_va_nodes_per_op();
-static_assert(kVaNodesPerOp == 7);
+static_assert(kVaNodesPerOp == 8);
 
 }  // namespace pantry::driver

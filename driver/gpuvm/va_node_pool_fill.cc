@@ -7,9 +7,9 @@ namespace pantry::driver {
 
 namespace {
 
-// In 16 KiB: a first leaf and what its split takes. From 1 MiB on, large slabs.
-constexpr std::uint32_t kSmallNodes = 5;
-constexpr std::uint64_t kManyNodes = 390;
+// In 16 KiB: a tree of some hundred mappings. From 1 MiB on, large slabs.
+constexpr std::uint32_t kSmallNodes = 18;
+constexpr std::uint64_t kManyNodes = 1260;
 
 }  // namespace
 

@@ -18,8 +18,8 @@ template <std::uint32_t kWidth>
 [[gnu::always_inline]] inline std::uint32_t rank_by_halves(const VaNode::Key* keys,
                                                            VaNode::Key key) {
   std::uint32_t below = 0;
-  for (std::uint32_t half = kWidth / 2; half != 0; half /= 2)
-    below += keys[below + half - 1] < key ? half : 0;
+  for (std::uint32_t left = kWidth; left != 1; left -= left / 2)
+    below += keys[below + left / 2 - 1] < key ? left / 2 : 0;
   return below + (keys[below] < key);
 }
 
@@ -40,7 +40,7 @@ template <std::uint32_t kWidth>
     const VaNode::Key* keys, VaNode::Key key) {
   const __m512i wanted = _mm512_set1_epi64(key);
   std::uint32_t below = 0;
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (std::uint32_t i = 0; i < kWidth; i += 8) {
     const __mmask8 mask = _mm512_cmplt_epi64_mask(_mm512_load_si512(keys + i), wanted);
     below += static_cast<std::uint32_t>(__builtin_popcount(mask));
@@ -56,7 +56,7 @@ template <std::uint32_t kWidth>
     __builtin_prefetch(node.inner.children + slot);
 }
 [[gnu::always_inline]] inline void prefetch_records(const VaNode& node) {
-  for (std::uint32_t slot = 0; slot < VaNode::kLeafWidth; slot += 2)
+  for (std::uint32_t slot = 0; slot < VaNode::kLeafWidth; slot += 4)
     __builtin_prefetch(node.leaf.records + slot);
   __builtin_prefetch(&node.count);
 }

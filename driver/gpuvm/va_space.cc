@@ -33,6 +33,7 @@ void VaSpace::check_range(GpuRange range) const noexcept {
 
 void VaSpace::map(const VaMapping& mapping, VaReserve& nodes, StepVisitor& visitor) noexcept {
   check_range(mapping.range);
+  PANTRY_CHECK(VaRecord::packable(mapping));
   VaEdit edit{tree_, nodes, tree_.seek(mapping.range.first)};
   clear(mapping.range, &mapping, edit, visitor);
   visitor.map(MapStep(edit, mapping));

@@ -29,8 +29,9 @@ class VaSpace {
 
   GpuRange whole() const { return whole_; }
 
-  // Pre: the range is in whole(), and consists of whole pages (CHECK). `nodes` is complete, or, for
-  // an unmap that no mapping sticks out of, one for a removal.
+  // Pre: the range is in whole(), and consists of whole pages (CHECK); the mapping fits a
+  // VaRecord (CHECK). `nodes` is complete, or, for an unmap that no mapping sticks out of, one for
+  // a removal.
   void map(const VaMapping& mapping, VaReserve& nodes, StepVisitor& visitor) noexcept;
   void unmap(GpuRange range, VaReserve& nodes, StepVisitor& visitor) noexcept;
 

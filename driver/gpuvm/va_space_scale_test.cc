@@ -264,7 +264,7 @@ TEST(VaSpaceAtScale, TheMostNodesAreTakenWhenTheRootSplits) {
       records.push_back(nodes.taken());
       const VaTree::Shape shape = rig.space.check_tree();
       EXPECT_EQ(shape.levels, records.size());
-      // Full along the path, and as empty as they may be elsewhere: 64; 63 * 32 + 64; and so on.
+      // Full along the path, and as empty as they may be elsewhere: 32; 47 * 16 + 32; and so on.
       EXPECT_EQ(mappings, full + 1);
       full += shape.levels == 1 ? VaNode::kLeafWidth
                                 : least_va_mappings(shape.levels, VaNode::kInnerWidth - 1);
@@ -300,7 +300,7 @@ TEST(VaSpaceAtScale, AMillionMappings) {
   for (const std::uint64_t at : order) {
     const GpuRange range = place(at);
     if (at % 3 == 0) rig.unmap({range.first + 4 * kPageSize, range.first + 5 * kPageSize - 1});
-    if (at % 3 == 1) rig.map({range, &object, at, 1});
+    if (at % 3 == 1) rig.map({range, &object, at * kPageSize, 1});
     if (at % 3 == 2) rig.unmap(range);
   }
   EXPECT_TRUE(rig.sound());
@@ -311,7 +311,7 @@ TEST(VaSpaceAtScale, AMillionMappings) {
       expected.push_back(old.slice({old.range.first, old.range.first + 4 * kPageSize - 1}));
       expected.push_back(old.slice({old.range.first + 5 * kPageSize, old.range.last}));
     }
-    if (at % 3 == 1) expected.push_back({old.range, &object, at, 1});
+    if (at % 3 == 1) expected.push_back({old.range, &object, at * kPageSize, 1});
   }
   EXPECT_TRUE(rig.in(rig.space.whole()) == expected);
 

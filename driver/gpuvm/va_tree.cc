@@ -13,12 +13,6 @@ using Kind = VaNodeKind;
 
 Kind kind_of(std::uint32_t level) { return level == 0 ? Kind::kLeaf : Kind::kInner; }
 
-// Of an address at all: those above 2^63 are beyond every mapping, as kNoKey is.
-Key key_of(GpuVa va) {
-  return va.value < static_cast<std::uint64_t>(VaNode::kNoKey) ? static_cast<Key>(va.value)
-                                                               : VaNode::kNoKey;
-}
-
 template <class T>
 void move_slots(T* to, const T* from, std::uint32_t count) {
   std::memmove(to, from, count * sizeof(T));
@@ -72,8 +66,8 @@ Key cut_bound(VaNode& node, Kind kind) {
 }
 
 void write(VaNode::Leaf& leaf, std::uint32_t slot, const VaMapping& mapping) {
-  leaf.keys[slot] = static_cast<Key>(mapping.range.last.value);
-  leaf.records[slot] = {mapping.range.first.value, mapping.object, mapping.offset, mapping.flags};
+  leaf.keys[slot] = va_key_of(mapping);
+  leaf.records[slot].put(mapping);
 }
 
 }  // namespace
@@ -81,7 +75,7 @@ void write(VaNode::Leaf& leaf, std::uint32_t slot, const VaMapping& mapping) {
 VaTree::Cursor VaTree::seek(GpuVa va) const noexcept {
   Cursor at;
   if (levels_ == 0) return at;
-  descend_(root_, levels_, key_of(va), at.path_.data());
+  descend_(root_, levels_, va_key_for(va), at.path_.data());
   settle(at);
   return at;
 }
@@ -117,7 +111,7 @@ void VaTree::insert(Cursor& at, const VaMapping& mapping, VaReserve& nodes) noex
   const std::uint32_t slot = step.slot;
   const std::uint32_t behind = step.node->count - slot;
   const Key first = static_cast<Key>(mapping.range.first.value);
-  PANTRY_CHECK(behind == 0 || mapping.range.last.value < leaf.records[slot].first);
+  PANTRY_CHECK(behind == 0 || mapping.range.last < leaf.records[slot].range(leaf.keys[slot]).first);
   PANTRY_CHECK(slot == 0 || leaf.keys[slot - 1] < first);
 
   move_slots(leaf.keys + slot + 1, leaf.keys + slot, behind);

@@ -30,13 +30,11 @@ class VaTree {
     // Pre: not at the end.
     GpuRange range() const {
       const auto [node, slot] = path_[0];
-      return {{node->leaf.records[slot].first},
-              {static_cast<std::uint64_t>(node->leaf.keys[slot])}};
+      return node->leaf.records[slot].range(node->leaf.keys[slot]);
     }
     VaMapping mapping() const {
       const auto [node, slot] = path_[0];
-      const VaNode::Record& record = node->leaf.records[slot];
-      return {range(), record.object, record.offset, record.flags};
+      return node->leaf.records[slot].get(node->leaf.keys[slot]);
     }
 
    private:

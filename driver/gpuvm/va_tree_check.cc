@@ -34,10 +34,11 @@ class Checker {
     shape.mappings += node.count;
     for (std::uint32_t slot = 0; slot < node.count; ++slot) {
       const Key key = node.leaf.keys[slot];
-      const auto first = static_cast<Key>(node.leaf.records[slot].first);
+      const GpuRange range = node.leaf.records[slot].range(key);
+      const auto first = static_cast<Key>(range.first.value);
       PANTRY_CHECK(first > low && key <= high);
       PANTRY_CHECK(first > last_ && first <= key);
-      last_ = key;
+      last_ = static_cast<Key>(range.last.value);
     }
   }
 

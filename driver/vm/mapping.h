@@ -40,8 +40,8 @@ class Mapping {
   RefCounted& kept() const { return *static_cast<RefCounted*>(mapping_.object); }
 
  private:
-  static constexpr std::uint32_t kKernelFlag = std::uint32_t{1} << 31;
-  static constexpr std::uint32_t kSharedFlag = std::uint32_t{1} << 30;
+  static constexpr std::uint32_t kKernelFlag = std::uint32_t{1} << 11;
+  static constexpr std::uint32_t kSharedFlag = std::uint32_t{1} << 10;
   VaMapping mapping_;
 };
 
