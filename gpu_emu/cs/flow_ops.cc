@@ -43,15 +43,6 @@ Step wait_for_scoreboard(Execution& run, std::uint32_t mask, WaitBy by) {
 
 }  // namespace
 
-void advance(StreamState& state) {
-  if (state.depth == 1) {
-    state.extract += isa::kInstructionBytes;
-    return;
-  }
-  top(state).pc += isa::kInstructionBytes;
-  leave_finished_buffers(state);
-}
-
 void leave_finished_buffers(StreamState& state) {
   while (state.depth > 1 && top(state).pc == top(state).end) {
     const bool was_handler = state.depth == state.handler_depth;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "gpu_emu/cs/interpreter.h"
 
+#include <algorithm>
 #include <atomic>
 
 #include "base/check.h"
@@ -40,7 +41,8 @@ Step execute_as(Execution& run, std::uint64_t word) {
   return execute(run, op);
 }
 
-Step execute_word(Execution& run, std::uint64_t word) {
+// Inlined into the loop that runs a called buffer.
+[[gnu::always_inline]] inline Step execute_word(Execution& run, std::uint64_t word) {
   switch (isa::OpcodeField::get(word)) {
 #define PANTRY_EXECUTE_(type) \
   case isa::type::kOpcode:    \
@@ -87,6 +89,11 @@ Step execute_word(Execution& run, std::uint64_t word) {
 #undef PANTRY_EXECUTE_
   }
   return run.fatal(Exception::kCsInstrInvalid, word);
+}
+
+// Few of them, so that one copy of execute_word is enough where it matters.
+[[gnu::noinline]] Step execute_ring_word(Execution& run, std::uint64_t word) {
+  return execute_word(run, word);
 }
 
 // Where instructions come from: the bytes around the last one, as far as one translation reaches.
@@ -142,6 +149,7 @@ Interpreter::Result Interpreter::run_instructions(Execution& run, std::uint64_t*
   Step step = settle_deferred(run);
   if (step != Step::kNext) return {stop_at(run, step, AfterFault::kSameInstruction), 0};
 
+  const bool always_publishes = quirks_.extract_update == Quirks::ExtractUpdate::kEveryInstruction;
   Fetcher fetcher;
   for (std::uint32_t executed = 0;;) {
     if (run.stream.in_ring() && state.extract == run.stream.insert) {
@@ -152,17 +160,34 @@ Interpreter::Result Interpreter::run_instructions(Execution& run, std::uint64_t*
       return {StreamStop::kLimit, executed};
     }
     std::uint64_t word = 0;
-    step = fetcher.fetch(run, run.stream.pc().value, word);
-    if (step == Step::kNext) step = execute_word(run, word);
-    if (step == Step::kNext) {
-      advance(state);
-    } else if (step != Step::kMoved) {
+    // Until the next of these questions has to be asked.
+    const std::uint32_t pause =
+        std::min(limit, (executed + 1) / kYieldInterval * kYieldInterval + kYieldInterval - 1);
+    if (run.stream.in_ring()) {
+      step = fetcher.fetch(run, run.stream.ring_pc().value, word);
+      if (step == Step::kNext) step = execute_ring_word(run, word);
+      if (step == Step::kNext) state.extract += isa::kInstructionBytes;
+    } else {
+      CallFrame& frame = state.frames[state.depth - 2u];
+      for (;;) {
+        step = fetcher.fetch(run, frame.pc, word);
+        if (step != Step::kNext) break;
+        step = execute_word(run, word);
+        if (step != Step::kNext) break;
+        frame.pc += isa::kInstructionBytes;
+        if (frame.pc == frame.end) {
+          leave_finished_buffers(state);
+          break;
+        }
+        if (executed + 1 == pause) break;
+        ++executed;
+      }
+    }
+    if (step != Step::kNext && step != Step::kMoved) {
       return {stop_at(run, step, AfterFault::kNextInstruction), executed};
     }
     ++executed;
-    if (run.stream.in_ring() &&
-        (state.extract % 64 == 0 ||
-         quirks_.extract_update == Quirks::ExtractUpdate::kEveryInstruction)) {
+    if (run.stream.in_ring() && (state.extract % 64 == 0 || always_publishes)) {
       publish(run.stream, extract);
     }
   }

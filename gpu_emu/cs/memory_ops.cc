@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "gpu_emu/cs/memory_ops.h"
 
-#include <atomic>
 #include <bit>
 
 #include "base/log.h"
@@ -19,7 +18,11 @@ class WordWindow {
  public:
   // `va` is a multiple of 4, `bytes` at most 64 and not 0.
   MemoryStatus open(const Execution& run, std::uint64_t va, std::uint64_t bytes, Access access) {
-    const Translation head = run.translate(va, access);
+    return open_from(run, run.translate(va, access), va, bytes, access);
+  }
+  // The same when the translation of `va` is there already.
+  MemoryStatus open_from(const Execution& run, const Translation& head, std::uint64_t va,
+                         std::uint64_t bytes, Access access) {
     if (head.status != MemoryStatus::kOk) return head.status;
     head_ = head.host;
     head_bytes_ = head.bytes;
@@ -28,10 +31,8 @@ class WordWindow {
     tail_ = tail.host;
     return tail.status;
   }
-  std::atomic_ref<std::uint32_t> word(std::uint64_t offset) const {
-    std::uint8_t* const byte =
-        offset < head_bytes_ ? head_ + offset : tail_ + (offset - head_bytes_);
-    return std::atomic_ref<std::uint32_t>(*reinterpret_cast<std::uint32_t*>(byte));
+  std::uint8_t* word(std::uint64_t offset) const {
+    return offset < head_bytes_ ? head_ + offset : tail_ + (offset - head_bytes_);
   }
 
  private:
@@ -49,7 +50,6 @@ std::uint32_t place_of(const Execution& run, std::uint32_t mask, std::uint32_t b
 
 // Sources disagree on what holes mean, so the log says when it matters.
 void warn_of_holes(Execution& run, isa::Opcode opcode, std::uint32_t mask) {
-  if ((mask & (mask + 1)) == 0) return;  // 0b0111 + 1 shares no bit with 0b0111
   const LoggedGaps bit = LoggedGaps{1} << static_cast<unsigned>(opcode);
   if ((run.logged_gaps & bit) != 0) return;
   run.logged_gaps |= bit;
@@ -57,9 +57,8 @@ void warn_of_holes(Execution& run, isa::Opcode opcode, std::uint32_t mask) {
           run.quirks.sparse_mask == Quirks::SparseMask::kPacked ? "packed" : "one word per bit");
 }
 
-// Calls `move(register, word of memory)` for each register of the mask.
-template <class Op, class Move>
-Step transfer(Execution& run, const Op& op, Access access, Move move) {
+template <class Op, class Register>
+Step transfer_any(Execution& run, const Op& op, Access access, Register* registers) {
   const std::uint32_t mask = op.mask;
   if (mask == 0) return Step::kNext;
   const auto highest = static_cast<std::uint32_t>(std::bit_width(mask)) - 1;
@@ -82,25 +81,39 @@ Step transfer(Execution& run, const Op& op, Access access, Move move) {
   for (std::uint32_t bits = mask; bits != 0; bits &= bits - 1) {
     const auto bit = static_cast<std::uint32_t>(std::countr_zero(bits));
     const std::uint32_t place = place_of(run, mask, bit) - first;
-    move(run.state().registers[op.base.index + bit], window.word(4 * std::uint64_t{place}));
+    move_word<std::uint32_t>(window.word(4 * std::uint64_t{place}), registers + bit);
   }
+  return Step::kNext;
+}
+
+template <class Register>
+Step transfer_split(Execution& run, const Translation& head, std::uint64_t address,
+                    std::uint32_t count, Access access, Register* registers) {
+  WordWindow window;
+  const MemoryStatus status =
+      window.open_from(run, head, address, 4 * std::uint64_t{count}, access);
+  if (status != MemoryStatus::kOk) return run.refused(status, address);
+  for (std::uint32_t n = 0; n < count; ++n)
+    move_word<std::uint32_t>(window.word(4 * std::uint64_t{n}), registers + n);
   return Step::kNext;
 }
 
 }  // namespace
 
-Step execute(Execution& run, const isa::LoadMultiple& op) {
-  return transfer(run, op, Access::kRead,
-                  [](std::uint32_t& value, std::atomic_ref<std::uint32_t> word) {
-                    value = word.load(std::memory_order_relaxed);
-                  });
+Step transfer(Execution& run, const isa::LoadMultiple& op) {
+  return transfer_any(run, op, Access::kRead, registers_of(run, op.base));
 }
-
-Step execute(Execution& run, const isa::StoreMultiple& op) {
-  return transfer(run, op, Access::kWrite,
-                  [](std::uint32_t value, std::atomic_ref<std::uint32_t> word) {
-                    word.store(value, std::memory_order_relaxed);
-                  });
+Step transfer(Execution& run, const isa::StoreMultiple& op) {
+  const std::uint32_t* const registers = registers_of(run, op.base);
+  return transfer_any(run, op, Access::kWrite, registers);
+}
+Step transfer_row(Execution& run, const Translation& head, std::uint64_t address,
+                  std::uint32_t count, std::uint32_t* into) {
+  return transfer_split(run, head, address, count, Access::kRead, into);
+}
+Step transfer_row(Execution& run, const Translation& head, std::uint64_t address,
+                  std::uint32_t count, const std::uint32_t* from) {
+  return transfer_split(run, head, address, count, Access::kWrite, from);
 }
 
 Step execute(Execution& run, const isa::StoreState& op) {

@@ -7,16 +7,95 @@
 // allocation.
 #pragma once
 
+#include <atomic>
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
 #include "gpu_emu/cs/execution.h"
 #include "gpu_emu/datasheet/cs_data_instructions.h"
 #include "gpu_emu/datasheet/cs_sync_instructions.h"
 
 namespace pantry::emu {
 
-Step execute(Execution& run, const datasheet::isa::LoadMultiple& op);
-Step execute(Execution& run, const datasheet::isa::StoreMultiple& op);
 // Deferrable (deferral.h).
 Step execute(Execution& run, const datasheet::isa::StoreState& op);
 Step execute(Execution& run, const datasheet::isa::TracePoint& op);
+
+// --- How most transfers are done, inline: streams that copy consist of them
+
+// Between a word of shared memory and registers; from const ones into memory.
+template <class Word>
+void move_word(std::uint8_t* shared, std::uint32_t* into) {
+  const Word value =
+      std::atomic_ref<Word>(*reinterpret_cast<Word*>(shared)).load(std::memory_order_relaxed);
+  std::memcpy(into, &value, sizeof value);
+}
+template <class Word>
+void move_word(std::uint8_t* shared, const std::uint32_t* from) {
+  Word value;
+  std::memcpy(&value, from, sizeof value);
+  std::atomic_ref<Word>(*reinterpret_cast<Word*>(shared)).store(value, std::memory_order_relaxed);
+}
+// `count` words in a row, two at a time where they lie so, which is no less atomic.
+template <class Register>
+[[gnu::always_inline]] inline void move_row(std::uint8_t* shared, Register* registers,
+                                            std::uint32_t count) {
+  const bool is_at_pair = is_aligned(reinterpret_cast<std::uintptr_t>(shared), 8);
+  if (is_at_pair && count == 16) [[likely]] {
+#pragma GCC unroll 8
+    for (std::uint32_t n = 0; n < 16; n += 2)
+      move_word<std::uint64_t>(shared + 4 * n, registers + n);
+    return;
+  }
+  std::uint32_t n = 0;
+  if (!is_at_pair) move_word<std::uint32_t>(shared, registers), n = 1;
+  for (; n + 2 <= count; n += 2) move_word<std::uint64_t>(shared + 4 * n, registers + n);
+  if (n < count) move_word<std::uint32_t>(shared + 4 * n, registers + n);
+}
+
+// Any mask, any place, and what is wrong with either.
+Step transfer(Execution& run, const datasheet::isa::LoadMultiple& op);
+Step transfer(Execution& run, const datasheet::isa::StoreMultiple& op);
+// A row that does not lie in `head`, the translation of its address, as a whole.
+Step transfer_row(Execution& run, const Translation& head, std::uint64_t address,
+                  std::uint32_t count, std::uint32_t* into);
+Step transfer_row(Execution& run, const Translation& head, std::uint64_t address,
+                  std::uint32_t count, const std::uint32_t* from);
+
+inline std::uint32_t* registers_of(Execution& run, datasheet::isa::Reg32 base) {
+  return run.state().registers.data() + base.index;
+}
+
+template <class Register, class Op>
+[[gnu::always_inline]] inline Step transfer_quickly(Execution& run, const Op& op) {
+  constexpr Access kAccess = std::is_const_v<Register> ? Access::kWrite : Access::kRead;
+  // How far ahead the host is told. Streams that move much go upwards through it; past the end of
+  // memory it is ignored.
+  constexpr std::uint64_t kPrefetchBytes = 1024;
+  const std::uint32_t mask = op.mask;
+  const std::uint64_t address =
+      run.get(op.address) + static_cast<std::uint64_t>(std::int64_t{op.offset});
+  const auto count = static_cast<std::uint32_t>(std::bit_width(mask));
+  const bool has_holes = (mask & (mask + 1)) != 0;  // 0b0111 + 1 shares no bit with 0b0111
+  if (mask == 0 || has_holes || !is_aligned(address, 4) || op.base.index + count > kStreamRegisters)
+      [[unlikely]]
+    return transfer(run, op);
+  Register* const registers = registers_of(run, op.base);
+  const Translation t = run.translate(address, kAccess);
+  if (t.bytes < 4 * std::uint64_t{count}) [[unlikely]]  // 0 when refused
+    return transfer_row(run, t, address, count, registers);
+  __builtin_prefetch(t.host + kPrefetchBytes, kAccess == Access::kWrite ? 1 : 0);
+  move_row(t.host, registers, count);
+  return Step::kNext;
+}
+
+inline Step execute(Execution& run, const datasheet::isa::LoadMultiple& op) {
+  return transfer_quickly<std::uint32_t>(run, op);
+}
+inline Step execute(Execution& run, const datasheet::isa::StoreMultiple& op) {
+  return transfer_quickly<const std::uint32_t>(run, op);
+}
 
 }  // namespace pantry::emu

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <bit>
+
 #include "gpu_emu/cs/stream_fixture.h"
 
 namespace pantry::emu {
@@ -54,10 +56,13 @@ TEST(Transfer, LoadMayOverwriteItsAddress) {
 }
 
 // Any mask, either meaning of holes, against a loop over bits.
-RC_GTEST_PROP(Transfer, MasksWithHoles, (std::uint16_t mask, bool packed)) {
+RC_GTEST_PROP(Transfer, AnyMaskAnywhere, (std::uint16_t bits, bool packed, bool dense)) {
   Quirks quirks;
   quirks.sparse_mask = packed ? Quirks::SparseMask::kPacked : Quirks::SparseMask::kWordPerBit;
-  const std::uint64_t offset = kPageSize - 24;  // crosses into the second page
+  // As long a row as the number of bits, or holes as they come.
+  const auto mask = dense ? static_cast<std::uint16_t>((1u << std::popcount(bits)) - 1) : bits;
+  // At a word or at a pair of words; some cross into the second page.
+  const std::uint64_t offset = kPageSize - 4 * *rc::gen::inRange<std::uint64_t>(1, 24);
   StreamRig rig{quirks};
   Program fill;
   for (unsigned i = 0; i < 16; ++i) fill = fill + program(isa::Move32{.dst = r(i), .imm = 7 + i});

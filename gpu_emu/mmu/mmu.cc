@@ -256,7 +256,6 @@ Mmu::TlbEntry* Mmu::find_cached(AsIndex as, std::uint8_t cached_levels, GpuVa va
 }
 
 Translation Mmu::translate(AsIndex as, GpuVa va, Access access) {
-  PANTRY_CHECK(as.value < regs::kMaxCount);
   const CacheTag page = CacheTag::of(as, 3, va);
   const RecentPages::ShortCut& recent = recent_.at(page);
   if (recent.page == page && (recent.allows & permission(access)) != 0 &&
@@ -273,6 +272,7 @@ Translation Mmu::translate(AsIndex as, GpuVa va, Access access) {
 }
 
 Translation Mmu::search(AsIndex as, GpuVa va, Access access) {
+  PANTRY_CHECK(as.value < regs::kMaxCount);
   Block& block = blocks_[as.value];
   if (block.space.open()) [[likely]] {
     const TlbEntry* entry = find_cached(as, block.cached_levels, va);

@@ -43,12 +43,13 @@ class RecentPages {
   }
 
  private:
-  static constexpr std::size_t kCount = 128;
-  // Neighbours do not meet, nor do a source and a target of a copy that lie alike in their regions
-  // of 1 MiB: the bits above go in as well.
+  static constexpr unsigned kIndexBits = 7;
+  static constexpr std::size_t kCount = std::size_t{1} << kIndexBits;
+  // Fibonacci hashing: a page further is 0.618 of the way round (the factor times 16, since four
+  // bits of address space lie below the page number), so that 64 neighbours do not meet, and
+  // regions a power of two apart, a source and a target, do by chance alone.
   static std::size_t index_of(CacheTag page) {
-    const std::uint64_t number = page.word >> 8;
-    return (number ^ number >> 8 ^ number >> 17 ^ page.word >> 1) % kCount;
+    return (page.word >> 4) * 0x09e3'779b'97f4'a7c1 >> (64 - kIndexBits);
   }
 
   std::array<ShortCut, kCount> short_cuts_{};
