@@ -168,8 +168,8 @@ void ways_to_open(const Device& device) {
 
 constexpr Case kCases[] = {
     {"name", "Which driver and device it is.", name_of_the_device},
-    {"gpuvas-firmware", "The firmware's space comes first.", firmware_space},
-    {"gpuvas-mappings", "What is mapped where.", mappings},
+    {"gpuvas-firmware", "The firmware's space comes first. [B5.4]", firmware_space},
+    {"gpuvas-mappings", "What is mapped where. [B5.4]", mappings},
     {"gpuvas-kernel", "The driver's own mappings.", kernel_mappings},
     {"ways-to-open", "By directory and as a stream.", ways_to_open},
 };
