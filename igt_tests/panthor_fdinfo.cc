@@ -224,12 +224,12 @@ void name_of_a_dma_buf(const Device& device) {
 
 constexpr Case kCases[] = {
     {"common-lines", "What every file has.", common_lines},
-    {"driver-and-clock", "Driver, client and the GPU's clock.", who_it_is},
-    {"nothing-on-1-0", "Linux 6.12 shows none of it.", nothing_before},
+    {"driver-and-clock", "Driver, client and the GPU's clock. [B5.1]", who_it_is},
+    {"nothing-on-1-0", "Linux 6.12 shows none of it. [B5.1]", nothing_before},
     {"client-id", "One for each open file.", clients},
     {"ways-to-open", "By path, by directory and as a stream.", ways_to_open},
     {"client-name", "What the client calls itself.", client_name},
-    {"memory", "Buffers by handle, shared ones too.", memory_of_buffers},
+    {"memory", "Buffers by handle, shared ones too. [B5.2]", memory_of_buffers},
     {"driver-memory", "What the driver keeps for the client.", memory_of_the_driver},
     {"dma-buf-name", "DMA_BUF_SET_NAME, in fdinfo and in the link.", name_of_a_dma_buf},
 };

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "driver/csf/job_stream.h"
 #include "driver/device/fault_log.h"
+#include "driver/device/file.h"
 #include "driver/device/gpu_block.h"
 #include "driver/device/nodes.h"
 #include "driver/provision/page_pool.h"
@@ -321,6 +322,14 @@ BufferNames& Device::buffer_names() { return state_->buffer_names; }
 Scheduler& Device::scheduler() { return *state_->scheduler; }
 AddressSpaces& Device::spaces() { return state_->spaces; }
 PagePool& Device::pages() { return state_->pages; }
+std::vector<Ref<Vm>> Device::vms() {
+  std::vector<Ref<Vm>> vms;
+  if (state_->firmware) vms.push_back(Ref<Vm>::share(state_->firmware->vm()));
+  MutexLock lock(state_->nodes.mutex);
+  for (File* const file : state_->nodes.files)
+    for (Ref<Vm>& vm : file->vms()) vms.push_back(std::move(vm));
+  return vms;
+}
 std::uint64_t Device::core_hz() const { return state_->config.core_hz; }
 Cleanup& Device::cleanup() { return state_->cleanup; }
 Executor& Device::executor() { return state_->config.executor; }

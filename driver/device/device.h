@@ -122,6 +122,9 @@ class Device final : public ResetRequest {
   static constexpr std::size_t kFaultsKept = 64;
   std::vector<FaultRecord> faults() const;
 
+  // For reports: the firmware's VM, and those of all open files. Throws std::bad_alloc.
+  std::vector<Ref<Vm>> vms() PANTRY_MAY_ALLOCATE;
+
   // Who is DRM master of the device's primary node, and whom masters know (nodes.h).
   struct Nodes;
   Nodes& nodes();

@@ -31,11 +31,12 @@ Error unknown(std::uint32_t id, const T& kind) {
 
 File::File(Device& device, NodeType node, const Credentials& credentials)
     : device_(device),
-      id_(device.nodes().files.fetch_add(1) + 1),
+      id_(device.nodes().files_opened.fetch_add(1) + 1),
       node_(node),
       credentials_(credentials) {
   Device::Nodes& nodes = device.nodes();
   MutexLock lock(nodes.mutex);
+  nodes.files.insert(this);
   authenticated_ = credentials.sys_admin;
   if (node != NodeType::kPrimary) return;
   if (nodes.master)
@@ -47,6 +48,10 @@ File::File(Device& device, NodeType node, const Credentials& credentials)
 File::~File() { release_all(); }
 
 void File::release_all() {
+  {
+    MutexLock lock(device_.nodes().mutex);
+    device_.nodes().files.erase(this);
+  }
   // References are dropped without the lock: what they end may take long.
   std::vector<Ref<RefCounted>> handles;
   std::vector<Ref<Group>> groups;

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <atomic>
+#include <set>
 
 #include "base/mutex.h"
 #include "driver/device/device.h"
@@ -25,9 +26,10 @@ struct Master final : RefCounted {
 };
 
 struct Device::Nodes {
-  std::atomic<std::uint64_t> files{0};  // ever opened
+  std::atomic<std::uint64_t> files_opened{0};  // ever
   Mutex mutex;
   Ref<Master> master PANTRY_GUARDED_BY(mutex);  // null: nobody
+  std::set<File*> files PANTRY_GUARDED_BY(mutex);
 };
 
 }  // namespace pantry::driver

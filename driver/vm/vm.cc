@@ -95,6 +95,8 @@ Result<Ref<Vm>> Vm::make(VmDevice& device, Kind kind, const VaSplit& split, GpuR
 }
 
 const VaSplit& Vm::split() const { return state_->split; }
+GpuRange Vm::whole() const { return state_->whole; }
+bool Vm::is_mcu() const { return state_->kind == Kind::kMcu; }
 const Ref<Reservation>& Vm::reservation() const { return state_->reservation; }
 bool Vm::unusable() const noexcept { return state_->unusable; }
 bool Vm::destroyed() const noexcept { return state_->destroyed; }

@@ -40,6 +40,9 @@ class Vm final : public RefCounted, private AsOwner, private BatchStarter {
   static Result<Ref<Vm>> create_mcu(VmDevice& device) PANTRY_MAY_ALLOCATE;
 
   const VaSplit& split() const;
+  // All of the space; and whether it is the firmware's.
+  GpuRange whole() const;
+  bool is_mcu() const;
   const Ref<Reservation>& reservation() const;
   // Set by a failed asynchronous bind, for good.
   bool unusable() const noexcept;

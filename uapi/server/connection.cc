@@ -12,6 +12,7 @@
 #include <string>
 
 #include "base/log.h"
+#include "uapi/debugfs.h"
 #include "uapi/dma_buf_ioctls.h"
 #include "uapi/fdinfo.h"
 #include "uapi/server/client_credentials.h"
@@ -263,6 +264,18 @@ Connection::Next SwSyncConnection::on_readable() {
     auto* const in_flight = new RequestInFlight(server_, std::move(channel), request);
     in_flight->on_ioctl_done(sw_sync_ioctl(server_.machine().device(), *timeline_, request.command,
                                            {request.argument}, in_flight->memory()));
+  }
+}
+
+Connection::Next GpuvasConnection::on_readable() {
+  for (;;) {
+    const Incoming incoming = receive_request(socket_.get());
+    if (incoming.kind == Incoming::Kind::kNothing) return Next::kContinue;
+    if (incoming.kind == Incoming::Kind::kHangUp) return Next::kClose;
+    Ref<Channel> channel = channel_of(server_, incoming);
+    if (channel && incoming.request.ask == wire::Ask::kText)
+      reply_text(*channel, incoming.request.token,
+                 [&] { return debugfs_gpuvas(server_.machine().device()); });
   }
 }
 

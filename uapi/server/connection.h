@@ -105,6 +105,19 @@ class SwSyncConnection final : public Connection {
   const Ref<driver::SwTimeline> timeline_;
 };
 
+// gpuvas: somebody who reads that file of debugfs.
+class GpuvasConnection final : public Connection {
+ public:
+  GpuvasConnection(Server& server, driver::OwnedFd socket)
+      : server_(server), socket_(std::move(socket)) {}
+  int socket() const override { return socket_.get(); }
+  Next on_readable() override;
+
+ private:
+  Server& server_;
+  const driver::OwnedFd socket_;
+};
+
 class ChannelConnection final : public Connection {
  public:
   explicit ChannelConnection(Ref<Channel> channel) : channel_(std::move(channel)) {}

@@ -27,6 +27,18 @@ bool write_file(const fs::path& path, const std::string& text) {
   return static_cast<bool>(file.flush());
 }
 
+// What looks like a file and can be opened by way of the host only.
+bool make_placeholder(const fs::path& path) {
+  return ::mknod(path.c_str(), S_IFSOCK | 0666, 0) == 0;
+}
+
+bool make_debugfs(const fs::path& root, const Node& node) {
+  const fs::path directory = root / "sys/kernel/debug/dri" / fmt::format("{}", node.minor);
+  fs::create_directories(directory);
+  return write_file(directory / "name", "panthor dev=fb000000.gpu unique=fb000000.gpu\n") &&
+         make_placeholder(directory / "gpuvas");
+}
+
 bool make_node(const fs::path& root, const Node& node) {
   const fs::path directory = root / kGpu / "drm" / node.name;
   fs::create_directories(directory);
@@ -39,7 +51,7 @@ bool make_node(const fs::path& root, const Node& node) {
                     fmt::format("MAJOR=226\nMINOR={}\nDEVNAME=dri/{}\nDEVTYPE=drm_minor\n",
                                 node.minor, node.name)) &&
          write_file(directory / "dev", fmt::format("226:{}\n", node.minor)) &&
-         ::mknod((root / "dev/dri" / node.name).c_str(), S_IFSOCK | 0666, 0) == 0;
+         make_placeholder(root / "dev/dri" / node.name) && make_debugfs(root, node);
 }
 
 }  // namespace
@@ -59,8 +71,7 @@ Result<> make_device_tree(const std::string& root_path) {
         "OF_COMPATIBLE_0=rockchip,rk3588-mali\nOF_COMPATIBLE_1=arm,mali-valhall-csf\n"
         "OF_COMPATIBLE_N=2\nMODALIAS=of:NgpuT(null)Crockchip,rk3588-maliCarm,mali-valhall-csf\n");
     fs::create_directories(root / "sys/kernel/debug/sync");
-    made =
-        made && ::mknod((root / "sys/kernel/debug/sync/sw_sync").c_str(), S_IFSOCK | 0644, 0) == 0;
+    made = made && make_placeholder(root / "sys/kernel/debug/sync/sw_sync");
     for (const Node& node : kNodes) made = made && make_node(root, node);
     if (made) return {};
   } catch (const fs::filesystem_error& error) {

@@ -2,7 +2,7 @@
 //
 // The files that a DRM device shows in /dev and /sys, as a real tree that the shim points its
 // client to: what libdrm and IGT read to find a Mali behind the platform bus (client-facing names
-// as an RK3588's), and sw_sync in debugfs.
+// as an RK3588's), and the device and sw_sync in debugfs.
 #pragma once
 
 #include <string>

@@ -10,6 +10,7 @@
 //
 //   card, render   an open device node; connecting opens it. The host greets it with a Hello
 //   sw_sync        the same: each connection is a timeline of its own
+//   gpuvas         over it the text of that file of debugfs is asked for
 //   sync_file      made by the host, handed over by SCM_RIGHTS; readable once the fence has
 //   signalled syncobj        the same, opaque dma_buf        the same; mmap and size are asked for
 //   over it channel        where one thread of a client gets its replies. The host's Hello names it
@@ -34,11 +35,12 @@ enum class Socket : std::uint32_t {
   kSyncobj,
   kDmaBuf,
   kChannel,
-  kSwSync
+  kSwSync,
+  kGpuvas
 };
-inline constexpr std::uint32_t kSocketCount = 7;
+inline constexpr std::uint32_t kSocketCount = 8;
 inline constexpr const char* kSocketNames[kSocketCount] = {
-    "card", "render", "sync_file", "syncobj", "dma_buf", "channel", "sw_sync"};
+    "card", "render", "sync_file", "syncobj", "dma_buf", "channel", "sw_sync", "gpuvas"};
 
 inline constexpr std::uint32_t kMagic = 0x59525450;  // "PTRY"
 
@@ -52,6 +54,7 @@ enum class Ask : std::uint32_t {
 
 enum class Text : std::uint64_t {
   kFdinfo,  // of a device node or dma-buf: what /proc/self/fdinfo shows of it
+  kWhole,   // of a gpuvas connection
   kName,    // of a dma-buf: DMA_BUF_SET_NAME's, or nothing
 };
 

@@ -140,6 +140,9 @@ void Server::serve(wire::Socket kind, driver::OwnedFd socket) {
         send(greeted, std::as_bytes(std::span(&hello, 1)), -1);
       return;
     }
+    case wire::Socket::kGpuvas:
+      static_cast<void>(add(std::make_unique<GpuvasConnection>(*this, std::move(socket))));
+      return;
     case wire::Socket::kSwSync: {
       Result<Ref<driver::SwTimeline>> timeline =
           driver::SwTimeline::create(program_of(peer_of(socket.get()).pid));

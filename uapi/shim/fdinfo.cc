@@ -44,16 +44,6 @@ const char* behind_own_fdinfo(const char* path) {
   return nullptr;
 }
 
-int ask_text(int fd, wire::Text text) {
-  wire::Request request = {};
-  request.ask = wire::Ask::kText;
-  request.argument = static_cast<uint64_t>(text);
-  const Answer answer = ask_host(fd, request, -1);
-  if (answer.result == 0) return answer.fd;
-  if (answer.fd >= 0) close(answer.fd);
-  return -1;
-}
-
 void write_all(int fd, const char* text, size_t size) {
   while (size != 0) {
     const ssize_t written = ::write(fd, text, size);
@@ -77,6 +67,16 @@ void copy_common_lines(int from, int to) {
 }
 
 }  // namespace
+
+int ask_text(int fd, wire::Text text) {
+  wire::Request request = {};
+  request.ask = wire::Ask::kText;
+  request.argument = static_cast<uint64_t>(text);
+  const Answer answer = ask_host(fd, request, -1);
+  if (answer.result == 0) return answer.fd;
+  if (answer.fd >= 0) close(answer.fd);
+  return -1;
+}
 
 int descriptor_of_fdinfo(int directory_fd, const char* path) {
   // A bad pointer is libc's to find.

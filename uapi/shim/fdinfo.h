@@ -19,6 +19,8 @@ bool has_fdinfo(wire::Socket socket);
 // closed; -1 with errno as it came when that is -1; and `file` itself when the host is gone.
 int with_fdinfo(int fd, int file);
 
+// A file that holds the host's text about `fd`, close-on-exec; -1 when there is none.
+int ask_text(int fd, wire::Text text);
 // The host's text about `fd`, as a C string of at most `room` bytes; empty when there is none.
 void read_text(int fd, wire::Text text, char* to, size_t room);
 

@@ -21,6 +21,11 @@ inline bool is_device(wire::Socket socket) {
   return socket == wire::Socket::kCard || socket == wire::Socket::kRender;
 }
 
+// Files of debugfs.
+inline bool is_debug_file(wire::Socket socket) {
+  return socket == wire::Socket::kSwSync || socket == wire::Socket::kGpuvas;
+}
+
 enum class OnExec { kKeep, kClose };
 // A new connection to the host, -1 with errno.
 int connect_to_host(wire::Socket socket, OnExec on_exec);

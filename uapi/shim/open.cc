@@ -26,7 +26,20 @@ int fail(int error) {
   return -1;
 }
 
+// A file whose text the host makes when it is opened.
+int open_text(wire::Socket socket, int flags) {
+  if ((flags & O_ACCMODE) != O_RDONLY) return fail(EACCES);
+  const int connection = connect_to_host(socket, OnExec::kClose);
+  if (connection < 0) return -1;
+  const int text = ask_text(connection, wire::Text::kWhole);
+  close(connection);
+  if (text < 0) return fail(ENOMEM);
+  if ((flags & O_CLOEXEC) == 0) fcntl(text, F_SETFD, 0);
+  return text;
+}
+
 int open_device(wire::Socket socket, int flags) {
+  if (socket == wire::Socket::kGpuvas) return open_text(socket, flags);
   if ((flags & O_EXCL) != 0 && is_device(socket)) return fail(EBUSY);
   if ((flags & O_DIRECTORY) != 0) return fail(ENOTDIR);
   const int saved = errno;
@@ -65,6 +78,10 @@ int open_path(int directory_fd, const char* path, int flags, mode_t mode) {
 }
 
 FILE* open_stream(const char* path, const char* mode) {
+  if (node_of(path) == wire::Socket::kGpuvas) {
+    const int text = open_text(wire::Socket::kGpuvas, mode[0] == 'r' ? O_RDONLY : O_WRONLY);
+    return text < 0 ? nullptr : fdopen(text, mode);
+  }
   const int shown = directory() ? descriptor_of_fdinfo(AT_FDCWD, path) : -1;
   FILE* const file = real_fopen(Path(path).get(), mode);
   if (!file || shown < 0 || !has_fdinfo(socket_of(shown))) return file;

@@ -12,8 +12,11 @@ namespace pantry::shim {
 namespace {
 
 constexpr char kTree[] = "/root";
-constexpr const char* kPrefixes[] = {"/dev/dri", "/sys/dev/char/226:", "/sys/class/drm",
+constexpr const char* kPrefixes[] = {"/dev/dri",
+                                     "/sys/dev/char/226:",
+                                     "/sys/class/drm",
                                      "/sys/devices/platform/fb000000.gpu",
+                                     "/sys/kernel/debug/dri",
                                      "/sys/kernel/debug/sync"};
 
 bool readable(const char* path) { return reinterpret_cast<size_t>(path) >= 4096; }
@@ -25,6 +28,14 @@ bool is_of_the_device(const char* path) {
     if (prefix[length - 1] == ':' || path[length] == '\0' || path[length] == '/') return true;
   }
   return false;
+}
+
+wire::Socket debug_file(const char* path) {
+  if (strcmp(path, "sync/sw_sync") == 0) return wire::Socket::kSwSync;
+  constexpr const char* kGpuvas[] = {"dri/0/gpuvas", "dri/128/gpuvas"};
+  for (const char* name : kGpuvas)
+    if (strcmp(path, name) == 0) return wire::Socket::kGpuvas;
+  return kForeign;
 }
 
 }  // namespace
@@ -43,8 +54,7 @@ Path::Path(const char* path) : original_(path) {
 
 wire::Socket node_of(const char* path) {
   if (!readable(path) || !directory()) return kForeign;
-  if (strncmp(path, "/sys/kernel/debug/sync/", 23) == 0)
-    return strcmp(path, name_of(wire::Socket::kSwSync)) == 0 ? wire::Socket::kSwSync : kForeign;
+  if (strncmp(path, "/sys/kernel/debug/", 18) == 0) return debug_file(path + 18);
   if (strncmp(path, "/dev/dri/", 9) != 0) return kForeign;
   if (strcmp(path, name_of(wire::Socket::kCard)) == 0) return wire::Socket::kCard;
   if (strcmp(path, name_of(wire::Socket::kRender)) == 0) return wire::Socket::kRender;
@@ -91,6 +101,8 @@ const char* name_of(wire::Socket socket) {
       return "/dmabuf:";
     case wire::Socket::kSwSync:
       return "/sys/kernel/debug/sync/sw_sync";
+    case wire::Socket::kGpuvas:
+      return "/sys/kernel/debug/dri/0/gpuvas";
     case wire::Socket::kChannel:
       return "anon_inode:pantry_channel";
   }

@@ -25,7 +25,10 @@ PANTRY_REAL(ssize_t, lgetxattr, const char*, const char*, void*, size_t)
 
 constexpr unsigned kDrmMajor = 226;
 constexpr mode_t kNodeMode = S_IFCHR | 0666;
-constexpr mode_t kSwSyncMode = S_IFREG | 0644;
+
+mode_t mode_of(wire::Socket file) {
+  return S_IFREG | (file == wire::Socket::kSwSync ? 0644 : 0444);
+}
 
 unsigned minor_of(wire::Socket node) { return node == wire::Socket::kCard ? 0 : 128; }
 
@@ -33,8 +36,8 @@ unsigned minor_of(wire::Socket node) { return node == wire::Socket::kCard ? 0 : 
 void become_node(wire::Socket node, struct stat* status) {
   status->st_size = 0;
   status->st_blocks = 0;
-  if (node == wire::Socket::kSwSync) {
-    status->st_mode = kSwSyncMode;
+  if (is_debug_file(node)) {
+    status->st_mode = mode_of(node);
     return;
   }
   status->st_mode = kNodeMode;
@@ -132,9 +135,9 @@ extern "C" int shim_statx(int at, const char* path, int flags, unsigned mask,
   if (result == 0) {
     status->stx_size = 0;
     status->stx_blocks = 0;
-    status->stx_mode = node == wire::Socket::kSwSync ? kSwSyncMode : kNodeMode;
+    status->stx_mode = is_debug_file(node) ? mode_of(node) : kNodeMode;
   }
-  if (result == 0 && node != wire::Socket::kSwSync) {
+  if (result == 0 && !is_debug_file(node)) {
     status->stx_rdev_major = kDrmMajor;
     status->stx_rdev_minor = minor_of(node);
   }
