@@ -20,12 +20,18 @@ constexpr uint32_t kVendorArm = 0x13B5;
   igt_skip("%s; scripts/mesa builds one, and VK_ICD_FILENAMES names it to the loader\n", what);
 }
 
+template <typename Call>
+void load(VkDevice device, const char* name, Call& call) {
+  call = reinterpret_cast<Call>(vkGetDeviceProcAddr(device, name));
+  igt_assert_f(call != nullptr, "%s\n", name);
+}
+
 }  // namespace
 
 Client::Client() {
   VkApplicationInfo application{};
   application.sType = VK_STRUCTURE_TYPE_APPLICATION_INFO;
-  application.apiVersion = VK_API_VERSION_1_2;
+  application.apiVersion = VK_API_VERSION_1_1;
   VkInstanceCreateInfo info{};
   info.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO;
   info.pApplicationInfo = &application;
@@ -69,19 +75,23 @@ Device::Device(const Client& client, std::span<const char* const> extensions,
   queue_info.pNext = queue_next;
   queue_info.queueCount = 1;
   queue_info.pQueuePriorities = &priority;
-  VkPhysicalDeviceVulkan12Features features{};
-  features.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES;
+  std::vector<const char*> names(extensions.begin(), extensions.end());
+  names.push_back(VK_KHR_TIMELINE_SEMAPHORE_EXTENSION_NAME);
+  VkPhysicalDeviceTimelineSemaphoreFeaturesKHR features{};
+  features.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES_KHR;
   features.timelineSemaphore = VK_TRUE;
-  features.hostQueryReset = VK_TRUE;
   VkDeviceCreateInfo info{};
   info.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO;
   info.pNext = &features;
   info.queueCreateInfoCount = 1;
   info.pQueueCreateInfos = &queue_info;
-  info.enabledExtensionCount = static_cast<uint32_t>(extensions.size());
-  info.ppEnabledExtensionNames = extensions.data();
+  info.enabledExtensionCount = static_cast<uint32_t>(names.size());
+  info.ppEnabledExtensionNames = names.data();
   vk_assert(vkCreateDevice(client.gpu(), &info, nullptr, &device_));
   vkGetDeviceQueue(device_, 0, 0, &queue_);
+  load(device_, "vkGetSemaphoreCounterValueKHR", timelines_.value);
+  load(device_, "vkWaitSemaphoresKHR", timelines_.wait);
+  load(device_, "vkSignalSemaphoreKHR", timelines_.signal);
 }
 
 Device::~Device() {

@@ -53,7 +53,7 @@ using Semaphore = Owned<VkSemaphore, vkDestroySemaphore>;
 using Event = Owned<VkEvent, vkDestroyEvent>;
 using QueryPool = Owned<VkQueryPool, vkDestroyQueryPool>;
 
-// An instance of Vulkan 1.2 and the Mali GPU in it.
+// An instance of Vulkan 1.1 and the Mali GPU in it.
 class Client {
  public:
   // Skips or fails (above) when there is no Mali GPU.
@@ -73,11 +73,18 @@ class Client {
   VkPhysicalDeviceProperties properties_{};
 };
 
-// A device with one queue of the first family, with timeline semaphores and host query reset.
+// The calls of VK_KHR_timeline_semaphore, which the loader does not export.
+struct TimelineCalls {
+  PFN_vkGetSemaphoreCounterValueKHR value;
+  PFN_vkWaitSemaphoresKHR wait;
+  PFN_vkSignalSemaphoreKHR signal;
+};
+
+// A device with one queue of the first family, and timeline semaphores.
 class Device {
  public:
   explicit Device(const Client& client) : Device(client, {}, nullptr) {}
-  // `queue_next` is the pNext of the queue's create info.
+  // `extensions` are enabled too; `queue_next` is the pNext of the queue's create info.
   Device(const Client& client, std::span<const char* const> extensions, const void* queue_next);
   ~Device();
   Device(const Device&) = delete;
@@ -86,6 +93,7 @@ class Device {
   const Client& client() const { return client_; }
   VkDevice get() const { return device_; }
   VkQueue queue() const { return queue_; }
+  const TimelineCalls& timelines() const { return timelines_; }
 
   Fence fence(VkFenceCreateFlags flags = 0) const;
   Semaphore binary_semaphore() const;
@@ -96,6 +104,7 @@ class Device {
   const Client& client_;
   VkDevice device_ = VK_NULL_HANDLE;
   VkQueue queue_ = VK_NULL_HANDLE;
+  TimelineCalls timelines_{};
 };
 
 // Subtests as a table: name, purpose and body.

@@ -81,12 +81,12 @@ VkResult wait_for(const Device& device, const Semaphore& timeline, uint64_t valu
   info.semaphoreCount = 1;
   info.pSemaphores = &handle;
   info.pValues = &value;
-  return vkWaitSemaphores(device.get(), &info, static_cast<uint64_t>(timeout_ns));
+  return device.timelines().wait(device.get(), &info, static_cast<uint64_t>(timeout_ns));
 }
 
 uint64_t value_of(const Device& device, const Semaphore& timeline) {
   uint64_t value = 0;
-  vk_assert(vkGetSemaphoreCounterValue(device.get(), timeline.get(), &value));
+  vk_assert(device.timelines().value(device.get(), timeline.get(), &value));
   return value;
 }
 
@@ -95,7 +95,7 @@ void signal_from_host(const Device& device, const Semaphore& timeline, uint64_t 
   info.sType = VK_STRUCTURE_TYPE_SEMAPHORE_SIGNAL_INFO;
   info.semaphore = timeline.get();
   info.value = value;
-  vk_assert(vkSignalSemaphore(device.get(), &info));
+  vk_assert(device.timelines().signal(device.get(), &info));
 }
 
 }  // namespace vulkan

@@ -22,6 +22,7 @@ void instances(const Client&) {
 }
 
 void gpu_is_named(const Client& client) {
+  igt_require(client.has_extension(VK_KHR_DRIVER_PROPERTIES_EXTENSION_NAME));
   VkPhysicalDeviceDriverProperties driver{};
   driver.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES;
   VkPhysicalDeviceProperties2 properties{};

@@ -92,8 +92,9 @@ void shared_through_dma_buf(const Client& client) {
   const char* const extensions[] = {VK_KHR_EXTERNAL_MEMORY_FD_EXTENSION_NAME,
                                     VK_EXT_EXTERNAL_MEMORY_DMA_BUF_EXTENSION_NAME};
   for (const char* extension : extensions) igt_require(client.has_extension(extension));
+  const Client other_client;  // devices of one instance share one open file
   const Device exporter(client, extensions, nullptr);
-  const Device importer(client, extensions, nullptr);
+  const Device importer(other_client, extensions, nullptr);
   constexpr auto kType = VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT;
   VkExportMemoryAllocateInfo exportable{};
   exportable.sType = VK_STRUCTURE_TYPE_EXPORT_MEMORY_ALLOCATE_INFO;
@@ -204,7 +205,7 @@ constexpr Case kCases[] = {
     {"new-memory-is-zeroed", "Freed memory does not come back as it was.", new_memory_is_zeroed},
     {"many-allocations", "300 allocations, of which half are freed.", many_allocations},
     {"too-large", "More than there is fails, and the device lives on.", too_large},
-    {"shared-through-dma-buf", "Two devices see one memory.", shared_through_dma_buf},
+    {"shared-through-dma-buf", "Devices of two open files see one memory.", shared_through_dma_buf},
     {"copy-packed", "The command stream writes what the host then sees.", copy_packed},
     {"copy-over-many-pages", "So it does on many pages, and between its stores nothing changes.",
      copy_over_many_pages},

@@ -106,9 +106,9 @@ void wait_any(const Client& client) {
   info.semaphoreCount = 2;
   info.pSemaphores = handles;
   info.pValues = values;
-  vk_assert(vkWaitSemaphores(device.get(), &info, gpu::kPatience));
+  vk_assert(device.timelines().wait(device.get(), &info, gpu::kPatience));
   info.flags = 0;
-  igt_assert_eq(vkWaitSemaphores(device.get(), &info, gpu::kGlance), VK_TIMEOUT);
+  igt_assert_eq(device.timelines().wait(device.get(), &info, gpu::kGlance), VK_TIMEOUT);
 }
 
 constexpr Case kCases[] = {
