@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // histories [--quick] [--seed N] [--steps N] [--histories N] [--jobs N]: 50,000,000 random steps
-// under the model (model_history.h), in histories of 5,000. Then, to show that this finds and
-// shrinks: the same with registers that lose flushes. The campaign is scripts/campaign histories.
+// under the model (model_history.h), in histories of 5,000; and 20,000 simulated histories of
+// clients (client_history.h). Then, to show that this finds and shrinks: the first with registers
+// that lose flushes. The campaign is scripts/campaign histories.
 #include <fmt/core.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include <cstring>
 
 #include "base/log.h"
+#include "campaigns/hosts/client_history.h"
 #include "campaigns/hosts/model_history.h"
 
 namespace pantry::campaigns {
@@ -19,6 +21,8 @@ namespace {
 
 constexpr std::uint64_t kSteps = 50'000'000;
 constexpr std::uint64_t kQuickSteps = 100'000;
+constexpr std::uint64_t kHistories = 20'000;
+constexpr std::uint64_t kQuickHistories = 40;
 constexpr std::uint64_t kStepsPerHistory = 5'000;
 
 unsigned processors() {
@@ -29,6 +33,7 @@ unsigned processors() {
 struct Arguments {
   std::uint64_t seed = 1;
   std::uint64_t steps = kSteps;
+  std::uint64_t histories = kHistories;
   unsigned jobs = processors();
 };
 
@@ -39,11 +44,13 @@ std::optional<Arguments> parse(int argc, char** argv) {
       return std::strcmp(argv[i], name) == 0 && i + 1 < argc;
     };
     if (std::strcmp(argv[i], "--quick") == 0)
-      arguments.steps = kQuickSteps;
+      arguments.steps = kQuickSteps, arguments.histories = kQuickHistories;
     else if (number("--seed"))
       arguments.seed = ::strtoull(argv[++i], nullptr, 0);
     else if (number("--steps"))
       arguments.steps = ::strtoull(argv[++i], nullptr, 0);
+    else if (number("--histories"))
+      arguments.histories = ::strtoull(argv[++i], nullptr, 0);
     else if (number("--jobs"))
       arguments.jobs = std::max(1u, static_cast<unsigned>(::atoi(argv[++i])));
     else
@@ -57,7 +64,7 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 }
 
 int run(const Arguments& arguments) {
-  set_log_level(LogLevel::kError);
+  set_log_level(LogLevel::kOff);
   std::uint64_t findings = 0;
 
   const auto start = std::chrono::steady_clock::now();
@@ -68,6 +75,12 @@ int run(const Arguments& arguments) {
   findings += steps.findings;
   const double model_time = seconds_since(start);
 
+  const auto clients_start = std::chrono::steady_clock::now();
+  const Hunt clients =
+      hunt("the clients", ClientHistory(), arguments.seed, arguments.histories, arguments.jobs);
+  findings += clients.findings;
+  const double clients_time = seconds_since(clients_start);
+
   fmt::print("without flushes, which must be found:\n");
   const ModelHistory lossy(kStepsPerHistory, LossyRegisters::Lost::kLockAndFlush);
   const Hunt control = hunt("the control", lossy, arguments.seed, 1, 1);
@@ -77,10 +90,13 @@ int run(const Arguments& arguments) {
   }
   const std::uint64_t played = steps.histories * kStepsPerHistory;
   fmt::print(
-      "histories: {} steps under the model in {} histories from seed {}, {:.0f} steps/s in {} "
-      "processes; control shrunk to {} steps; {} findings, {:.0f} s\n",
-      played, steps.histories, arguments.seed, static_cast<double>(played) / model_time,
-      arguments.jobs, control.shrunk_to, findings, seconds_since(start));
+      "histories: {} steps under the model, {:.0f} steps/s; {} simulated histories of clients, "
+      "{:.1f} a second; seeds from {}, {} processes; control shrunk to {} steps; {} findings, "
+      "{:.0f} "
+      "s\n",
+      played, static_cast<double>(played) / model_time, clients.histories,
+      static_cast<double>(clients.histories) / clients_time, arguments.seed, arguments.jobs,
+      control.shrunk_to, findings, seconds_since(start));
   return findings == 0 ? 0 : 1;
 }
 
@@ -90,7 +106,8 @@ int run(const Arguments& arguments) {
 int main(int argc, char** argv) {
   const auto arguments = pantry::campaigns::parse(argc, argv);
   if (!arguments) {
-    fmt::print(stderr, "usage: histories [--quick] [--seed N] [--steps N] [--jobs N]\n");
+    fmt::print(stderr,
+               "usage: histories [--quick] [--seed N] [--steps N] [--histories N] [--jobs N]\n");
     return 2;
   }
   return pantry::campaigns::run(*arguments);

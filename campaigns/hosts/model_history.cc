@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "campaigns/hosts/bare_machine.h"
+#include "campaigns/hosts/step_dice.h"
 #include "driver/iopgtable/raw_table.h"
 
 namespace pantry::campaigns {
@@ -40,26 +41,8 @@ struct Step {
   std::uint64_t failing = 0;  // which allocation fails; 0: none
 };
 
-// A generator that begins anywhere (splitmix64).
-class Dice {
- public:
-  Dice(std::uint64_t seed, std::uint64_t step)
-      : state_(seed * 0x9e37'79b9'7f4a'7c15 + step * 0xd1b5'4a32'd192'ed03) {}
-  std::uint64_t roll(std::uint64_t below) {
-    state_ += 0x9e37'79b9'7f4a'7c15;
-    std::uint64_t z = state_;
-    z = (z ^ z >> 30) * 0xbf58'476d'1ce4'e5b9;
-    z = (z ^ z >> 27) * 0x94d0'49bb'1331'11eb;
-    return (z ^ z >> 31) % below;
-  }
-  bool one_in(std::uint64_t n) { return roll(n) == 0; }
-
- private:
-  std::uint64_t state_;
-};
-
 Step step_of(std::uint64_t seed, std::size_t number) {
-  Dice dice(seed, number);
+  StepDice dice(seed, number);
   Step step{};
   step.vm = dice.roll(kVms);
   step.buffer = dice.roll(kBuffers);
