@@ -547,7 +547,7 @@ TEST_EACH_EXECUTOR(VmTest, EachFailedAllocationLeavesNoTrace) {
   const Ref<Vm> vm = rig.new_vm();
   const Ref<Buffer> buffer = rig.new_buffer(4 * kMiB);
   ASSERT_TRUE(vm->bind_now(VmRig::map({0x40000000}, 4 * kMiB, buffer, 0, Prot::kNone)));
-  expect_clean_failures(rig, vm.get(), 5, [&] {
+  expect_clean_failures(rig, vm.get(), 3, [&] {
     return error_of(vm->bind_now(VmRig::map({0x40100000}, 0x1000, buffer, 0, Prot::kReadOnly)));
   });
   expect_clean_failures(rig, vm.get(), 2,
