@@ -32,7 +32,6 @@ constexpr std::uint64_t kStreamBytes = 64;
 constexpr std::uint64_t kStreams = 8;  // in flight at most
 constexpr std::uint64_t kMostInBatch = 3;
 constexpr unsigned kBindThreads = 2;
-constexpr auto kSignal = static_cast<std::uint32_t>(DRM_PANTHOR_SYNC_OP_SIGNAL);
 
 // What one VM_BIND operation does.
 struct Range {
