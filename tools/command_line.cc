@@ -10,6 +10,7 @@
 #include "tools/client_process.h"
 #include "tools/info_command.h"
 #include "tools/kernel_command.h"
+#include "tools/replay_command.h"
 #include "tools/run_command.h"
 
 namespace pantry::tools {
@@ -89,14 +90,35 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
     provisionings.emplace_back(known.name);
     if (known.provisioning == run.machine.provisioning) provision = known.name;
   }
-  run_app
-      .add_option("--provision", provision,
+  const auto add_provision = [&](CLI::App& to) {
+    to.add_option("--provision", provision,
                   "how binds get their table pages: worst-case, exact or range-reserve")
-      ->check(CLI::IsMember(provisionings))
-      ->envname("PANTRY_PROVISION");
+        ->check(CLI::IsMember(provisionings))
+        ->envname("PANTRY_PROVISION");
+  };
+  add_provision(run_app);
   run_app.add_option("--shim", run.shim, "the library to preload");
   run_app.add_option("program", run.command, "the program and its arguments")->required();
   run_app.positionals_at_end();
+  CLI::App& trace_app =
+      *app.add_subcommand("trace", "record and replay what clients ask of VM_BIND");
+  trace_app.require_subcommand(1);
+  CLI::App& record_app =
+      *trace_app.add_subcommand("record", "run a program on a private machine and write its trace");
+  std::string trace = "pantry.trace";
+  record_app.add_option("-o,--output", trace, "the file to write")->capture_default_str();
+  add_provision(record_app);
+  record_app.add_option("--shim", run.shim, "the library to preload");
+  record_app.add_option("program", run.command, "the program and its arguments")->required();
+  record_app.positionals_at_end();
+  CLI::App& replay_app =
+      *trace_app.add_subcommand("replay", "ask a fresh machine what a trace asked, and measure");
+  ReplayOptions replay;
+  bool idle = false;
+  replay_app.add_flag("--idle", idle,
+                      "no VM has an address-space slot, so that nothing is locked or flushed");
+  add_provision(replay_app);
+  replay_app.add_option("file", replay.file, "the trace")->required();
   CLI::App& info_app = *app.add_subcommand("info", "print the device as a client sees it");
   KernelOptions kernel;
   bool kasan = false, lockdep = false, gdb = false;
@@ -153,6 +175,13 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
     return kernel_command(kernel);
   }
   run.machine.provisioning = driver::provisioning_named(provision).value();
+  if (replay_app) {
+    replay.machine = run.machine;
+    replay.machine.checker = uapi::MachineConfig::Check::kOff;  // what is measured is the driver
+    replay.slots = idle ? trace::Slots::kNone : trace::Slots::kOwned;
+    return replay_command(replay);
+  }
+  if (record_app) run.trace = trace;
   run.report = report ? RunOptions::Report::kPrint : RunOptions::Report::kNone;
   return run_command(run);
 }

@@ -12,6 +12,7 @@
 #include "tools/private_directory.h"
 #include "tools/report.h"
 #include "tools/server_thread.h"
+#include "tools/trace/recorder.h"
 #include "uapi/server/device_tree.h"
 #include "uapi/server/server.h"
 
@@ -41,6 +42,21 @@ bool print_mistakes(const std::vector<emu::CheckerReport>& mistakes, const std::
   return true;
 }
 
+// False: the file cannot be written.
+bool write_trace(trace::Recorder& recorder, const std::string& path) {
+  if (const std::uint64_t left_out = recorder.unreadable(); left_out != 0)
+    fmt::print(stderr, "pantry: {} VM_BINDs could not be read and are not in the trace\n",
+               left_out);
+  const std::vector<std::byte> bytes = recorder.finish();
+  std::FILE* const file = std::fopen(path.c_str(), "we");
+  const bool written = file && std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size();
+  if ((file && std::fclose(file) != 0) || !written) {
+    fmt::print(stderr, "pantry: {}: cannot be written\n", path);
+    return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 int run_command(const RunOptions& options) {
@@ -56,8 +72,12 @@ int run_command(const RunOptions& options) {
     return fail("no device files", made.error());
 
   Report report(**machine);
+  trace::Recorder recorder((*machine)->features());
   const bool wanted = options.report == RunOptions::Report::kPrint;
-  auto server = uapi::Server::create(**machine, directory->path(), wanted ? &report : nullptr);
+  uapi::ServerObserver* observer = nullptr;
+  if (wanted) observer = &report;
+  if (!options.trace.empty()) observer = &recorder;
+  auto server = uapi::Server::create(**machine, directory->path(), observer);
   if (!server) return fail("the server cannot listen", server.error());
   int status = 0;
   {
@@ -75,6 +95,7 @@ int run_command(const RunOptions& options) {
   server->reset();
   faults.print();
   if (wanted) std::fputs(report.text().c_str(), stderr);
+  if (!options.trace.empty() && !write_trace(recorder, options.trace)) status = kCannotHost;
   if (!print_mistakes((*machine)->mistakes(), options.checker_json)) return kCannotHost;
   return status;
 }

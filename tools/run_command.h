@@ -17,14 +17,15 @@ struct RunOptions {
   uapi::MachineConfig machine;
   std::string shim;
   enum class Report { kNone, kPrint } report = Report::kNone;
+  std::string trace;         // where a trace of VM_BIND goes (tools/trace); empty: nowhere
   std::string checker_json;  // where the checker's reports go, as well as to stderr; empty: nowhere
   std::vector<emu::FaultPlan> faults;  // that the hardware has
   std::vector<std::string> command;
 };
 
-// The exit status of the program; 125 when the machine cannot be brought up, 127 when the program
-// cannot be started. The report, how often faults were injected, and what the MMU checker has
-// found, go to stderr.
+// The exit status of the program; 125 when the machine cannot be brought up or a file not written,
+// 127 when the program cannot be started. The report, how often faults were injected, and what the
+// MMU checker has found, go to stderr. The report and the trace exclude each other.
 int run_command(const RunOptions& options);
 
 }  // namespace pantry::tools

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+#include "tools/replay_command.h"
+
+#include <fmt/core.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
+#include <vector>
+
+#include "driver/kernel/thread_executor.h"
+#include "tools/trace/trace_file.h"
+
+namespace pantry::tools {
+namespace {
+
+constexpr unsigned kBindThreads = 2;
+constexpr int kNoTrace = 2;
+constexpr int kCannotHost = 125;
+
+std::optional<std::vector<std::byte>> read_file(const std::string& path) {
+  std::error_code error;
+  const std::uintmax_t size = std::filesystem::file_size(path, error);
+  if (error) return std::nullopt;
+  std::vector<std::byte> bytes(size);
+  std::ifstream file(path, std::ios::binary);
+  file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(size));
+  if (!file) return std::nullopt;
+  return bytes;
+}
+
+}  // namespace
+
+int replay_command(const ReplayOptions& options) {
+  const std::optional<std::vector<std::byte>> bytes = read_file(options.file);
+  if (!bytes) {
+    fmt::print(stderr, "pantry: {}: cannot be read\n", options.file);
+    return kCannotHost;
+  }
+  const auto trace = trace::parse(*bytes);
+  if (!trace) {
+    fmt::print(stderr, "pantry: {}: byte {}: {}\n", options.file, trace.error().at,
+               trace.error().what);
+    return kNoTrace;
+  }
+  driver::ThreadExecutor executor(kBindThreads);
+  auto machine = uapi::Machine::create(executor, options.machine);
+  if (!machine) {
+    fmt::print(stderr, "pantry: the machine cannot be brought up: {}\n", name_of(machine.error()));
+    return kCannotHost;
+  }
+  const Result<trace::Replayed> replayed = trace::replay(**machine, *trace, options.slots);
+  if (!replayed) {
+    fmt::print(stderr, "pantry: {}: {}\n", options.file, name_of(replayed.error()));
+    return kCannotHost;
+  }
+  std::fputs(trace::text_of(*replayed).c_str(), stdout);
+  return 0;
+}
+
+}  // namespace pantry::tools
