@@ -177,6 +177,11 @@ struct Quirks {
   // without effect. Not counted when overlap is kInOrder.
   Duration endpoint_time = microseconds(5);
 
+  // What RUN_* reads before the stream goes on: the descriptors that its registers name, whose
+  // pages may fault then, or nothing, as if all of it came later.
+  enum class EndpointReads : std::uint8_t { kDescriptors, kNothing };
+  EndpointReads endpoint_reads = EndpointReads::kDescriptors;
+
   // RUN_* without the resource that REQ_RESOURCE asks for.
   enum class UnrequestedRun : std::uint8_t { kEndpointFault, kExecuted };
   UnrequestedRun unrequested_run = UnrequestedRun::kEndpointFault;

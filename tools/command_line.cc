@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "gpu_emu/inject/injector.h"
 #include "tools/client_process.h"
+#include "tools/disasm_command.h"
 #include "tools/info_command.h"
 #include "tools/kernel_command.h"
 #include "tools/replay_command.h"
@@ -134,6 +135,13 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
                         "write the kernel's log to this file instead of stderr");
   kernel_app.add_option("program", kernel.command, "the program and its arguments")->required();
   kernel_app.positionals_at_end();
+  DisasmOptions disasm;
+  CLI::App& disasm_app =
+      *app.add_subcommand("disasm", "print the instructions of a command stream");
+  disasm_app
+      .add_option("file", disasm.file, "the stream as it lies in memory; - is standard input")
+      ->required();
+  disasm_app.add_option("--address", disasm.address, "where it lies, for the labels of branches");
   CLI11_PARSE(app, argc, argv);
 
   if (!parse_minor(uapi, run.machine.uapi_minor)) {
@@ -164,6 +172,7 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
   run.machine.dram_bytes = dram_mib * kMiB;
   run.machine.quirks.caching = caching_of(caching);
   run.machine.checker = check_of(checker);
+  if (disasm_app) return disasm_command(disasm);
   if (info_app) return info_command(run.machine);
   if (kernel_app) {
     using Check = KernelOptions::Check;

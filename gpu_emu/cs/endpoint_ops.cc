@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "gpu_emu/cs/endpoint_ops.h"
 
+#include "gpu_emu/cs/descriptor_reads.h"
 #include "gpu_emu/cs/gap.h"
 #include "gpu_emu/cs/tiler.h"
 
@@ -44,6 +45,7 @@ Step run_endpoint(Execution& run, const I& op, std::uint32_t resources, UsesHeap
     return Step::kNext;
   }
   if (state.in_flight.full()) return run.blocked(datasheet::cs::BlockedReason::kDeferred);
+  if (const Step step = read_descriptors(run, op); step != Step::kNext) return step;
   if (uses_heap == UsesHeap::kYes) {
     const Step step = take_tiler_memory(run);
     if (step != Step::kNext) return step;

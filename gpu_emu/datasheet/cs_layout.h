@@ -42,6 +42,7 @@ struct At<kMember, kHi, kLo> {
   static constexpr void decode(I& instruction, std::uint64_t word) {
     instruction.*kMember = Bits::get(word);
   }
+  static constexpr bool fits(const I& instruction) { return Bits::fits(instruction.*kMember); }
   // Plain numbers take any value; the other operands know which they have.
   static constexpr bool is_operand_defined(const I& instruction) {
     if constexpr (std::is_arithmetic_v<T> || std::same_as<T, ScoreboardMask>) {
@@ -66,6 +67,11 @@ struct Fields {
   static constexpr void decode([[maybe_unused]] I& instruction,
                                [[maybe_unused]] std::uint64_t word) {
     (Operands::decode(instruction, word), ...);
+  }
+  // Whether encode may be called: every value has room in its bits.
+  template <class I>
+  static constexpr bool fits([[maybe_unused]] const I& instruction) {
+    return (true && ... && Operands::fits(instruction));
   }
   template <class I>
   static constexpr bool are_operands_defined([[maybe_unused]] const I& instruction) {

@@ -58,6 +58,18 @@ struct Field {
     }
   }
 
+  // Whether of() takes the value.
+  static constexpr bool fits(T value) {
+    if constexpr (Numbered<T>) {
+      return value.number() <= kMax;
+    } else if constexpr (std::is_enum_v<T> || std::is_unsigned_v<T>) {
+      return static_cast<std::uint64_t>(value) <= kMax;
+    } else {
+      constexpr std::int64_t kLimit = static_cast<std::int64_t>(kMax >> 1);
+      return -kLimit - 1 <= value && value <= kLimit;
+    }
+  }
+
   // The field in place, all other bits 0.
   static constexpr Word of(T value) {
     std::uint64_t raw = 0;
