@@ -68,7 +68,7 @@ std::vector<Space> spaces_in(const std::string& text) {
                       " | 0x%" SCNx64,
                       &row.start, &row.bytes, &row.end, &row.object, &row.offset) == 5) {
       igt_assert(!spaces.empty());
-      igt_assert_eq(line.size(), 108);
+      igt_assert_eq(line.size(), 109);
       spaces.back().rows.push_back(row);
     }
   }
