@@ -12,6 +12,8 @@ class DevicePower {
   // delay, unless Scheduler::is_idle() says otherwise by then. Any lock may be held; queues a work
   // item.
   virtual void idle() noexcept = 0;
+  // Something runs: the delay begins anew when it is idle() again. The same rules.
+  virtual void busy() noexcept = 0;
   // On Lane::kScheduler, no lock held: the device is up when this returns, or unplugged. Calls
   // Scheduler::resume_all if it was suspended.
   virtual void wake() = 0;

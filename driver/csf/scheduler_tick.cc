@@ -77,7 +77,7 @@ void Scheduler::State::run_tick(Aftermath& after) {
     return group->activity == Schedulable::Activity::kBusy;
   });
   config.firmware.set_load(busy ? Firmware::Load::kBusy : Firmware::Load::kIdle);
-  if (!busy && config.power) config.power->idle();
+  if (config.power) busy ? config.power->busy() : config.power->idle();
   if (plan.must_tick_again()) request_tick(last_full_tick + kTickPeriod);
 }
 

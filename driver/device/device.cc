@@ -73,6 +73,7 @@ struct Device::State final : ResetRequest, DevicePower {
 
   // Runtime suspend. On Lane::kScheduler.
   void idle() noexcept override;
+  void busy() noexcept override;
   void wake() override;
   void autosuspend();
   void stay_awake();
@@ -101,6 +102,7 @@ struct Device::State final : ResetRequest, DevicePower {
   std::atomic<std::uint64_t> resets{0};
   // Written on Lane::kScheduler alone.
   std::atomic<bool> suspended{false};
+  std::atomic<bool> is_busy{false};
   // What the firmware's memory is worth after the suspend.
   Firmware::Sections sections = Firmware::Sections::kKept;
 
@@ -253,7 +255,10 @@ void Device::State::unplug(Errno why) {
   power_down();
 }
 
+void Device::State::busy() noexcept { is_busy = true; }
+
 void Device::State::idle() noexcept {
+  is_busy = false;
   if (config.autosuspend_delay)
     scheduler_lane.queue_at(suspend_work,
                             config.executor.clock().now() + *config.autosuspend_delay);
@@ -261,7 +266,8 @@ void Device::State::idle() noexcept {
 
 // errata B.3.
 void Device::State::autosuspend() {
-  if (phase != Phase::kUp || suspended || reset_pending.load() || !scheduler->is_idle()) return;
+  if (phase != Phase::kUp || suspended || reset_pending.load()) return;
+  if (is_busy.load() || !scheduler->is_idle()) return;
   scheduler->suspend_all();
   sections = firmware->halt() ? Firmware::Sections::kKept : Firmware::Sections::kReloaded;
   firmware->stop();

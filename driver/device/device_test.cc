@@ -170,6 +170,31 @@ TEST(RuntimeSuspend, NeverWhileAJobRuns) {
   });
 }
 
+// The delay counts from when the work ended, however long ago the device was idle before.
+TEST(RuntimeSuspend, TheDelayBeginsWhenTheWorkEnds) {
+  for_each_seed(1, [](SimExecutor& executor) {
+    DeviceRig rig(executor);
+    rig.autosuspend_delay = kDelay;
+    ASSERT_EQ(rig.probe(), Errno{});
+    const Ref<Vm> vm = Vm::create(rig.device->vm_device(), 0).value();
+    const Ref<Group> group = rig.new_group(vm);
+    const auto hang = [&](FakeFirmware::Script::Kind kind) {
+      rig.gpu.with_firmware([&](FakeFirmware& fake) { fake.scripts[0x1000] = {.kind = kind}; });
+    };
+    hang(FakeFirmware::Script::Kind::kHang);
+    const Ref<Fence> hangs = CsfRig::submit(*group, 0, 0x1000);
+    executor.clock().sleep(kDelay - milliseconds(2));
+    hang(FakeFirmware::Script::Kind::kDone);
+    rig.gpu.poke();
+    EXPECT_EQ(rig.result(*hangs), 1);
+    executor.clock().sleep(milliseconds(10));
+    EXPECT_FALSE(rig.device->suspended());
+    executor.clock().sleep(kDelay);
+    EXPECT_TRUE(rig.device->suspended());
+    group->destroy();
+  });
+}
+
 TEST(RuntimeSuspend, JobsThatComeAtAnyMomentAreDone) {
   for_each_executor(2, [](Executor& executor) {
     DeviceRig rig(executor);
