@@ -75,6 +75,8 @@ void reply_text(Channel& channel, std::uint64_t token, Make make) {
 // Of a socket over which nothing can be asked.
 Connection::Next only_hang_up(int socket) {
   const Incoming incoming = receive_request(socket);
+  if (incoming.kind == Incoming::Kind::kRequest)
+    log_client("uapi/server", "process {}: a request over what takes none", incoming.pid);
   return incoming.kind == Incoming::Kind::kHangUp ? Connection::Next::kClose
                                                   : Connection::Next::kContinue;
 }
@@ -109,6 +111,9 @@ Connection::Next DeviceConnection::on_readable() {
   else if (request.ask == wire::Ask::kText)
     reply_text(*channel, request.token,
                [&] { return device_fdinfo(session_->file(), session_->features()); });
+  else
+    log_client("uapi/server", "process {}: asks {} of a device node", incoming.pid,
+               static_cast<std::uint32_t>(request.ask));
   return Next::kContinue;
 }
 
@@ -160,6 +165,9 @@ Connection::Next SyncFileConnection::on_readable() {
   if (incoming.kind == Incoming::Kind::kNothing) return Next::kContinue;
   const wire::Request& request = incoming.request;
   Ref<Channel> channel = channel_of(server_, incoming);
+  if (channel && request.ask != wire::Ask::kIoctl)
+    log_client("uapi/server", "process {}: asks {} of a sync_file", incoming.pid,
+               static_cast<std::uint32_t>(request.ask));
   if (!channel || request.ask != wire::Ask::kIoctl) return Next::kContinue;
   auto* const in_flight = new RequestInFlight(server_, std::move(channel), request);
   in_flight->on_ioctl_done(
