@@ -91,14 +91,14 @@ class EndingSignals {
   std::array<struct sigaction, kSignals.size()> before_;
 };
 
+}  // namespace
+
 void take_all_descriptors() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
-
-}  // namespace
 
 Result<pid_t> start_client(const ClientProgram& program) {
   std::vector<std::string> command = program.command;

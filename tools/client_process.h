@@ -28,6 +28,9 @@ Result<pid_t> start_client(const ClientProgram& program);
 // it. ENOENT and the like when it cannot be started.
 Result<int> run_client(const ClientProgram& program);
 
+// This process may have as many descriptors as its hard limit allows.
+void take_all_descriptors();
+
 // The shim beside this very program, as both the build tree and an installation have it.
 std::string default_shim_path();
 

@@ -5,6 +5,9 @@
 #include <string>
 #include <vector>
 
+#include <charconv>
+#include <filesystem>
+
 #include "base/log.h"
 #include "gpu_emu/inject/injector.h"
 #include "tools/client_process.h"
@@ -13,6 +16,8 @@
 #include "tools/kernel_command.h"
 #include "tools/replay_command.h"
 #include "tools/run_command.h"
+#include "tools/serve_command.h"
+#include "uapi/server/socket_directory.h"
 
 namespace pantry::tools {
 namespace {
@@ -35,6 +40,34 @@ uapi::MachineConfig::Check check_of(const std::string& name) {
   using Check = uapi::MachineConfig::Check;
   if (name == "off") return Check::kOff;
   return name == "abort" ? Check::kAbort : Check::kReport;
+}
+
+// "handles=100"; memory also as "512M" or "2G", bytes.
+bool set_limit(const std::string& text, driver::Limits& limits) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos) return false;
+  const auto resource = driver::resource_named(text.substr(0, equals));
+  std::uint64_t most = 0;
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data() + equals + 1, end, most);
+  const std::string unit(rest, end);
+  const std::uint64_t factor = unit.empty() ? 1 : unit == "M" ? kMiB : unit == "G" ? kGiB : 0;
+  if (!resource || error != std::errc() || factor == 0 || most > UINT64_MAX / factor) return false;
+  limits[*resource] = most * factor;
+  return true;
+}
+
+std::string limit_names() {
+  std::string names;
+  for (const driver::ResourceInfo& info : driver::kResourceInfo)
+    names += (names.empty() ? "" : ", ") + std::string(info.name);
+  return names;
+}
+
+// Absolute: a client may change its directory. Links are kept, to be refused.
+std::string host_path(const std::string& path) {
+  const auto absolute = std::filesystem::absolute(path).lexically_normal();
+  return absolute.has_filename() ? absolute.string() : absolute.parent_path().string();
 }
 
 }  // namespace
@@ -70,6 +103,10 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
                  "what the MMU caches: coherent (nothing), real, sticky (everything until it is "
                  "flushed) or speculative (also what nobody asked for)")
       ->check(CLI::IsMember({"coherent", "real", "sticky", "speculative"}));
+  std::vector<std::string> limits;
+  app.add_option("--limit", limits,
+                 "NAME=N: the most that one client may hold at once of " + limit_names() +
+                     "; memory in bytes, or with M or G");
   app.fallthrough();
 
   run.shim = default_shim_path();
@@ -99,6 +136,10 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
   };
   add_provision(run_app);
   run_app.add_option("--shim", run.shim, "the library to preload");
+  std::string join;
+  run_app
+      .add_option("--join", join, "join the host that `pantry serve` runs with this socket path")
+      ->excludes("--report", "--checker", "--checker-json");
   run_app.add_option("program", run.command, "the program and its arguments")->required();
   run_app.positionals_at_end();
   CLI::App& trace_app =
@@ -120,6 +161,15 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
                       "no VM has an address-space slot, so that nothing is locked or flushed");
   add_provision(replay_app);
   replay_app.add_option("file", replay.file, "the trace")->required();
+  ServeOptions serve;
+  serve.socket = uapi::default_host_path();
+  CLI::App& serve_app =
+      *app.add_subcommand("serve", "host one device for the programs of `pantry run --join`");
+  serve_app.add_option("--socket", serve.socket,
+                       "the directory of its sockets; by default " + serve.socket);
+  serve_app.add_option("--checker", checker, "as for run")
+      ->check(CLI::IsMember({"off", "report", "abort"}));
+  serve_app.add_option("--checker-json", serve.checker_json, "as for run");
   CLI::App& info_app = *app.add_subcommand("info", "print the device as a client sees it");
   KernelOptions kernel;
   bool kasan = false, lockdep = false, gdb = false;
@@ -169,10 +219,30 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
     fmt::print(stderr, "pantry: --inject: more than {} faults\n", emu::Injector::kMaxActive);
     return 2;
   }
+  for (const std::string& limit : limits)
+    if (!set_limit(limit, run.machine.limits)) {
+      fmt::print(stderr, "pantry: --limit {}: not NAME=N with a NAME of {}\n", limit,
+                 limit_names());
+      return 2;
+    }
+  if (!join.empty()) {
+    for (const char* option : {"--dram", "--uapi", "--caching", "--limit"})
+      if (app.count(option) != 0) {
+        fmt::print(stderr, "pantry: {} is the host's to choose, not of those who --join it\n",
+                   option);
+        return 2;
+      }
+    return join_command({host_path(join), run.shim, run.command});
+  }
   run.machine.dram_bytes = dram_mib * kMiB;
   run.machine.quirks.caching = caching_of(caching);
   run.machine.checker = check_of(checker);
   if (disasm_app) return disasm_command(disasm);
+  if (serve_app) {
+    serve.machine = run.machine;
+    serve.socket = host_path(serve.socket);
+    return serve_command(serve);
+  }
   if (info_app) return info_command(run.machine);
   if (kernel_app) {
     using Check = KernelOptions::Check;

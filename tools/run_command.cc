@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "driver/kernel/thread_executor.h"
+#include "tools/checker_output.h"
 #include "tools/client_process.h"
 #include "tools/injected_faults.h"
 #include "tools/private_directory.h"
@@ -15,6 +16,7 @@
 #include "tools/trace/recorder.h"
 #include "uapi/server/device_tree.h"
 #include "uapi/server/server.h"
+#include "uapi/server/socket_directory.h"
 
 namespace pantry::tools {
 namespace {
@@ -28,18 +30,12 @@ int fail(const char* what, Errno error) {
   return kCannotHost;
 }
 
-// False: the file cannot be written.
-bool print_mistakes(const std::vector<emu::CheckerReport>& mistakes, const std::string& json) {
-  for (const emu::CheckerReport& mistake : mistakes) std::fputs(text_of(mistake).c_str(), stderr);
-  if (json.empty()) return true;
-  const std::string text = json_of(mistakes);
-  std::FILE* const file = std::fopen(json.c_str(), "w");
-  const bool written = file && std::fputs(text.c_str(), file) >= 0;
-  if ((file && std::fclose(file) != 0) || !written) {
-    fmt::print(stderr, "pantry: {}: cannot be written\n", json);
-    return false;
-  }
-  return true;
+// The program's exit status, or why it has none.
+int run_program(const ClientProgram& program) {
+  const auto exited = run_client(program);
+  if (exited) return *exited;
+  fmt::print(stderr, "pantry: {}: {}\n", program.command[0], name_of(exited.error()));
+  return kCannotStart;
 }
 
 // False: the file cannot be written.
@@ -58,6 +54,12 @@ bool write_trace(trace::Recorder& recorder, const std::string& path) {
 }
 
 }  // namespace
+
+int join_command(const JoinOptions& options) {
+  if (const auto host = uapi::check_host(options.host); !host)
+    return fail(options.host.c_str(), host.error());
+  return run_program({options.command, options.shim, options.host});
+}
 
 int run_command(const RunOptions& options) {
   InjectedFaults faults(options.faults);
@@ -82,13 +84,7 @@ int run_command(const RunOptions& options) {
   int status = 0;
   {
     const ServerThread serving(executor, **server);
-    const auto exited = run_client({options.command, options.shim, directory->path()});
-    if (exited) {
-      status = *exited;
-    } else {
-      fmt::print(stderr, "pantry: {}: {}\n", options.command[0], name_of(exited.error()));
-      status = kCannotStart;
-    }
+    status = run_program({options.command, options.shim, directory->path()});
     // A child that the program left behind may still use the device.
     while ((*server)->connections() != 0) executor.clock().sleep(milliseconds(1));
   }

@@ -28,4 +28,14 @@ struct RunOptions {
 // MMU checker has found, go to stderr. The report and the trace exclude each other.
 int run_command(const RunOptions& options);
 
+// `pantry run --join`: the program is one client of many of a host that `pantry serve` runs.
+struct JoinOptions {
+  std::string host;  // its directory, absolute
+  std::string shim;
+  std::vector<std::string> command;
+};
+
+// The exit status of the program; 125 when there is no host of this user's, 127 as above.
+int join_command(const JoinOptions& options);
+
 }  // namespace pantry::tools

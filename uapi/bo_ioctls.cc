@@ -47,9 +47,9 @@ Result<> bo_create(Call& call) {
       return reject(Errno::kInval, "BO_CREATE: exclusive VM {} is unknown", args.exclusive_vm_id);
     exclusive_to = vm->reservation();
   }
-  PANTRY_TRY_ASSIGN(
-      Ref<driver::Buffer> buffer,
-      call.file.device().buffers().create(args.size, args.flags, std::move(exclusive_to)));
+  PANTRY_TRY_ASSIGN(Ref<driver::Buffer> buffer,
+                    call.file.device().buffers().create(
+                        args.size, args.flags, std::move(exclusive_to), &call.file.account()));
   const std::uint64_t size = buffer->size();
   PANTRY_TRY_ASSIGN(args.handle, call.file.add_buffer(std::move(buffer)));
   args.size = size;

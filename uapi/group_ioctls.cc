@@ -146,9 +146,12 @@ Result<> group_submit(Call& call) {
     if (submit.queue_index >= group->queue_count())
       return reject(Errno::kInval, "GROUP_SUBMIT: queue {} of a group with {}", submit.queue_index,
                     group->queue_count());
+    PANTRY_TRY_ASSIGN(driver::Charge charge,
+                      call.file.account().charge(driver::Resource::kJobs, 1));
     PANTRY_TRY_ASSIGN(Ref<driver::Job> job,
                       group->prepare_job(submit.queue_index, GpuVa{submit.stream_addr},
                                          submit.stream_size, submit.latest_flush));
+    job->keep(std::move(charge));
     PANTRY_TRY_ASSIGN(
         const std::vector<drm_panthor_sync_op> syncs,
         read_array<drm_panthor_sync_op>(

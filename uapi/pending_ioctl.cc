@@ -22,7 +22,8 @@ std::span<std::byte> bytes_of(std::vector<std::uint64_t>& words, std::size_t byt
 }  // namespace
 
 PendingIoctl::PendingIoctl(PendingIoctls& owner, std::uint64_t token, Call& call,
-                           std::size_t user_bytes, IoctlCompletion& completion)
+                           std::size_t user_bytes, IoctlCompletion& completion,
+                           driver::Charge charge)
     : owner_(owner),
       token_(token),
       argument_(copy_of(call.argument)),
@@ -32,6 +33,7 @@ PendingIoctl::PendingIoctl(PendingIoctls& owner, std::uint64_t token, Call& call
       finish_(std::move(call.wait->finish)),
       user_bytes_(user_bytes),
       completion_(completion),
+      charge_(std::move(charge)),
       wait_(owner.executor(), std::move(call.wait->args), *this) {}
 
 PendingIoctl::~PendingIoctl() { owner_.executor().lane(driver::Lane::kCleanup).cancel(*this); }

@@ -21,7 +21,7 @@ class PendingIoctl final : private driver::SyncobjWait::Completion, private driv
  public:
   // `call.argument` is copied. `user_bytes` of the argument go back to the client.
   PendingIoctl(PendingIoctls& owner, std::uint64_t token, Call& call, std::size_t user_bytes,
-               IoctlCompletion& completion);
+               IoctlCompletion& completion, driver::Charge charge);
   ~PendingIoctl();
 
   std::uint64_t token() const { return token_; }
@@ -44,6 +44,7 @@ class PendingIoctl final : private driver::SyncobjWait::Completion, private driv
   const std::function<Result<>(Call& call, Result<std::uint32_t> result)> finish_;
   const std::size_t user_bytes_;
   IoctlCompletion& completion_;
+  const driver::Charge charge_;
   Mutex mutex_;
   State state_ PANTRY_GUARDED_BY(mutex_) = State::kStarting;
   Result<std::uint32_t> result_ PANTRY_GUARDED_BY(mutex_) = 0;

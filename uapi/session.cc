@@ -86,11 +86,11 @@ std::optional<std::uint32_t> fd_field_offset(std::uint32_t command) {
 
 struct Session::State {
   State(driver::Device& device_, const Features& features_, driver::NodeType node,
-        const driver::Credentials& credentials)
+        const driver::Credentials& credentials, Ref<driver::Account> account)
       : device(device_),
         features(features_),
         settings{DRM_PANTHOR_USER_MMIO_OFFSET_64BIT},
-        file(device_, node, credentials),
+        file(device_, node, credentials, std::move(account)),
         pending(device_.executor()) {}
 
   driver::Device& device;
@@ -101,8 +101,8 @@ struct Session::State {
 };
 
 Session::Session(driver::Device& device, const Features& features, driver::NodeType node,
-                 const driver::Credentials& credentials)
-    : state_(std::make_unique<State>(device, features, node, credentials)) {}
+                 const driver::Credentials& credentials, Ref<driver::Account> account)
+    : state_(std::make_unique<State>(device, features, node, credentials, std::move(account))) {}
 
 Session::~Session() = default;
 
@@ -136,9 +136,13 @@ void Session::ioctl(std::uint64_t token, IoctlRequest request, UserMemory& memor
   try {
     if (result) result = entry->handler(call);
     if (result && call.wait) {
-      state_->pending.start(
-          std::make_unique<PendingIoctl>(state_->pending, token, call, sizes.out, completion));
-      return;
+      if (auto charge = state_->file.account().charge(driver::Resource::kFences, 1)) {
+        state_->pending.start(std::make_unique<PendingIoctl>(
+            state_->pending, token, call, sizes.out, completion, *std::move(charge)));
+        return;
+      } else {
+        result = Error(charge.error());
+      }
     }
   } catch (const std::bad_alloc&) {
     result = Error(Errno::kNoMem);

@@ -77,7 +77,7 @@ std::optional<std::uint32_t> fd_field_offset(std::uint32_t command);
 class Session {
  public:
   Session(driver::Device& device, const Features& features, driver::NodeType node,
-          const driver::Credentials& credentials);
+          const driver::Credentials& credentials, Ref<driver::Account> account);
   // The last descriptor is gone. Waits still pending complete with EINTR first.
   ~Session();
 

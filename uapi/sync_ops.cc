@@ -49,7 +49,9 @@ Result<> SyncBatch::collect_signal(const drm_panthor_sync_op& op) {
   if (!syncobj)
     return reject(Errno::kInval, "SIGNAL sync-op names syncobj {}, which is unknown", op.handle);
   Signal signal{op.handle, op.timeline_value, syncobj, nullptr, nullptr};
-  if (op.timeline_value != 0) signal.node = driver::FenceChain::create();
+  if (op.timeline_value != 0) {
+    PANTRY_TRY_ASSIGN(signal.node, driver::FenceChain::create(file_.account()));
+  }
   if (auto before = syncobj->find(op.timeline_value)) signal.current = *std::move(before);
   signals_.push_back(std::move(signal));
   return {};

@@ -62,7 +62,8 @@ Result<> transfer_now(Call& call, driver::Syncobj& from, driver::Syncobj& to) {
   // A timeline takes what is pending inside the fence, so what has failed by now leaves no trace
   // (errata B.5).
   PANTRY_TRY_ASSIGN(Ref<driver::Fence> flat, flattened(*std::move(fence)));
-  to.add_point(driver::FenceChain::create(), std::move(flat), args.dst_point);
+  PANTRY_TRY_ASSIGN(Ref<driver::FenceChain> node, driver::FenceChain::create(call.file.account()));
+  to.add_point(std::move(node), std::move(flat), args.dst_point);
   return {};
 }
 
@@ -130,7 +131,9 @@ Result<> syncobj_fd_to_handle(Call& call) {
     if (driver::FenceChain::of(fence.get())) {
       PANTRY_TRY_ASSIGN(fence, flattened(std::move(fence)));
     }
-    syncobj->add_point(driver::FenceChain::create(), std::move(fence), point);
+    PANTRY_TRY_ASSIGN(Ref<driver::FenceChain> node,
+                      driver::FenceChain::create(call.file.account()));
+    syncobj->add_point(std::move(node), std::move(fence), point);
     return {};
   }
   syncobj->replace(std::move(fence));
@@ -159,7 +162,9 @@ Result<> syncobj_timeline_signal(Call& call) {
                     read_points(call, {args.points}, args.count_handles, NullPoints::kAreZero));
   // All that can fail comes before the first effect.
   std::vector<Ref<driver::FenceChain>> nodes(syncobjs.size());
-  for (Ref<driver::FenceChain>& node : nodes) node = driver::FenceChain::create();
+  for (Ref<driver::FenceChain>& node : nodes) {
+    PANTRY_TRY_ASSIGN(node, driver::FenceChain::create(call.file.account()));
+  }
   for (std::size_t i = 0; i < syncobjs.size(); ++i)
     syncobjs[i]->add_point(std::move(nodes[i]), driver::stub_fence(), points[i]);
   return {};

@@ -51,9 +51,11 @@ Result<> start_wait(Call& call, std::uint32_t known_flags, UserAddr points) {
 // Adds one to the client's eventfd, and lets go of it.
 class EventfdEvent final : public driver::SyncobjEvent {
  public:
-  EventfdEvent(driver::WorkLane& cleanup, driver::OwnedFd event, const DrmSyncobjEventfd& args)
+  EventfdEvent(driver::WorkLane& cleanup, driver::OwnedFd event, const DrmSyncobjEventfd& args,
+               driver::Charge charge)
       : SyncobjEvent(cleanup, args.point,
-                     (args.flags & kWaitAvailable) != 0 ? When::kAvailable : When::kSignalled),
+                     (args.flags & kWaitAvailable) != 0 ? When::kAvailable : When::kSignalled,
+                     std::move(charge)),
         event_(std::move(event)) {}
 
  private:
@@ -89,9 +91,11 @@ Result<> syncobj_eventfd(Call& call) {
   if (!std::holds_alternative<EventFd>(call.fd))
     return reject(Errno::kInval, "SYNCOBJ_EVENTFD: descriptor {} is not an eventfd", args.fd);
 
+  PANTRY_TRY_ASSIGN(driver::Charge charge,
+                    call.file.account().charge(driver::Resource::kFences, 1));
   syncobj->add_event(
       make_ref<EventfdEvent>(call.file.device().executor().lane(driver::Lane::kCleanup),
-                             std::get<EventFd>(std::move(call.fd)).fd, args));
+                             std::get<EventFd>(std::move(call.fd)).fd, args, std::move(charge)));
   return {};
 }
 

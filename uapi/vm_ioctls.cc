@@ -53,7 +53,10 @@ Result<> bind_asynchronously(Call& call, driver::Vm& vm,
         driver::BindOp bind,
         driver::validate_bind(bind_args(op), driver::BindMode::kAsync, call.features.bind,
                               vm.split(), *vm.reservation(), call.file.buffer_lookup()));
+    PANTRY_TRY_ASSIGN(driver::Charge charge,
+                      call.file.account().charge(driver::Resource::kJobs, 1));
     PANTRY_TRY_ASSIGN(Ref<driver::Job> job, vm.prepare_bind(std::move(bind)));
+    job->keep(std::move(charge));
     PANTRY_TRY_ASSIGN(const std::vector<drm_panthor_sync_op> syncs,
                       read_array<drm_panthor_sync_op>(call.memory, user_array(op.syncs), 16));
     PANTRY_TRY(batch.add(job, syncs));

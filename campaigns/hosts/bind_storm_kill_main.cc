@@ -17,8 +17,8 @@
 #include <random>
 
 #include "base/log.h"
+#include "campaigns/hosts/host_inventory.h"
 #include "driver/kernel/thread_executor.h"
-#include "driver/mmu/address_spaces.h"
 #include "tools/client_process.h"
 #include "tools/private_directory.h"
 #include "tools/server_thread.h"
@@ -28,6 +28,9 @@
 namespace {
 
 using namespace pantry;
+using campaigns::HostInventory;
+using campaigns::take_inventory;
+using campaigns::text_of;
 
 constexpr unsigned kBindThreads = 2;
 constexpr unsigned kKills = 100;
@@ -71,45 +74,6 @@ class Weather final : public uapi::ServerObserver {
   std::atomic<std::uint64_t> jobs_{0};
 };
 
-std::uint64_t entries_of(const char* directory) {
-  std::uint64_t count = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(directory))
-    count += !entry.path().empty();
-  return count;
-}
-
-// What must be as it was.
-struct Inventory {
-  uapi::Machine::Baseline machine;
-  std::uint64_t slots = 0;  // with an owner
-  std::uint64_t connections = 0;
-  std::uint64_t descriptors = 0;
-  std::uint64_t threads = 0;
-  bool operator==(const Inventory&) const = default;
-};
-
-Inventory take_inventory(uapi::Machine& machine, const uapi::Server& server) {
-  Inventory now;
-  now.machine = machine.baseline();
-  machine.device().spaces().for_each_slot([&](const driver::AddressSpaces::SlotView& slot) {
-    // Slot 0 is the firmware's, whenever the device is not suspended.
-    now.slots += slot.slot != 0 && slot.owner != nullptr;
-  });
-  now.connections = server.connections();
-  now.descriptors = entries_of("/proc/self/fd");
-  now.threads = entries_of("/proc/self/task");
-  return now;
-}
-
-std::string text_of(const Inventory& inventory) {
-  const auto& machine = inventory.machine;
-  return fmt::format(
-      "{} frames, {} table pages, {} groups, {} buffers, {} slots, {} connections, {} fds, {} "
-      "threads",
-      machine.used_frames, machine.lent_pages, machine.groups, machine.buffers, inventory.slots,
-      inventory.connections, inventory.descriptors, inventory.threads);
-}
-
 class Campaign {
  public:
   Campaign(driver::Executor& executor, uapi::Machine& machine, uapi::Server& server,
@@ -121,7 +85,7 @@ class Campaign {
         client_(std::move(client)),
         before_(take_inventory(machine, server)) {}
 
-  const Inventory& before() const { return before_; }
+  const HostInventory& before() const { return before_; }
 
   // What went wrong, if anything.
   std::string kill_once(std::uint64_t seed) {
@@ -146,7 +110,7 @@ class Campaign {
     ::waitpid(*pid, nullptr, 0);
     if (!raged) return "the storm did not get going";
 
-    Inventory after;
+    HostInventory after;
     if (wait_until([&] { return (after = take_inventory(machine_, server_)) == before_; }))
       return {};
     return fmt::format("something is left behind: {}", text_of(after));
@@ -168,7 +132,7 @@ class Campaign {
   uapi::Server& server_;
   Weather& weather_;
   const tools::ClientProgram client_;
-  const Inventory before_;
+  const HostInventory before_;
 };
 
 int failed(const char* what, Errno error) {

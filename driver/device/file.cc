@@ -16,9 +16,23 @@ namespace {
 constexpr Errno kNoIdLeft = Errno::kNoSpc;
 
 template <class T>
-Ref<T> find(IdTable<Ref<T>>& table, std::uint32_t id) {
-  Ref<T>* const found = table.find(id);
-  return found ? *found : Ref<T>();
+Ref<T> find(IdTable<Held<Ref<T>>>& table, std::uint32_t id) {
+  Held<Ref<T>>* const found = table.find(id);
+  return found ? found->object : Ref<T>();
+}
+
+template <class T>
+Result<std::uint32_t> put(IdTable<Held<Ref<T>>>& table, Ref<T> object, Account& account,
+                          Resource resource, Errno full) {
+  PANTRY_TRY_ASSIGN(Charge charge, account.charge(resource, 1));
+  return table.put({std::move(object), std::move(charge)}, full);
+}
+
+// What was put there, no longer charged.
+template <class T>
+Ref<T> take(IdTable<Held<Ref<T>>>& table, std::uint32_t id) {
+  std::optional<Held<Ref<T>>> held = table.take(id);
+  return held ? std::move(held->object) : Ref<T>();
 }
 
 template <class T>
@@ -29,11 +43,13 @@ Error unknown(std::uint32_t id, const T& kind) {
 
 }  // namespace
 
-File::File(Device& device, NodeType node, const Credentials& credentials)
+File::File(Device& device, NodeType node, const Credentials& credentials, Ref<Account> account)
     : device_(device),
       id_(device.nodes().files_opened.fetch_add(1) + 1),
       node_(node),
-      credentials_(credentials) {
+      credentials_(credentials),
+      account_(std::move(account)) {
+  PANTRY_CHECK(account_);
   Device::Nodes& nodes = device.nodes();
   MutexLock lock(nodes.mutex);
   nodes.files.insert(this);
@@ -58,15 +74,17 @@ void File::release_all() {
   std::vector<Ref<Vm>> vms;
   {
     MutexLock lock(mutex_);
-    syncobjs_.take_all(
-        [&](std::uint32_t, Ref<Syncobj> syncobj) { handles.push_back(std::move(syncobj)); });
-    buffers_.take_all([&](std::uint32_t, Ref<Buffer> buffer) {
-      device_.buffer_names().drop_handle(*buffer);
-      handles.push_back(std::move(buffer));
+    syncobjs_.take_all([&](std::uint32_t, Held<Ref<Syncobj>> syncobj) {
+      handles.push_back(std::move(syncobj.object));
+    });
+    buffers_.take_all([&](std::uint32_t, Held<Ref<Buffer>> buffer) {
+      device_.buffer_names().drop_handle(*buffer.object);
+      handles.push_back(std::move(buffer.object));
     });
     handles_.clear();
-    groups_.take_all([&](std::uint32_t, Ref<Group> group) { groups.push_back(std::move(group)); });
-    vms_.take_all([&](std::uint32_t, Ref<Vm> vm) { vms.push_back(std::move(vm)); });
+    groups_.take_all(
+        [&](std::uint32_t, Held<Ref<Group>> group) { groups.push_back(std::move(group.object)); });
+    vms_.take_all([&](std::uint32_t, Held<Ref<Vm>> vm) { vms.push_back(std::move(vm.object)); });
   }
   handles.clear();
   leave_nodes();
@@ -162,7 +180,8 @@ Result<std::uint32_t> File::add_buffer(Ref<Buffer> buffer) {
 
 Result<std::uint32_t> File::put_buffer(Ref<Buffer> buffer) {
   const Buffer& key = *buffer;
-  PANTRY_TRY_ASSIGN(const std::uint32_t handle, buffers_.put(std::move(buffer), kNoIdLeft));
+  PANTRY_TRY_ASSIGN(const std::uint32_t handle,
+                    put(buffers_, std::move(buffer), *account_, Resource::kHandles, kNoIdLeft));
   try {
     Handles& handles = handles_[&key];
     if (device_.buffer_names().add_handle(key)) {
@@ -189,9 +208,9 @@ Result<std::uint32_t> File::import_buffer(Ref<Buffer> buffer) {
 
 void File::note_export(std::uint32_t handle) {
   MutexLock lock(mutex_);
-  Ref<Buffer>* const buffer = buffers_.find(handle);
+  const Ref<Buffer> buffer = find(buffers_, handle);
   if (!buffer) return;
-  Handles& handles = handles_.at(buffer->get());
+  Handles& handles = handles_.at(buffer.get());
   if (handles.shared == 0) handles.shared = handle;
 }
 
@@ -210,7 +229,8 @@ std::vector<File::HeldBuffer> File::held_buffers() {
   std::vector<HeldBuffer> held;
   MutexLock lock(mutex_);
   held.reserve(buffers_.size());
-  buffers_.for_each([&](std::uint32_t, const Ref<Buffer>& buffer) {
+  buffers_.for_each([&](std::uint32_t, const Held<Ref<Buffer>>& entry) {
+    const Ref<Buffer>& buffer = entry.object;
     const bool is_shared =
         handles_.at(buffer.get()).shared != 0 || device_.buffer_names().handles_of(*buffer) > 1;
     held.push_back({buffer, is_shared ? Sharing::kShared : Sharing::kPrivate});
@@ -219,15 +239,15 @@ std::vector<File::HeldBuffer> File::held_buffers() {
 }
 
 Result<> File::close_buffer(std::uint32_t handle) {
-  std::optional<Ref<Buffer>> buffer;
+  Ref<Buffer> buffer;
   {
     MutexLock lock(mutex_);
-    buffer = buffers_.take(handle);
+    buffer = take(buffers_, handle);
     if (buffer) {
-      const auto handles = handles_.find(buffer->get());
+      const auto handles = handles_.find(buffer.get());
       if (handles->second.shared == handle) handles->second.shared = 0;
       if (--handles->second.count == 0) handles_.erase(handles);
-      device_.buffer_names().drop_handle(**buffer);
+      device_.buffer_names().drop_handle(*buffer);
     }
   }
   if (!buffer) return unknown(handle, "buffer");
@@ -236,7 +256,7 @@ Result<> File::close_buffer(std::uint32_t handle) {
 
 Result<std::uint32_t> File::add_syncobj(Ref<Syncobj> syncobj) {
   MutexLock lock(mutex_);
-  return syncobjs_.put(std::move(syncobj), kNoIdLeft);
+  return put(syncobjs_, std::move(syncobj), *account_, Resource::kSyncobjs, kNoIdLeft);
 }
 
 Ref<Syncobj> File::syncobj(std::uint32_t handle) {
@@ -245,10 +265,10 @@ Ref<Syncobj> File::syncobj(std::uint32_t handle) {
 }
 
 Result<> File::destroy_syncobj(std::uint32_t handle) {
-  std::optional<Ref<Syncobj>> syncobj;
+  Ref<Syncobj> syncobj;
   {
     MutexLock lock(mutex_);
-    syncobj = syncobjs_.take(handle);
+    syncobj = take(syncobjs_, handle);
   }
   if (!syncobj) return unknown(handle, "syncobj");
   return {};
@@ -256,7 +276,7 @@ Result<> File::destroy_syncobj(std::uint32_t handle) {
 
 Result<std::uint32_t> File::add_vm(Ref<Vm> vm) {
   MutexLock lock(mutex_);
-  return vms_.put(std::move(vm), Errno::kBusy);
+  return put(vms_, std::move(vm), *account_, Resource::kVms, Errno::kBusy);
 }
 
 Ref<Vm> File::vm(std::uint32_t id) {
@@ -268,18 +288,18 @@ std::vector<Ref<Vm>> File::vms() {
   std::vector<Ref<Vm>> vms;
   MutexLock lock(mutex_);
   vms.reserve(vms_.size());
-  vms_.for_each([&](std::uint32_t, const Ref<Vm>& vm) { vms.push_back(vm); });
+  vms_.for_each([&](std::uint32_t, const Held<Ref<Vm>>& vm) { vms.push_back(vm.object); });
   return vms;
 }
 
 Result<> File::destroy_vm(std::uint32_t id) {
-  std::optional<Ref<Vm>> vm;
+  Ref<Vm> vm;
   {
     MutexLock lock(mutex_);
-    vm = vms_.take(id);
+    vm = take(vms_, id);
   }
   if (!vm) return unknown(id, "VM");
-  destroy(**vm);
+  destroy(*vm);
   return {};
 }
 
@@ -291,7 +311,7 @@ void File::destroy(Vm& vm) {
 
 Result<std::uint32_t> File::add_group(Ref<Group> group) {
   MutexLock lock(mutex_);
-  return groups_.put(std::move(group), Errno::kBusy);
+  return put(groups_, std::move(group), *account_, Resource::kGroups, Errno::kBusy);
 }
 
 Ref<Group> File::group(std::uint32_t handle) {
@@ -300,13 +320,13 @@ Ref<Group> File::group(std::uint32_t handle) {
 }
 
 Result<> File::destroy_group(std::uint32_t handle) {
-  std::optional<Ref<Group>> group;
+  Ref<Group> group;
   {
     MutexLock lock(mutex_);
-    group = groups_.take(handle);
+    group = take(groups_, handle);
   }
   if (!group) return unknown(handle, "group");
-  (*group)->destroy();
+  group->destroy();
   return {};
 }
 

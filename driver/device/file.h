@@ -12,10 +12,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "driver/device/device.h"
 #include "driver/kernel/id_table.h"
+#include "driver/kernel/quota.h"
 #include "driver/sync/syncobj.h"
 
 namespace pantry::driver {
@@ -37,7 +39,10 @@ class File final : private BufferLookup {
   static constexpr std::uint32_t kMaxVms = 32;
   static constexpr std::uint32_t kMaxGroups = 128;
 
-  File(Device& device, NodeType node, const Credentials& credentials);
+  // What it holds is charged to `account`, which other files of the client may share; unless given,
+  // it has one of its own.
+  File(Device& device, NodeType node, const Credentials& credentials,
+       Ref<Account> account = make_ref<Account>(0, Limits())) PANTRY_MAY_ALLOCATE;
   ~File();
 
   Device& device() const { return device_; }
@@ -45,6 +50,7 @@ class File final : private BufferLookup {
   const Credentials& credentials() const { return credentials_; }
   // Of all files that were ever opened, from 1.
   std::uint64_t id() const { return id_; }
+  Account& account() const { return *account_; }
   // What the client calls itself, for debugging (SET_CLIENT_NAME).
   void set_name(std::optional<std::string> name) PANTRY_MAY_ALLOCATE;
   std::optional<std::string> name() const PANTRY_MAY_ALLOCATE;
@@ -63,6 +69,8 @@ class File final : private BufferLookup {
   // already. Pre: of the primary node.
   Result<> authenticate(std::uint32_t magic);
 
+  // Whatever is added below is charged; past the account's limit: the errno of ResourceInfo.
+  //
   // GEM handles, from 1. One more for each call; but what came in or went out as a dma-buf once
   // keeps the handle that it had then, and an import yields that one.
   Result<std::uint32_t> add_buffer(Ref<Buffer> buffer) PANTRY_MAY_ALLOCATE;
@@ -99,9 +107,9 @@ class File final : private BufferLookup {
   BufferLookup& buffer_lookup() { return *this; }
   // Its VMs, in order of id. Throws std::bad_alloc.
   std::vector<Ref<Vm>> vms() PANTRY_MAY_ALLOCATE;
-  // visit(id, vm) in order of id. `visit` calls nothing of this file's.
+  // visit(id, vm) in order of id, of those that are there at the call; without the lock.
   template <class Visit>
-  void for_each_vm(Visit visit);
+  void for_each_vm(Visit visit) PANTRY_MAY_ALLOCATE;
 
  private:
   Ref<Buffer> find_buffer(std::uint32_t handle) override { return buffer(handle); }
@@ -116,6 +124,7 @@ class File final : private BufferLookup {
   const std::uint64_t id_;
   const NodeType node_;
   const Credentials credentials_;
+  const Ref<Account> account_;
 
   // Guarded by Device::Nodes::mutex.
   Ref<Master> master_;  // null on a render node: the reign in which it opened, or its own
@@ -131,17 +140,22 @@ class File final : private BufferLookup {
   };
   mutable Mutex mutex_;
   std::optional<std::string> name_ PANTRY_GUARDED_BY(mutex_);
-  IdTable<Ref<Buffer>> buffers_ PANTRY_GUARDED_BY(mutex_){1, UINT32_MAX};
+  IdTable<Held<Ref<Buffer>>> buffers_ PANTRY_GUARDED_BY(mutex_){1, UINT32_MAX};
   std::map<const Buffer*, Handles> handles_ PANTRY_GUARDED_BY(mutex_);  // of buffers_
-  IdTable<Ref<Syncobj>> syncobjs_ PANTRY_GUARDED_BY(mutex_){1, UINT32_MAX};
-  IdTable<Ref<Vm>> vms_ PANTRY_GUARDED_BY(mutex_){1, kMaxVms};
-  IdTable<Ref<Group>> groups_ PANTRY_GUARDED_BY(mutex_){1, kMaxGroups};
+  IdTable<Held<Ref<Syncobj>>> syncobjs_ PANTRY_GUARDED_BY(mutex_){1, UINT32_MAX};
+  IdTable<Held<Ref<Vm>>> vms_ PANTRY_GUARDED_BY(mutex_){1, kMaxVms};
+  IdTable<Held<Ref<Group>>> groups_ PANTRY_GUARDED_BY(mutex_){1, kMaxGroups};
 };
 
 template <class Visit>
 void File::for_each_vm(Visit visit) {
-  MutexLock lock(mutex_);
-  vms_.for_each([&](std::uint32_t id, Ref<Vm>& vm) { visit(id, *vm); });
+  std::vector<std::pair<std::uint32_t, Ref<Vm>>> vms;
+  {
+    MutexLock lock(mutex_);
+    vms.reserve(vms_.size());
+    vms_.for_each([&](std::uint32_t id, Held<Ref<Vm>>& vm) { vms.emplace_back(id, vm.object); });
+  }
+  for (const auto& [id, vm] : vms) visit(id, *vm);
 }
 
 }  // namespace pantry::driver

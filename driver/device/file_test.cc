@@ -46,6 +46,28 @@ TEST(FileIds, VmsAreOneToThirtyTwoLowestFreeFirst) {
   });
 }
 
+// A report of a large VM takes long, and the client's other threads go on meanwhile.
+TEST(FileIds, VmsAreVisitedWithoutTheLock) {
+  for_each_executor(1, [](Executor& executor) {
+    DeviceRig rig(executor);
+    ASSERT_EQ(rig.probe(), Errno{});
+    File file(*rig.device, NodeType::kRender, {});
+    const auto add = [&] { return file.add_vm(Vm::create(rig.device->vm_device(), 0).value()); };
+    ASSERT_TRUE(add().has_value());
+    ASSERT_TRUE(add().has_value());
+    std::vector<std::uint32_t> seen;
+    file.for_each_vm([&](std::uint32_t id, const Vm& vm) {
+      seen.push_back(id);
+      EXPECT_FALSE(vm.destroyed()) << "visited after its end";
+      EXPECT_TRUE(add().has_value());
+      if (id == 1) {
+        EXPECT_TRUE(file.destroy_vm(1).has_value());
+      }
+    });
+    EXPECT_EQ(seen, (std::vector<std::uint32_t>{1, 2})) << "of the call, in order";
+  });
+}
+
 TEST(FileClose, EndsTheJobsOfItsGroups) {
   for_each_executor(2, [](Executor& executor) {
     DeviceRig rig(executor);

@@ -18,6 +18,7 @@
 #include "base/types.h"
 #include "driver/gem/backing.h"
 #include "driver/gem/offset_space.h"
+#include "driver/kernel/quota.h"
 #include "driver/sync/reservation.h"
 
 namespace pantry::driver {
@@ -77,6 +78,8 @@ class Buffer final : public RefCounted {
   bool exclusive_ = false;
   OwnedFd memfd_;
   OffsetSpace::Piece mmap_offset_;
+  Charge memory_;
+  Charge descriptor_;
   mutable Mutex label_mutex_;
   std::optional<std::string> label_ PANTRY_GUARDED_BY(label_mutex_);
   std::optional<std::string> dma_buf_name_ PANTRY_GUARDED_BY(label_mutex_);

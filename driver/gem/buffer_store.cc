@@ -77,7 +77,7 @@ Result<> BufferStore::publish(Buffer& buffer) {
 }
 
 Result<Ref<Buffer>> BufferStore::create(std::uint64_t size, std::uint32_t create_flags,
-                                        Ref<Reservation> exclusive_to) {
+                                        Ref<Reservation> exclusive_to, Account* payer) {
   const std::uint64_t rounded = align_up(size, kPageSize);
   if (rounded == 0) {
     log_client(kRoom, "BO_CREATE: size {:#x} is 0 once rounded up to pages", size);
@@ -88,6 +88,13 @@ Result<Ref<Buffer>> BufferStore::create(std::uint64_t size, std::uint32_t create
     return Error(Errno::kInval);
   }
   PANTRY_TRY_ASSIGN(Ref<Buffer> buffer, new_buffer(rounded, Buffer::Placement::kBacked));
+  if (payer) {
+    PANTRY_TRY_ASSIGN(buffer->memory_, payer->charge(Resource::kMemory, rounded));
+    if (auto descriptor = payer->charge(Resource::kDescriptors, 1))
+      buffer->descriptor_ = *std::move(descriptor);
+    else
+      return Error(Errno::kNoMem);
+  }
   buffer->create_flags_ = create_flags;
   buffer->exclusive_ = static_cast<bool>(exclusive_to);
   buffer->reservation_ = std::move(exclusive_to);

@@ -22,9 +22,11 @@ class BufferStore {
 
   // BO_CREATE: `size` is rounded up to 4 KiB (0 after rounding: ENOSPC; above about 1 TiB: ENOSPC;
   // 2^63 and more: EINVAL, errata A.16), content zeroed. ENOMEM. `exclusive_to` null: shared, with
-  // a reservation of its own.
+  // a reservation of its own. `payer` is charged for the memory and the descriptor until the buffer
+  // is gone (ENOMEM past its limits); null: nobody.
   Result<Ref<Buffer>> create(std::uint64_t size, std::uint32_t create_flags,
-                             Ref<Reservation> exclusive_to) PANTRY_MAY_ALLOCATE;
+                             Ref<Reservation> exclusive_to,
+                             Account* payer = nullptr) PANTRY_MAY_ALLOCATE;
   // For the driver's own use: contiguous, zeroed, in memory that no client can ever map. Consumes
   // an mmap offset, as in Linux, though nobody can use it.
   Result<Ref<Buffer>> create_kernel(std::uint64_t size) PANTRY_MAY_ALLOCATE;

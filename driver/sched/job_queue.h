@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "driver/kernel/executor.h"
+#include "driver/kernel/quota.h"
 #include "driver/sync/fence.h"
 
 namespace pantry::driver {
@@ -34,6 +35,8 @@ class Job : public RefCounted, private FenceCallback {
   // Created with the job; published by whoever likes, after which the job must be pushed.
   const Ref<Fence>& done() const { return done_; }
   std::uint32_t credits() const { return credits_; }
+  // Prepare only. Kept until the job is gone.
+  void keep(Charge charge) { charge_ = std::move(charge); }
 
   // What became of start().
   struct Started {
@@ -58,6 +61,7 @@ class Job : public RefCounted, private FenceCallback {
 
   const std::uint32_t credits_;
   const Ref<Fence> done_;
+  Charge charge_;
   // From here on written by the queue only.
   std::vector<Ref<Fence>> dependencies_;
   std::size_t next_dependency_ = 0;

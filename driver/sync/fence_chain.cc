@@ -37,7 +37,12 @@ thread_local constinit DeadList* Demolition::list_here = nullptr;
 
 }  // namespace
 
-Ref<FenceChain> FenceChain::create() { return Ref<FenceChain>::adopt(new FenceChain()); }
+Ref<FenceChain> FenceChain::create() { return Ref<FenceChain>::adopt(new FenceChain(Charge())); }
+
+Result<Ref<FenceChain>> FenceChain::create(Account& payer) {
+  PANTRY_TRY_ASSIGN(Charge charge, payer.charge(Resource::kFences, 1));
+  return Ref<FenceChain>::adopt(new FenceChain(std::move(charge)));
+}
 
 FenceChain* FenceChain::of(Fence* fence) noexcept { return dynamic_cast<FenceChain*>(fence); }
 

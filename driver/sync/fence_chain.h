@@ -11,6 +11,7 @@
 // a few.
 #pragma once
 
+#include "driver/kernel/quota.h"
 #include "driver/sync/derived_fence.h"
 
 namespace pantry::driver {
@@ -19,6 +20,8 @@ class FenceChain final : public DerivedFence {
  public:
   // Allocated during prepare, linked later by Syncobj::add_point, which cannot fail.
   static Ref<FenceChain> create();
+  // Who pays for it until it has no say any more: it has signalled, or was taken out of the chain.
+  static Result<Ref<FenceChain>> create(Account& payer) PANTRY_MAY_ALLOCATE;
   // `fence` itself if it is a point of a timeline, else null.
   static FenceChain* of(Fence* fence) noexcept;
 
@@ -59,7 +62,7 @@ class FenceChain final : public DerivedFence {
   };
   enum class Step { kDone, kSkipped };
 
-  FenceChain() : DerivedFence(0, 0) {}
+  explicit FenceChain(Charge charge) : DerivedFence(0, 0), charge_(std::move(charge)) {}
   ~FenceChain() override;
   int early_status() const noexcept override;
   Ref<Fence> linked() const noexcept;
@@ -72,6 +75,7 @@ class FenceChain final : public DerivedFence {
   // Set by link and constant afterwards.
   std::uint64_t previous_point_ = 0;
   Ref<Fence> contained_;
+  const Charge charge_;
   // When to walk the chain next; hints only, read by the points that are linked behind this one.
   std::atomic<std::uint32_t> added_{0};
   std::atomic<std::uint32_t> survivors_{0};

@@ -12,10 +12,9 @@ SyncobjEvent::~SyncobjEvent() {
 
 void SyncobjEvent::start(Syncobj& syncobj) noexcept {
   if (!take_fence(syncobj)) return;
-  if (is_time())
-    fire();
-  else
-    follow();
+  if (!is_time()) return follow();
+  fire();
+  charge_ = {};
 }
 
 void SyncobjEvent::on_changed(Syncobj& syncobj) noexcept {
@@ -39,6 +38,7 @@ void SyncobjEvent::follow() noexcept {
 void SyncobjEvent::run() {
   const Ref<SyncobjEvent> last = std::move(itself_);
   fire();
+  charge_ = {};
 }
 
 }  // namespace pantry::driver

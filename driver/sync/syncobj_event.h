@@ -8,6 +8,7 @@
 
 #include <atomic>
 
+#include "driver/kernel/quota.h"
 #include "driver/kernel/work.h"
 #include "driver/sync/syncobj.h"
 
@@ -22,8 +23,8 @@ class SyncobjEvent : public RefCounted,
 
  protected:
   // `cleanup` outlives every fence.
-  SyncobjEvent(WorkLane& cleanup, std::uint64_t point, When when)
-      : cleanup_(cleanup), point_(point), when_(when) {}
+  SyncobjEvent(WorkLane& cleanup, std::uint64_t point, When when, Charge charge = {})
+      : cleanup_(cleanup), point_(point), when_(when), charge_(std::move(charge)) {}
   ~SyncobjEvent() override;
 
   // At most once: in Syncobj::add_event if it is time then, else on the clean-up lane.
@@ -45,6 +46,7 @@ class SyncobjEvent : public RefCounted,
   WorkLane& cleanup_;
   const std::uint64_t point_;
   const When when_;
+  Charge charge_;  // until it has fired
   std::atomic<bool> has_fence_{false};
   // Both set by whoever sets has_fence_.
   Ref<Fence> fence_;

@@ -53,6 +53,7 @@ struct Machine::State {
         FlushIdPage flush_id_)
       : executor(executor_),
         features(features_of(config.uapi_minor)),
+        limits(config.limits),
         window(std::move(window_)),
         flush_id(std::move(flush_id_)),
         checker(checker_for(config, window.dram())),
@@ -72,6 +73,7 @@ struct Machine::State {
 
   driver::Executor& executor;
   const Features features;
+  const driver::Limits limits;
   DramWindow window;
   FlushIdPage flush_id;
   std::unique_ptr<CheckerParts> checker;  // null: off
@@ -132,7 +134,18 @@ int Machine::user_page_fd() const { return state_->flush_id.read_only_fd(); }
 
 std::unique_ptr<Session> Machine::open(driver::NodeType node,
                                        const driver::Credentials& credentials) {
-  return std::make_unique<Session>(*state_->device, state_->features, node, credentials);
+  return open(node, credentials, new_account(credentials.pid));
+}
+
+std::unique_ptr<Session> Machine::open(driver::NodeType node,
+                                       const driver::Credentials& credentials,
+                                       Ref<driver::Account> account) {
+  return std::make_unique<Session>(*state_->device, state_->features, node, credentials,
+                                   std::move(account));
+}
+
+Ref<driver::Account> Machine::new_account(std::int32_t pid) const {
+  return make_ref<driver::Account>(pid, state_->limits);
 }
 
 std::vector<emu::CheckerReport> Machine::mistakes() const {

@@ -49,6 +49,7 @@ struct MachineConfig {
   emu::Misbehaviour* misbehaviour = nullptr;  // how the hardware fails; outlives the machine
   // How VMs get the table pages that binds need (driver/provision).
   driver::Provisioning provisioning = driver::Provisioning::kWorstCase;
+  driver::Limits limits;  // of each client
 };
 
 class Machine {
@@ -66,7 +67,12 @@ class Machine {
   const Features& features() const;
   // The memfd of the flush id page, open for reading, for clients to map.
   int user_page_fd() const;
+  // A client of its own, as far as MachineConfig::limits go.
+  Ref<driver::Account> new_account(std::int32_t pid) const;
   std::unique_ptr<Session> open(driver::NodeType node, const driver::Credentials& credentials);
+  // One more file of the client with this account.
+  std::unique_ptr<Session> open(driver::NodeType node, const driver::Credentials& credentials,
+                                Ref<driver::Account> account);
 
   // What the checker has found so far: none when it is off.
   std::vector<emu::CheckerReport> mistakes() const;

@@ -45,6 +45,8 @@ Result<> move_all(Transfer transfer, pid_t pid, void* here, UserAddr there, std:
   if (moved < 0 && errno == EPERM)
     log_error("uapi/machine", "process {}: the host may not read its memory (ptrace restrictions)",
               pid);
+  log_client("uapi/machine", "process {}: {} bytes at {:#x} are not all its memory", pid, bytes,
+             there.value);
   return Error(Errno::kFault);
 }
 

@@ -23,22 +23,21 @@
 namespace pantry::uapi {
 
 Incoming receive_request(int socket) {
-  for (;;) {
-    Incoming incoming;
-    Received received = receive(socket, std::as_writable_bytes(std::span(&incoming.request, 1)));
-    if (received.kind == Received::Kind::kNothing) return incoming;
-    incoming.kind = received.kind == Received::Kind::kHangUp ? Incoming::Kind::kHangUp
-                                                             : Incoming::Kind::kRequest;
-    if (incoming.kind == Incoming::Kind::kHangUp) return incoming;
-    if (received.bytes == sizeof(wire::Request) && incoming.request.magic == wire::kMagic &&
-        received.pid != 0) {
-      incoming.pid = received.pid;
-      incoming.fd = std::move(received.fd);
-      return incoming;
-    }
+  Incoming incoming;
+  Received received = receive(socket, std::as_writable_bytes(std::span(&incoming.request, 1)));
+  if (received.kind == Received::Kind::kNothing) return incoming;
+  if (received.kind == Received::Kind::kHangUp) {
+    incoming.kind = Incoming::Kind::kHangUp;
+  } else if (received.bytes == sizeof(wire::Request) && incoming.request.magic == wire::kMagic &&
+             received.pid != 0) {
+    incoming.kind = Incoming::Kind::kRequest;
+    incoming.pid = received.pid;
+    incoming.fd = std::move(received.fd);
+  } else {
     log_client("uapi/server", "process {}: a message of {} bytes that is no request", received.pid,
                received.bytes);
   }
+  return incoming;
 }
 
 namespace {
@@ -75,18 +74,19 @@ void reply_text(Channel& channel, std::uint64_t token, Make make) {
 
 // Of a socket over which nothing can be asked.
 Connection::Next only_hang_up(int socket) {
-  for (;;) {
-    const Incoming incoming = receive_request(socket);
-    if (incoming.kind == Incoming::Kind::kNothing) return Connection::Next::kContinue;
-    if (incoming.kind == Incoming::Kind::kHangUp) return Connection::Next::kClose;
-  }
+  const Incoming incoming = receive_request(socket);
+  if (incoming.kind == Incoming::Kind::kRequest)
+    log_client("uapi/server", "process {}: a request over what takes none", incoming.pid);
+  return incoming.kind == Incoming::Kind::kHangUp ? Connection::Next::kClose
+                                                  : Connection::Next::kContinue;
 }
 
 }  // namespace
 
 DeviceConnection::DeviceConnection(Server& server, driver::OwnedFd socket, driver::NodeType node)
     : server_(server), socket_(std::move(socket)) {
-  session_ = server.machine().open(node, credentials_of(peer_of(socket_.get())));
+  const Peer peer = peer_of(socket_.get());
+  session_ = server.machine().open(node, credentials_of(peer), server.account_of(peer.pid));
 }
 
 DeviceConnection::~DeviceConnection() {
@@ -94,25 +94,27 @@ DeviceConnection::~DeviceConnection() {
 }
 
 Connection::Next DeviceConnection::on_readable() {
-  for (;;) {
-    Incoming incoming = receive_request(socket_.get());
-    if (incoming.kind == Incoming::Kind::kNothing) return Next::kContinue;
-    if (incoming.kind == Incoming::Kind::kHangUp) return Next::kClose;
-    const wire::Request& request = incoming.request;
-    if (request.ask == wire::Ask::kCancel) {
-      session_->cancel(request.token);
-      continue;
-    }
-    Ref<Channel> channel = channel_of(server_, incoming);
-    if (!channel) continue;
-    if (request.ask == wire::Ask::kIoctl)
-      start_ioctl(request, std::move(channel), std::move(incoming.fd));
-    else if (request.ask == wire::Ask::kMmap)
-      mmap(request, *channel);
-    else if (request.ask == wire::Ask::kText)
-      reply_text(*channel, request.token,
-                 [&] { return device_fdinfo(session_->file(), session_->features()); });
+  Incoming incoming = receive_request(socket_.get());
+  if (incoming.kind == Incoming::Kind::kHangUp) return Next::kClose;
+  if (incoming.kind == Incoming::Kind::kNothing) return Next::kContinue;
+  const wire::Request& request = incoming.request;
+  if (request.ask == wire::Ask::kCancel) {
+    session_->cancel(request.token);
+    return Next::kContinue;
   }
+  Ref<Channel> channel = channel_of(server_, incoming);
+  if (!channel) return Next::kContinue;
+  if (request.ask == wire::Ask::kIoctl)
+    start_ioctl(request, std::move(channel), std::move(incoming.fd));
+  else if (request.ask == wire::Ask::kMmap)
+    mmap(request, *channel);
+  else if (request.ask == wire::Ask::kText)
+    reply_text(*channel, request.token,
+               [&] { return device_fdinfo(session_->file(), session_->features()); });
+  else
+    log_client("uapi/server", "process {}: asks {} of a device node", incoming.pid,
+               static_cast<std::uint32_t>(request.ask));
+  return Next::kContinue;
 }
 
 void DeviceConnection::start_ioctl(const wire::Request& request, Ref<Channel> channel,
@@ -158,18 +160,20 @@ void SyncFileConnection::on_signalled(driver::Fence&) noexcept {
 }
 
 Connection::Next SyncFileConnection::on_readable() {
-  for (;;) {
-    Incoming incoming = receive_request(socket_.get());
-    if (incoming.kind == Incoming::Kind::kNothing) return Next::kContinue;
-    if (incoming.kind == Incoming::Kind::kHangUp) return Next::kClose;
-    const wire::Request& request = incoming.request;
-    Ref<Channel> channel = channel_of(server_, incoming);
-    if (!channel || request.ask != wire::Ask::kIoctl) continue;
-    auto* const in_flight = new RequestInFlight(server_, std::move(channel), request);
-    in_flight->on_ioctl_done(
-        sync_file_ioctl(*file_, request.command, {request.argument}, in_flight->memory(),
-                        server_.identify(request.fd_state, std::move(incoming.fd))));
-  }
+  Incoming incoming = receive_request(socket_.get());
+  if (incoming.kind == Incoming::Kind::kHangUp) return Next::kClose;
+  if (incoming.kind == Incoming::Kind::kNothing) return Next::kContinue;
+  const wire::Request& request = incoming.request;
+  Ref<Channel> channel = channel_of(server_, incoming);
+  if (channel && request.ask != wire::Ask::kIoctl)
+    log_client("uapi/server", "process {}: asks {} of a sync_file", incoming.pid,
+               static_cast<std::uint32_t>(request.ask));
+  if (!channel || request.ask != wire::Ask::kIoctl) return Next::kContinue;
+  auto* const in_flight = new RequestInFlight(server_, std::move(channel), request);
+  in_flight->on_ioctl_done(
+      sync_file_ioctl(*file_, request.command, {request.argument}, in_flight->memory(),
+                      server_.identify(request.fd_state, std::move(incoming.fd))));
+  return Next::kContinue;
 }
 
 Connection::Next SyncobjConnection::on_readable() { return only_hang_up(socket_.get()); }
@@ -210,38 +214,37 @@ void DmaBufConnection::mmap(const wire::Request& request, Channel& channel) {
 }
 
 Connection::Next DmaBufConnection::on_readable() {
-  for (;;) {
-    Incoming incoming = receive_request(socket_.get());
-    if (incoming.kind == Incoming::Kind::kNothing) return Next::kContinue;
-    if (incoming.kind == Incoming::Kind::kHangUp) return Next::kClose;
-    const wire::Request& request = incoming.request;
-    Ref<Channel> channel = channel_of(server_, incoming);
-    if (!channel) continue;
-    switch (request.ask) {
-      case wire::Ask::kMmap:
-        mmap(request, *channel);
-        break;
-      case wire::Ask::kSize:
-        channel->reply({request.token, 0, wire::Reply::Fd::kNone, 0, buffer_->size()}, -1);
-        break;
-      case wire::Ask::kIoctl: {
-        auto* const in_flight = new RequestInFlight(server_, std::move(channel), request);
-        in_flight->on_ioctl_done(
-            dma_buf_ioctl(*buffer_, request.command, {request.argument}, in_flight->memory(),
-                          server_.identify(request.fd_state, std::move(incoming.fd))));
-        break;
-      }
-      case wire::Ask::kText:
-        reply_text(*channel, request.token, [&] {
-          return request.argument == static_cast<std::uint64_t>(wire::Text::kFdinfo)
-                     ? dma_buf_fdinfo(*buffer_)
-                     : buffer_->dma_buf_name().value_or("");
-        });
-        break;
-      case wire::Ask::kCancel:
-        break;  // nothing here waits
+  Incoming incoming = receive_request(socket_.get());
+  if (incoming.kind == Incoming::Kind::kHangUp) return Next::kClose;
+  if (incoming.kind == Incoming::Kind::kNothing) return Next::kContinue;
+  const wire::Request& request = incoming.request;
+  Ref<Channel> channel = channel_of(server_, incoming);
+  if (!channel) return Next::kContinue;
+  switch (request.ask) {
+    case wire::Ask::kMmap:
+      mmap(request, *channel);
+      break;
+    case wire::Ask::kSize:
+      channel->reply({request.token, 0, wire::Reply::Fd::kNone, 0, buffer_->size()}, -1);
+      break;
+    case wire::Ask::kIoctl: {
+      auto* const in_flight = new RequestInFlight(server_, std::move(channel), request);
+      in_flight->on_ioctl_done(
+          dma_buf_ioctl(*buffer_, request.command, {request.argument}, in_flight->memory(),
+                        server_.identify(request.fd_state, std::move(incoming.fd))));
+      break;
     }
+    case wire::Ask::kText:
+      reply_text(*channel, request.token, [&] {
+        return request.argument == static_cast<std::uint64_t>(wire::Text::kFdinfo)
+                   ? dma_buf_fdinfo(*buffer_)
+                   : buffer_->dma_buf_name().value_or("");
+      });
+      break;
+    case wire::Ask::kCancel:
+      break;  // nothing here waits
   }
+  return Next::kContinue;
 }
 
 SwSyncConnection::SwSyncConnection(Server& server, driver::OwnedFd socket,
@@ -254,29 +257,27 @@ SwSyncConnection::~SwSyncConnection() {
 }
 
 Connection::Next SwSyncConnection::on_readable() {
-  for (;;) {
-    const Incoming incoming = receive_request(socket_.get());
-    if (incoming.kind == Incoming::Kind::kNothing) return Next::kContinue;
-    if (incoming.kind == Incoming::Kind::kHangUp) return Next::kClose;
-    const wire::Request& request = incoming.request;
-    Ref<Channel> channel = channel_of(server_, incoming);
-    if (!channel || request.ask != wire::Ask::kIoctl) continue;
-    auto* const in_flight = new RequestInFlight(server_, std::move(channel), request);
-    in_flight->on_ioctl_done(sw_sync_ioctl(server_.machine().device(), *timeline_, request.command,
-                                           {request.argument}, in_flight->memory()));
-  }
+  const Incoming incoming = receive_request(socket_.get());
+  if (incoming.kind == Incoming::Kind::kHangUp) return Next::kClose;
+  if (incoming.kind == Incoming::Kind::kNothing) return Next::kContinue;
+  const wire::Request& request = incoming.request;
+  Ref<Channel> channel = channel_of(server_, incoming);
+  if (!channel || request.ask != wire::Ask::kIoctl) return Next::kContinue;
+  auto* const in_flight = new RequestInFlight(server_, std::move(channel), request);
+  in_flight->on_ioctl_done(sw_sync_ioctl(server_.machine().device(), *timeline_, request.command,
+                                         {request.argument}, in_flight->memory()));
+  return Next::kContinue;
 }
 
 Connection::Next GpuvasConnection::on_readable() {
-  for (;;) {
-    const Incoming incoming = receive_request(socket_.get());
-    if (incoming.kind == Incoming::Kind::kNothing) return Next::kContinue;
-    if (incoming.kind == Incoming::Kind::kHangUp) return Next::kClose;
-    Ref<Channel> channel = channel_of(server_, incoming);
-    if (channel && incoming.request.ask == wire::Ask::kText)
-      reply_text(*channel, incoming.request.token,
-                 [&] { return debugfs_gpuvas(server_.machine().device()); });
-  }
+  const Incoming incoming = receive_request(socket_.get());
+  if (incoming.kind == Incoming::Kind::kHangUp) return Next::kClose;
+  if (incoming.kind == Incoming::Kind::kNothing) return Next::kContinue;
+  Ref<Channel> channel = channel_of(server_, incoming);
+  if (channel && incoming.request.ask == wire::Ask::kText)
+    reply_text(*channel, incoming.request.token,
+               [&] { return debugfs_gpuvas(server_.machine().device()); });
+  return Next::kContinue;
 }
 
 Connection::Next ChannelConnection::on_readable() { return only_hang_up(channel_->socket()); }

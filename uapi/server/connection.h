@@ -13,7 +13,8 @@ class Connection {
  public:
   virtual ~Connection() = default;
   virtual int socket() const = 0;
-  // Something arrived. kClose: the peer hung up.
+  // Something arrived: takes one message, so that a flood on one descriptor does not keep those who
+  // use others waiting. kClose: the peer hung up.
   enum class Next { kContinue, kClose };
   virtual Next on_readable() = 0;
   // The name of the client's end while this connection lives, 0 if it needs none; and that of a
@@ -129,7 +130,7 @@ class ChannelConnection final : public Connection {
   const Ref<Channel> channel_;
 };
 
-// Reads one request. Nonsense is logged and passed over: write() to a device node is a client's
+// Reads one message. Nonsense is logged and as nothing: write() to a device node is a client's
 // mistake, which must not cost others who hold the node their answers.
 struct Incoming {
   enum class Kind { kRequest, kNothing, kHangUp } kind = Kind::kNothing;

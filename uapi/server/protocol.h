@@ -3,19 +3,22 @@
 // What a client's shim and the host say to each other. Both are of one build, so there is no
 // version; a message of the wrong size or with the wrong magic is ignored.
 //
-// The host listens on SOCK_SEQPACKET sockets in a private directory, one per kind of descriptor. A
-// descriptor of the client's *is* the client end of a connection: which kind, getpeername tells;
-// when the last copy is closed (dup, fork, exec and SCM_RIGHTS included, and after a kill), the
-// host sees a hang-up.
+// The host listens on SOCK_SEQPACKET sockets in a private directory, named after kinds of
+// descriptor. A descriptor of the client's *is* the client end of a connection: which kind,
+// getpeername tells; when the last copy is closed (dup, fork, exec and SCM_RIGHTS included, and
+// after a kill), the host sees a hang-up.
 //
 //   card, render   an open device node; connecting opens it. The host greets it with a Hello
 //   sw_sync        the same: each connection is a timeline of its own
 //   gpuvas         over it the text of that file of debugfs is asked for
+//   channel        where one thread of a client gets its replies. The host's Hello names it
 //   sync_file      made by the host, handed over by SCM_RIGHTS; readable once the fence has
-//   signalled syncobj        the same, opaque dma_buf        the same; mmap and size are asked for
-//   over it channel        where one thread of a client gets its replies. The host's Hello names it
+//                  signalled
+//   syncobj        the same, opaque
+//   dma_buf        the same; mmap and size are asked for over it
 //
-// A host that cannot serve a device node or a channel hangs up instead of greeting.
+// A host that does not serve a device node or a channel greets with an error, or hangs up when it
+// has no descriptor left, and serves no user but its own.
 //
 // Requests go over the descriptor they are about, so a client can only ask about what it holds; the
 // kernel stamps each with the sender's pid (SCM_CREDENTIALS), and a channel takes replies for the
@@ -41,6 +44,10 @@ enum class Socket : std::uint32_t {
 inline constexpr std::uint32_t kSocketCount = 8;
 inline constexpr const char* kSocketNames[kSocketCount] = {
     "card", "render", "sync_file", "syncobj", "dma_buf", "channel", "sw_sync", "gpuvas"};
+
+// To the others nobody can connect.
+inline constexpr Socket kListening[] = {Socket::kCard, Socket::kRender, Socket::kChannel,
+                                        Socket::kSwSync, Socket::kGpuvas};
 
 inline constexpr std::uint32_t kMagic = 0x59525450;  // "PTRY"
 
@@ -94,6 +101,7 @@ static_assert(sizeof(Reply) == 40);
 
 struct Hello {
   std::uint64_t channel;  // 0: no channel but a file that was opened
+  std::int64_t error;     // 0 or a negated errno: EACCES, another user's; EMFILE, its quota is full
 };
 
 }  // namespace pantry::wire

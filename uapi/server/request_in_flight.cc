@@ -19,7 +19,7 @@ void RequestInFlight::on_ioctl_done(IoctlReply reply) {
   wire::Reply answer{token_, reply.result, wire::Reply::Fd::kNone, 0, 0};
   driver::OwnedFd fd;
   if (reply.new_fd) {
-    if (auto made = server_.descriptor_for(*reply.new_fd)) {
+    if (auto made = server_.descriptor_for(*reply.new_fd, channel_->pid())) {
       fd = *std::move(made);
       answer.fd = reply.new_fd->on_exec == NewFd::OnExec::kClose ? wire::Reply::Fd::kCloseOnExec
                                                                  : wire::Reply::Fd::kKeepOnExec;

@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
-#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
@@ -72,8 +71,9 @@ Result<> Server::listen() {
   spare_ = new_spare();
   if (!epoll_ || !stop_ || !spare_ || !watch(epoll_.get(), stop_.get(), kStopTag))
     return Error(static_cast<Errno>(errno));
-  for (std::uint32_t kind = 0; kind < wire::kSocketCount; ++kind) {
-    PANTRY_TRY_ASSIGN(listeners_[kind], listen_at(path_of(static_cast<wire::Socket>(kind))));
+  for (const wire::Socket socket : wire::kListening) {
+    const auto kind = static_cast<std::uint32_t>(socket);
+    PANTRY_TRY_ASSIGN(listeners_[kind], listen_at(path_of(socket)));
     if (!watch(epoll_.get(), listeners_[kind].get(), kListenerTag + kind))
       return Error(static_cast<Errno>(errno));
   }
@@ -128,52 +128,76 @@ void Server::turn_away(wire::Socket kind) {
   spare_ = new_spare();
 }
 
+namespace {
+
+void greet(int socket, const wire::Hello& hello) {
+  send(socket, std::as_bytes(std::span(&hello, 1)), -1);
+}
+
+}  // namespace
+
 void Server::serve(wire::Socket kind, driver::OwnedFd socket) {
+  const Peer peer = peer_of(socket.get());
+  if (peer.uid != ::geteuid()) {
+    log_client("uapi/server", "process {} of user {}: this host serves user {}", peer.pid, peer.uid,
+               ::geteuid());
+    return greet(socket.get(), {0, negated(Errno::kAcces)});
+  }
+  auto charge = account_of(peer.pid)->charge(driver::Resource::kDescriptors, 1);
+  if (!charge) return greet(socket.get(), {0, negated(charge.error())});
   switch (kind) {
     case wire::Socket::kCard:
-    case wire::Socket::kRender: {
-      const auto node =
-          kind == wire::Socket::kCard ? driver::NodeType::kPrimary : driver::NodeType::kRender;
-      const int greeted = socket.get();
-      const wire::Hello hello{};
-      if (add(std::make_unique<DeviceConnection>(*this, std::move(socket), node)))
-        send(greeted, std::as_bytes(std::span(&hello, 1)), -1);
-      return;
-    }
+      return open_node(driver::NodeType::kPrimary, std::move(socket), *std::move(charge));
+    case wire::Socket::kRender:
+      return open_node(driver::NodeType::kRender, std::move(socket), *std::move(charge));
+    case wire::Socket::kChannel:
+      return open_channel(std::move(socket), *std::move(charge));
     case wire::Socket::kGpuvas:
-      static_cast<void>(add(std::make_unique<GpuvasConnection>(*this, std::move(socket))));
+      static_cast<void>(
+          add(std::make_unique<GpuvasConnection>(*this, std::move(socket)), *std::move(charge)));
       return;
     case wire::Socket::kSwSync: {
-      Result<Ref<driver::SwTimeline>> timeline =
-          driver::SwTimeline::create(program_of(peer_of(socket.get()).pid));
+      Result<Ref<driver::SwTimeline>> timeline = driver::SwTimeline::create(program_of(peer.pid));
       if (!timeline) return;  // hangs up
       const int greeted = socket.get();
-      const wire::Hello hello{};
-      if (add(std::make_unique<SwSyncConnection>(*this, std::move(socket), *std::move(timeline))))
-        send(greeted, std::as_bytes(std::span(&hello, 1)), -1);
-      return;
-    }
-    case wire::Socket::kChannel: {
-      const wire::Hello hello{next_channel_++};
-      const pid_t pid = peer_of(socket.get()).pid;
-      auto channel = make_ref<Channel>(std::move(socket), hello.channel, pid);
-      send(channel->socket(), std::as_bytes(std::span(&hello, 1)), -1);
-      channels_.emplace(hello.channel, channel);
-      static_cast<void>(add(std::make_unique<ChannelConnection>(std::move(channel))));
+      if (add(std::make_unique<SwSyncConnection>(*this, std::move(socket), *std::move(timeline)),
+              *std::move(charge)))
+        greet(greeted, {});
       return;
     }
     case wire::Socket::kSyncFile:
     case wire::Socket::kSyncobj:
     case wire::Socket::kDmaBuf:
-      // Only the host makes these (connect_own), and it takes them off the queue itself, unless it
-      // had no descriptor left.
-      if (const pid_t pid = peer_of(socket.get()).pid; pid != ::getpid())
-        log_client("uapi/server", "process {}: connected to a socket that is not for clients", pid);
-      return;
+      break;  // nobody listens there
   }
 }
 
-Result<> Server::add(std::unique_ptr<Connection> connection) {
+void Server::open_node(driver::NodeType node, driver::OwnedFd socket, driver::Charge charge) {
+  const int greeted = socket.get();
+  if (add(std::make_unique<DeviceConnection>(*this, std::move(socket), node), std::move(charge)))
+    greet(greeted, {});
+}
+
+void Server::open_channel(driver::OwnedFd socket, driver::Charge charge) {
+  const wire::Hello hello{next_channel_++, 0};
+  const pid_t pid = peer_of(socket.get()).pid;
+  auto channel = make_ref<Channel>(std::move(socket), hello.channel, pid);
+  greet(channel->socket(), hello);
+  channels_.emplace(hello.channel, channel);
+  static_cast<void>(
+      add(std::make_unique<ChannelConnection>(std::move(channel)), std::move(charge)));
+}
+
+Ref<driver::Account> Server::account_of(pid_t pid) {
+  if (const auto known = accounts_.find(pid); known != accounts_.end()) return known->second;
+  if (accounts_.size() >= sweep_accounts_at_) {
+    std::erase_if(accounts_, [](const auto& entry) { return entry.second->references() == 1; });
+    sweep_accounts_at_ = std::max(kFirstSweep, 2 * accounts_.size());
+  }
+  return accounts_.emplace(pid, machine_.new_account(pid)).first->second;
+}
+
+Result<> Server::add(std::unique_ptr<Connection> connection, driver::Charge charge) {
   Connection& added = *connection;
   if (!watch(epoll_.get(), added.socket(), reinterpret_cast<std::uint64_t>(&added))) {
     const Errno error = static_cast<Errno>(errno);
@@ -181,7 +205,7 @@ Result<> Server::add(std::unique_ptr<Connection> connection) {
     forget(added);
     return Error(error);
   }
-  connections_.emplace(&added, std::move(connection));
+  connections_.emplace(&added, driver::Held{std::move(connection), std::move(charge)});
   connection_count_.fetch_add(1, std::memory_order_acq_rel);
   return {};
 }
@@ -211,40 +235,28 @@ FdObject Server::identify(wire::FdState state, driver::OwnedFd fd) {
   return ForeignFd{};
 }
 
-Result<driver::OwnedFd> Server::connect_own(wire::Socket kind, driver::OwnedFd& near_end) {
-  PANTRY_TRY_ASSIGN(driver::OwnedFd far_end, connect_to(path_of(kind)));
-  // A client may have connected to this socket too; only our own connection counts.
-  const int listener = listeners_[static_cast<std::uint32_t>(kind)].get();
-  for (;;) {
-    // Should it fail, our connection stays in the queue, and is turned away like a stranger's.
-    PANTRY_TRY_ASSIGN(near_end, accept_from(listener));
-    if (!near_end) return Error(Errno::kIo);
-    // One of our own that failed here has hung up since.
-    pollfd hang_up{near_end.get(), 0, 0};
-    if (peer_of(near_end.get()).pid == ::getpid() && ::poll(&hang_up, 1, 0) == 0) return far_end;
-  }
-}
-
-Result<driver::OwnedFd> Server::descriptor_for(const NewFd& wanted) {
-  driver::OwnedFd near_end;
+Result<driver::OwnedFd> Server::descriptor_for(const NewFd& wanted, pid_t pid) {
+  PANTRY_TRY_ASSIGN(driver::Charge charge,
+                    account_of(pid)->charge(driver::Resource::kDescriptors, 1));
   const auto* file = std::get_if<Ref<driver::SyncFile>>(&wanted.object);
   const auto* buffer = std::get_if<Ref<driver::Buffer>>(&wanted.object);
-  PANTRY_TRY_ASSIGN(driver::OwnedFd far_end, connect_own(file     ? wire::Socket::kSyncFile
-                                                         : buffer ? wire::Socket::kDmaBuf
-                                                                  : wire::Socket::kSyncobj,
-                                                         near_end));
-  const std::uint64_t cookie = cookie_of(far_end.get());
+  const wire::Socket kind = file     ? wire::Socket::kSyncFile
+                            : buffer ? wire::Socket::kDmaBuf
+                                     : wire::Socket::kSyncobj;
+  PANTRY_TRY_ASSIGN(SocketPair ends, pair_named(path_of(kind)));
+  const std::uint64_t cookie = cookie_of(ends.far_end.get());
   std::unique_ptr<Connection> connection;
   if (file)
-    connection = std::make_unique<SyncFileConnection>(*this, std::move(near_end), cookie, *file);
+    connection =
+        std::make_unique<SyncFileConnection>(*this, std::move(ends.near_end), cookie, *file);
   else if (buffer)
-    connection = std::make_unique<DmaBufConnection>(*this, std::move(near_end), cookie, *buffer,
-                                                    wanted.access);
+    connection = std::make_unique<DmaBufConnection>(*this, std::move(ends.near_end), cookie,
+                                                    *buffer, wanted.access);
   else
-    connection = std::make_unique<SyncobjConnection>(std::move(near_end), cookie);
+    connection = std::make_unique<SyncobjConnection>(std::move(ends.near_end), cookie);
   objects_.emplace(cookie, wanted.object);
-  PANTRY_TRY(add(std::move(connection)));
-  return far_end;
+  PANTRY_TRY(add(std::move(connection), std::move(charge)));
+  return std::move(ends.far_end);
 }
 
 }  // namespace pantry::uapi

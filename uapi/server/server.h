@@ -2,7 +2,11 @@
 //
 // Serves one machine to client processes (protocol.h). One thread does all socket work and starts
 // every ioctl; ioctls that wait hold no thread. A client that is stopped, slow or killed delays
-// nobody: replies never block, and the hang-up of its sockets releases what it had.
+// nobody: replies never block, and the hang-up of its sockets releases what it had. Of each
+// descriptor that has requests one is taken in turn, so a client that floods one delays others by
+// one request at a time.
+//
+// Serves the user that it runs as. What a process holds at once is bounded (driver/kernel/quota.h).
 #pragma once
 
 #include <atomic>
@@ -38,22 +42,26 @@ class Server {
   Machine& machine() { return machine_; }
   ServerObserver* observer() { return observer_; }
   Ref<Channel> channel(std::uint64_t id, pid_t pid);
+  // What the process may hold, and holds: one for all its files.
+  Ref<driver::Account> account_of(pid_t pid);
   // What a descriptor that a client passed stands for.
   FdObject identify(wire::FdState state, driver::OwnedFd fd);
-  // A descriptor for a client: the far end of a new connection that stands for the object.
-  Result<driver::OwnedFd> descriptor_for(const NewFd& wanted);
+  // A descriptor for the process: the far end of a new connection that stands for the object.
+  // EMFILE past its quota.
+  Result<driver::OwnedFd> descriptor_for(const NewFd& wanted, pid_t pid);
 
  private:
   Server(Machine& machine, std::string directory, ServerObserver* observer);
   Result<> listen();
   void accept(wire::Socket kind);
   void serve(wire::Socket kind, driver::OwnedFd socket);
+  void open_node(driver::NodeType node, driver::OwnedFd socket, driver::Charge charge);
+  void open_channel(driver::OwnedFd socket, driver::Charge charge);
   void turn_away(wire::Socket kind);
   // On failure the connection is closed, and what was registered for it is forgotten.
-  Result<> add(std::unique_ptr<Connection> connection);
+  Result<> add(std::unique_ptr<Connection> connection, driver::Charge charge);
   void remove(Connection& connection);
   void forget(const Connection& connection);
-  Result<driver::OwnedFd> connect_own(wire::Socket kind, driver::OwnedFd& near_end);
   std::string path_of(wire::Socket kind) const;
 
   Machine& machine_;
@@ -66,7 +74,11 @@ class Server {
   // away.
   driver::OwnedFd spare_;
   std::uint64_t next_channel_;
-  std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
+  std::unordered_map<Connection*, driver::Held<std::unique_ptr<Connection>>> connections_;
+  static constexpr std::size_t kFirstSweep = 16;
+  std::unordered_map<pid_t, Ref<driver::Account>> accounts_;
+  // So many, and those of which nothing is charged any more go: twice what was left last time.
+  std::size_t sweep_accounts_at_ = kFirstSweep;
   std::unordered_map<std::uint64_t, Ref<Channel>> channels_;
   // What the client ends of sync_file, syncobj and dma_buf connections stand for, by socket cookie.
   std::unordered_map<std::uint64_t, decltype(NewFd::object)> objects_;

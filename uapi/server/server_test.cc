@@ -35,7 +35,7 @@ std::size_t open_descriptors() {
 bool greets(const driver::OwnedFd& socket) {
   const timeval patience{10, 0};
   ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  wire::Hello hello{1};
+  wire::Hello hello{1, 0};
   const ssize_t bytes = ::recv(socket.get(), &hello, sizeof hello, 0);
   EXPECT_NE(bytes, -1) << "left waiting";
   return bytes == static_cast<ssize_t>(sizeof hello) && hello.channel == 0;
@@ -243,7 +243,7 @@ TEST_F(ServerTest, NonsenseLeavesNothingBehind) {
       std::vector<driver::OwnedFd> sockets;
       for (int i = 0; i < 24; ++i) {
         if (i == 0 || next() % 4 == 0)
-          sockets.push_back(connect(static_cast<wire::Socket>(next() % wire::kSocketCount)));
+          sockets.push_back(connect(wire::kListening[next() % std::size(wire::kListening)]));
         // Small numbers: none of them is an address of this process.
         Argument& scratch = *arguments.emplace_back(std::make_unique<Argument>());
         for (int k = 0; k < 64; ++k) scratch[k] = next() % 3 == 0 ? next() % 128 : 0;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "uapi/server/socket.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -67,6 +69,9 @@ Received receive(int socket, std::span<std::byte> into) {
       for (std::size_t i = 0; i < count; ++i) {
         int fd = -1;
         std::memcpy(&fd, CMSG_DATA(part) + i * sizeof fd, sizeof fd);
+        // A client's socket must not keep us in close() until its data are out.
+        const linger none{};
+        ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
         driver::OwnedFd owned(fd);
         if (!received.fd) received.fd = std::move(owned);
       }
@@ -102,7 +107,9 @@ Result<driver::OwnedFd> listen_at(const std::string& path) {
   if (!address_of(path, address)) return refused("listen at", path);
   driver::OwnedFd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   const int on = 1;
+  // The mode of the file that bind makes.
   if (!fd || ::setsockopt(fd.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0 ||
+      ::fchmod(fd.get(), 0600) != 0 ||
       ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
       ::listen(fd.get(), kBacklog) != 0)
     return refused("listen at", path);
@@ -116,6 +123,25 @@ Result<driver::OwnedFd> connect_to(const std::string& path) {
   if (!fd || ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
     return refused("connect to", path);
   return fd;
+}
+
+// A socket that is connected already may still be given a name, which its peer sees; it keeps it
+// when the file is gone.
+Result<SocketPair> pair_named(const std::string& path) {
+  sockaddr_un address;
+  if (!address_of(path, address)) return refused("a connection named", path);
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+    return refused("a connection named", path);
+  SocketPair pair{driver::OwnedFd(ends[0]), driver::OwnedFd(ends[1])};
+  const int on = 1;
+  ::unlink(path.c_str());
+  if (::setsockopt(ends[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0 ||
+      ::fcntl(ends[0], F_SETFL, O_NONBLOCK) != 0 || ::fchmod(ends[0], 0600) != 0 ||
+      ::bind(ends[0], reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    return refused("a connection named", path);
+  ::unlink(path.c_str());
+  return pair;
 }
 
 Result<driver::OwnedFd> accept_from(int listener) {

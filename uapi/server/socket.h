@@ -32,8 +32,16 @@ bool send(int socket, std::span<const std::byte> message, int fd) noexcept;
 // Connections inherit that their messages carry credentials: turned on after accept(), the first
 // message might come before.
 Result<driver::OwnedFd> listen_at(const std::string& path);
-// Connects to `path` from within this process.
+// Connects to `path`; waits for room in the listener's queue.
 Result<driver::OwnedFd> connect_to(const std::string& path);
+// A connection as if `far_end` had connected to a listener at `path`, where none is: so nobody else
+// can connect there. The far end blocks. Messages to the near end carry
+// credentials. `path` exists for a moment only.
+struct SocketPair {
+  driver::OwnedFd near_end;
+  driver::OwnedFd far_end;
+};
+Result<SocketPair> pair_named(const std::string& path);
 // Accepts one connection; none when nobody waits. The errno of the host: EMFILE and its like leave
 // the connection waiting.
 Result<driver::OwnedFd> accept_from(int listener);

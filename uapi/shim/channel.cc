@@ -50,7 +50,7 @@ void open_channel(Channel& channel) {
   wire::Hello hello = {};
   if (!receive_hello(fd, hello)) {
     close(fd);
-    errno = ENODEV;
+    errno = hello.error != 0 ? static_cast<int>(-hello.error) : ENODEV;
     return;
   }
   channel.fd = fd;

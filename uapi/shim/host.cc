@@ -28,6 +28,14 @@ void learn_directory() {
   __atomic_store_n(&known, 1, __ATOMIC_RELEASE);
 }
 
+// The user that listens at the other end; nobody when that cannot be told.
+uid_t owner_of(int fd) {
+  ucred peer = {};
+  socklen_t size = sizeof peer;
+  return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.uid
+                                                                    : static_cast<uid_t>(-1);
+}
+
 __attribute__((constructor)) void at_load() { learn_directory(); }
 
 }  // namespace
@@ -74,7 +82,14 @@ int connect_to_host(wire::Socket socket, OnExec on_exec) {
   do {
     result = connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address);
   } while (result != 0 && errno == EINTR);
-  if (result == 0 || errno == EISCONN) return fd;
+  if (result != 0 && errno == EISCONN) result = 0;
+  // Whoever else has put a socket there is no host of ours.
+  if (result == 0 && owner_of(fd) != geteuid()) {
+    close(fd);
+    errno = EACCES;
+    return -1;
+  }
+  if (result == 0) return fd;
   // The host is gone: as if the device had been.
   close(fd);
   errno = ENODEV;
@@ -86,7 +101,8 @@ bool receive_hello(int fd, wire::Hello& hello) {
   do {
     bytes = recv(fd, &hello, sizeof hello, 0);
   } while (bytes < 0 && errno == EINTR);
-  return bytes == static_cast<ssize_t>(sizeof hello);
+  if (bytes != static_cast<ssize_t>(sizeof hello)) hello.error = 0;
+  return bytes == static_cast<ssize_t>(sizeof hello) && hello.error == 0;
 }
 
 }  // namespace pantry::shim

@@ -29,7 +29,8 @@ inline bool is_debug_file(wire::Socket socket) {
 enum class OnExec { kKeep, kClose };
 // A new connection to the host, -1 with errno.
 int connect_to_host(wire::Socket socket, OnExec on_exec);
-// What the host says first on a device node and on a channel. False: it has hung up instead.
+// What the host says first on a device node and on a channel. False: it has hung up instead, or
+// refuses, which `hello.error` tells then (a negated errno, else 0).
 bool receive_hello(int fd, wire::Hello& hello);
 
 }  // namespace pantry::shim

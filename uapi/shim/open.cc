@@ -49,7 +49,7 @@ int open_device(wire::Socket socket, int flags) {
   wire::Hello hello = {};
   if (!receive_hello(fd, hello)) {
     close(fd);
-    return fail(ENFILE);
+    return fail(hello.error != 0 ? static_cast<int>(-hello.error) : ENFILE);
   }
   errno = saved;
   return fd;

@@ -86,6 +86,7 @@ Answer ask_host(int fd, wire::Request request, int attached) {
   Answer answer;
   answer.result = -ENODEV;
   const ChannelLease channel;
+  if (!channel.ok()) answer.result = -errno;
   if (channel.ok()) {
     request.magic = wire::kMagic;
     request.channel = channel.id();

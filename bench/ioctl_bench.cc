@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+//
+// What an ioctl costs on its way: VM_GET_STATE, for which the driver itself looks up one id. In
+// process, beside a bare ioctl() that Linux refuses at once; through the server, beside a bare
+// round trip of messages of the same size between two threads. The limit of the first is the
+// driver's own work.
+#include <drm/panthor_drm.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <thread>
+
+#include "base/check.h"
+#include "bench/comparison.h"
+#include "driver/kernel/thread_executor.h"
+#include "uapi/machine/machine.h"
+#include "uapi/server/server.h"
+
+namespace pantry::bench {
+namespace {
+
+constexpr std::uint64_t kOperations = 256;
+
+uapi::MachineConfig small_machine() {
+  uapi::MachineConfig config;
+  config.dram_bytes = 64 * kMiB;
+  config.checker = uapi::MachineConfig::Check::kOff;
+  return config;
+}
+
+// A client in this process whose pointers are known to be good, as those of a fuzzer are.
+class OwnMemory final : public uapi::UserMemory {
+ public:
+  Result<> read(uapi::UserAddr from, void* to, std::size_t bytes) override {
+    std::memcpy(to, reinterpret_cast<const void*>(from.value), bytes);
+    return {};
+  }
+  Result<> write(uapi::UserAddr to, const void* from, std::size_t bytes) override {
+    std::memcpy(reinterpret_cast<void*>(to.value), from, bytes);
+    return {};
+  }
+};
+
+class Answer final : public uapi::IoctlCompletion {
+ public:
+  void on_ioctl_done(uapi::IoctlReply reply) override { result = reply.result; }
+  int result = 1;
+};
+
+struct InProcess {
+  InProcess() : machine(*uapi::Machine::create(executor, small_machine())) {
+    session = machine->open(driver::NodeType::kRender, {});
+    drm_panthor_vm_create vm{};
+    PANTRY_CHECK(ioctl(DRM_IOCTL_PANTHOR_VM_CREATE, &vm) == 0 && vm.id == 1);
+  }
+  int ioctl(std::uint32_t command, void* argument) {
+    Answer answer;
+    session->ioctl(1, {command, {reinterpret_cast<std::uint64_t>(argument)}, uapi::BadFd{}}, memory,
+                   answer);
+    return answer.result;
+  }
+  driver::ThreadExecutor executor{1};
+  std::unique_ptr<uapi::Machine> machine;
+  std::unique_ptr<uapi::Session> session;
+  OwnMemory memory;
+};
+
+class OurIoctl final : public Work {
+ public:
+  explicit OurIoctl(InProcess& with) : with_(with) {}
+  void run(std::uint64_t) override {
+    for (std::uint64_t i = 0; i < kOperations; ++i) {
+      drm_panthor_vm_get_state state{1, 0};
+      PANTRY_CHECK(with_.ioctl(DRM_IOCTL_PANTHOR_VM_GET_STATE, &state) == 0);
+    }
+  }
+
+ private:
+  InProcess& with_;
+};
+
+class DriversOwnWork final : public Work {
+ public:
+  explicit DriversOwnWork(InProcess& with) : with_(with) {}
+  void run(std::uint64_t) override {
+    for (std::uint64_t i = 0; i < kOperations; ++i)
+      PANTRY_CHECK(!with_.session->file().vm(1)->unusable());
+  }
+
+ private:
+  InProcess& with_;
+};
+
+class BareIoctl final : public Work {
+ public:
+  void run(std::uint64_t) override {
+    for (std::uint64_t i = 0; i < kOperations; ++i) {
+      drm_panthor_vm_get_state state{1, 0};
+      PANTRY_CHECK(::ioctl(event_.get(), DRM_IOCTL_PANTHOR_VM_GET_STATE, &state) != 0);
+    }
+  }
+
+ private:
+  const driver::OwnedFd event_{::eventfd(0, EFD_CLOEXEC)};
+};
+
+void ioctl_in_process(benchmark::State& state) {
+  InProcess with;
+  OurIoctl ours(with);
+  BareIoctl theirs;
+  DriversOwnWork limit(with);
+  compare(state, kOperations, {ours, &theirs, &limit});
+}
+
+driver::OwnedFd connect(const std::string& directory, const char* name, wire::Hello& hello) {
+  driver::OwnedFd socket = *uapi::connect_to(directory + "/" + name);
+  PANTRY_CHECK(::recv(socket.get(), &hello, sizeof hello, 0) ==
+                   static_cast<ssize_t>(sizeof hello) &&
+               hello.error == 0);
+  return socket;
+}
+
+std::string new_directory() {
+  std::string path = "/tmp/pantry-ioctl-bench-XXXXXX";
+  PANTRY_CHECK(::mkdtemp(path.data()));
+  return path;
+}
+
+// All that the shim does for an ioctl: what is this descriptor, is the channel still ours, ask,
+// wait.
+class ThroughTheServer final : public Work {
+ public:
+  ThroughTheServer() {
+    wire::Hello hello{};
+    device_ = connect(directory_, "render", hello);
+    channel_ = connect(directory_, "channel", hello);
+    id_ = hello.channel;
+    drm_panthor_vm_create vm{};
+    ioctl(DRM_IOCTL_PANTHOR_VM_CREATE, &vm);
+    PANTRY_CHECK(vm.id == 1);
+  }
+  ~ThroughTheServer() {
+    server_->stop();
+    serving_.join();
+    std::filesystem::remove_all(directory_);
+  }
+  void run(std::uint64_t) override {
+    for (std::uint64_t i = 0; i < kOperations; ++i) {
+      drm_panthor_vm_get_state state{1, 0};
+      ioctl(DRM_IOCTL_PANTHOR_VM_GET_STATE, &state);
+    }
+  }
+
+ private:
+  void ioctl(std::uint32_t command, void* argument) {
+    sockaddr_un address;
+    socklen_t size = sizeof address;
+    PANTRY_CHECK(::getpeername(device_.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    PANTRY_CHECK(uapi::cookie_of(channel_.get()) != 0);
+    wire::Request request{};
+    request.magic = wire::kMagic;
+    request.channel = id_;
+    request.token = ++token_;
+    request.command = command;
+    request.argument = reinterpret_cast<std::uint64_t>(argument);
+    PANTRY_CHECK(::send(device_.get(), &request, sizeof request, MSG_NOSIGNAL) ==
+                 static_cast<ssize_t>(sizeof request));
+    wire::Reply reply{};
+    PANTRY_CHECK(::recv(channel_.get(), &reply, sizeof reply, 0) ==
+                     static_cast<ssize_t>(sizeof reply) &&
+                 reply.token == token_ && reply.result == 0);
+  }
+
+  const std::string directory_ = new_directory();
+  driver::ThreadExecutor executor_{1};
+  const std::unique_ptr<uapi::Machine> machine_ =
+      *uapi::Machine::create(executor_, small_machine());
+  const std::unique_ptr<uapi::Server> server_ =
+      *uapi::Server::create(*machine_, directory_, nullptr);
+  std::thread serving_{[this] { server_->run(); }};
+  driver::OwnedFd device_;
+  driver::OwnedFd channel_;
+  std::uint64_t id_ = 0;
+  std::uint64_t token_ = 0;
+};
+
+class BareRoundTrip final : public Work {
+ public:
+  BareRoundTrip() {
+    PANTRY_CHECK(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends_) == 0);
+    echo_ = std::thread([this] {
+      wire::Request request{};
+      const wire::Reply reply{};
+      while (::recv(ends_[1], &request, sizeof request, 0) > 0)
+        ::send(ends_[1], &reply, sizeof reply, MSG_NOSIGNAL);
+    });
+  }
+  ~BareRoundTrip() {
+    ::shutdown(ends_[0], SHUT_RDWR);
+    echo_.join();
+    for (const int end : ends_) ::close(end);
+  }
+  void run(std::uint64_t) override {
+    const wire::Request request{};
+    wire::Reply reply{};
+    for (std::uint64_t i = 0; i < kOperations; ++i)
+      PANTRY_CHECK(::send(ends_[0], &request, sizeof request, MSG_NOSIGNAL) > 0 &&
+                   ::recv(ends_[0], &reply, sizeof reply, 0) > 0);
+  }
+
+ private:
+  int ends_[2];
+  std::thread echo_;
+};
+
+void ioctl_through_the_server(benchmark::State& state) {
+  ThroughTheServer ours;
+  BareRoundTrip theirs;
+  compare(state, kOperations, {ours, &theirs});
+}
+
+BENCHMARK(ioctl_in_process)
+    ->Name("ioctl, in process (beside a bare ioctl)")
+    ->Apply(in_one_iteration);
+BENCHMARK(ioctl_through_the_server)
+    ->Name("ioctl, through the server (beside a bare socket round trip)")
+    ->Apply(in_one_iteration);
+
+}  // namespace
+}  // namespace pantry::bench

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: MIT
+//
+// kills [--quick] [--seconds N] [--kills N] [--seed N]: eight clients on one host
+// (campaigns/clients/kill_target_main.cc) that bind, submit, and exchange buffers and fences, of
+// which one after the other is killed with SIGKILL at a random moment and replaced. No client may
+// find a wrong byte or a fence that does not signal (it would end by itself), and afterwards the
+// host must be as before: frames, table pages, groups, buffers, address-space slots, descriptors,
+// threads, heap. The campaign is scripts/campaign kills.
+#include <drm/panthor_drm.h>
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cstring>
+#include <filesystem>
+#include <random>
+
+#include "base/log.h"
+#include "campaigns/hosts/host_inventory.h"
+#include "driver/kernel/thread_executor.h"
+#include "tools/client_process.h"
+#include "tools/private_directory.h"
+#include "tools/server_thread.h"
+#include "uapi/server/device_tree.h"
+#include "uapi/server/server.h"
+
+namespace {
+
+using namespace pantry;
+using campaigns::HostInventory;
+
+constexpr unsigned kBindThreads = 2;
+constexpr std::size_t kClients = 8;
+// For the host to be clean again: more than anything takes on a busy machine.
+constexpr Duration kPatience = seconds(60);
+constexpr Duration kPause = microseconds(200);
+// What the heap may have grown by: less than a tenth of what one client costs for each that was
+// killed, and what the allocator keeps for itself.
+constexpr std::uint64_t kHeapPerKill = 128;
+constexpr std::uint64_t kHeapSlack = 256 * 1024;
+
+struct Arguments {
+  std::uint64_t seconds = 600;
+  std::uint64_t kills = 2000;
+  std::uint64_t seed = 1;
+};
+
+bool parse(int argc, char** argv, Arguments& arguments) {
+  for (int i = 1; i < argc; ++i) {
+    const auto number = [&](const char* name, std::uint64_t& value) {
+      if (std::strcmp(argv[i], name) != 0 || i + 1 == argc) return false;
+      value = std::strtoull(argv[++i], nullptr, 0);
+      return true;
+    };
+    if (std::strcmp(argv[i], "--quick") == 0)
+      arguments.seconds = 12, arguments.kills = 40;
+    else if (!number("--seconds", arguments.seconds) && !number("--kills", arguments.kills) &&
+             !number("--seed", arguments.seed))
+      return false;
+  }
+  return arguments.kills != 0;
+}
+
+// What the clients got done.
+class Work final : public uapi::ServerObserver {
+ public:
+  void on_ioctl(const Ioctl& ioctl) override {
+    if (ioctl.result != 0) return;
+    if (ioctl.command == DRM_IOCTL_PANTHOR_VM_BIND) binds.fetch_add(1);
+    if (ioctl.command == DRM_IOCTL_PANTHOR_GROUP_SUBMIT) jobs.fetch_add(1);
+    if (ioctl.command == DRM_IOCTL_PRIME_FD_TO_HANDLE) imports.fetch_add(1);
+  }
+  void on_release(uapi::Session&) override {}
+  std::atomic<std::uint64_t> binds{0};
+  std::atomic<std::uint64_t> jobs{0};
+  std::atomic<std::uint64_t> imports{0};
+};
+
+std::uint64_t heap_in_use() {
+  const struct mallinfo2 info = ::mallinfo2();
+  return info.uordblks + info.hblkhd;
+}
+
+// The socket over which clients write to each other: the host holds both ends all the time, so that
+// letters of the killed stay.
+class Mailbox {
+ public:
+  Mailbox() {
+    if (::socketpair(AF_UNIX, SOCK_DGRAM, 0, ends_) != 0) std::abort();
+    ::setenv("PANTRY_KILLS_MAILBOX", fmt::format("{},{}", ends_[0], ends_[1]).c_str(), 1);
+  }
+  // Letters that nobody will read any more, with what they carry.
+  void empty() {
+    std::array<std::byte, 64> letter;
+    while (::recv(ends_[1], letter.data(), letter.size(), MSG_DONTWAIT) >= 0) {
+    }
+  }
+
+ private:
+  int ends_[2];
+};
+
+class Campaign {
+ public:
+  Campaign(driver::Executor& executor, uapi::Machine& machine, uapi::Server& server,
+           tools::ClientProgram client, std::uint64_t seed)
+      : clock_(executor.clock()),
+        machine_(machine),
+        server_(server),
+        client_(std::move(client)),
+        random_(seed) {}
+
+  // Each of the following: what went wrong, if anything.
+  std::string start_all() {
+    for (pid_t& pid : clients_)
+      if (std::string wrong = start(pid); !wrong.empty()) return wrong;
+    return {};
+  }
+  std::string kill_all() {
+    std::string wrong = look_for_ended();
+    for (pid_t& pid : clients_) {
+      if (pid == 0) continue;
+      ::kill(pid, SIGKILL);
+      ::waitpid(pid, nullptr, 0);
+      pid = 0;
+    }
+    mailbox_.empty();
+    return wrong;
+  }
+  // Lets them work for a random time around `pause`, then kills one and starts another.
+  std::string kill_one(Duration pause) {
+    const TimePoint end =
+        clock_.now() + nanoseconds(static_cast<std::int64_t>(
+                           random_() % (2 * static_cast<std::uint64_t>(pause.ns) + 1)));
+    do {
+      if (std::string wrong = look_for_ended(); !wrong.empty()) return wrong;
+      clock_.sleep(std::min(milliseconds(20), std::max(end - clock_.now(), kPause)));
+    } while (clock_.now() < end);
+    pid_t& pid = clients_[random_() % kClients];
+    ::kill(pid, SIGKILL);
+    int status = 0;
+    ::waitpid(pid, &status, 0);
+    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL) return ended(status);
+    return start(pid);
+  }
+  // Once no client is left: what the host holds, or `before` within kPatience.
+  HostInventory settled(const HostInventory* before) {
+    const TimePoint end = clock_.now() + kPatience;
+    for (;;) {
+      const HostInventory now = campaigns::take_inventory(machine_, server_);
+      if (before ? now == *before : now.connections == 0) return now;
+      if (clock_.now() > end) return now;
+      clock_.sleep(kPause);
+    }
+  }
+
+ private:
+  std::string start(pid_t& pid) {
+    ::setenv("PANTRY_KILLS_SEED", std::to_string(random_()).c_str(), 1);
+    const auto started = tools::start_client(client_);
+    if (!started) return fmt::format("{}: {}", client_.command[0], name_of(started.error()));
+    pid = *started;
+    return {};
+  }
+  static std::string ended(int status) {
+    return fmt::format("a client ended by itself, wait status {:#x}", status);
+  }
+  std::string look_for_ended() {
+    for (pid_t& pid : clients_) {
+      int status = 0;
+      if (pid == 0 || ::waitpid(pid, &status, WNOHANG) != pid) continue;
+      pid = 0;
+      return ended(status);
+    }
+    return {};
+  }
+
+  driver::Clock& clock_;
+  uapi::Machine& machine_;
+  uapi::Server& server_;
+  const tools::ClientProgram client_;
+  std::mt19937_64 random_;
+  Mailbox mailbox_;
+  std::array<pid_t, kClients> clients_{};
+};
+
+int failed(const char* what, Errno error) {
+  fmt::print(stderr, "kills: {}: {}\n", what, name_of(error));
+  return 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Arguments arguments;
+  if (!parse(argc, argv, arguments)) {
+    fmt::print(stderr, "usage: kills [--quick] [--seconds N] [--kills N] [--seed N]\n");
+    return 2;
+  }
+  set_log_level(LogLevel::kError);
+  // Two thousand clients each print a banner to stdout; what they have found comes on stderr.
+  std::FILE* const out = ::fdopen(::fcntl(1, F_DUPFD_CLOEXEC, 3), "w");
+  if (!out || !std::freopen("/dev/null", "w", stdout)) return failed("stdout", Errno::kIo);
+  driver::ThreadExecutor executor(kBindThreads);
+  const auto machine = uapi::Machine::create(executor, {});
+  if (!machine) return failed("the machine cannot be brought up", machine.error());
+  const auto directory = tools::PrivateDirectory::create();
+  if (!directory) return failed("no private directory", directory.error());
+  if (auto made = uapi::make_device_tree(directory->path() + "/root"); !made)
+    return failed("no device files", made.error());
+  Work work;
+  const auto server = uapi::Server::create(**machine, directory->path(), &work);
+  if (!server) return failed("the server cannot listen", server.error());
+  const tools::ServerThread serving(executor, **server);
+
+  const auto here = std::filesystem::read_symlink("/proc/self/exe").parent_path();
+  Campaign campaign(
+      executor, **machine, **server,
+      {{(here / "kill_target").string()}, tools::default_shim_path(), directory->path()},
+      arguments.seed);
+  const Duration pause = nanoseconds(seconds(1).ns * static_cast<std::int64_t>(arguments.seconds) /
+                                     static_cast<std::int64_t>(arguments.kills));
+  const HostInventory before = campaign.settled(nullptr);
+
+  // A first generation, after which the heap has what it keeps.
+  std::string wrong = campaign.start_all();
+  for (std::size_t i = 0; i < kClients && wrong.empty(); ++i) wrong = campaign.kill_one(pause);
+  if (std::string at_end = campaign.kill_all(); wrong.empty()) wrong = at_end;
+  campaign.settled(&before);
+  const std::uint64_t heap_before = heap_in_use();
+
+  const TimePoint start = executor.clock().now();
+  std::uint64_t kills = 0;
+  if (wrong.empty()) wrong = campaign.start_all();
+  while (wrong.empty() && kills < arguments.kills) {
+    wrong = campaign.kill_one(pause);
+    if (wrong.empty()) ++kills;
+  }
+  if (std::string at_end = campaign.kill_all(); wrong.empty()) wrong = at_end;
+  const HostInventory after = campaign.settled(&before);
+  const std::uint64_t heap_after = heap_in_use();
+  if (wrong.empty() && after != before)
+    wrong = fmt::format("something is left behind: {}", campaigns::text_of(after));
+  if (wrong.empty() && heap_after > heap_before + kHeapSlack + kHeapPerKill * kills)
+    wrong = fmt::format("the heap has grown from {} to {} bytes", heap_before, heap_after);
+  if (wrong.empty() && (work.jobs == 0 || work.imports == 0)) wrong = "the clients did not work";
+  if (!wrong.empty())
+    fmt::print(out, "FOUND after kill {}, --seed {}: {}\n", kills, arguments.seed, wrong);
+  fmt::print(
+      out,
+      "kills: {} kills of {} clients in {} binds, {} jobs and {} imports; baseline {}; heap {} to "
+      "{} bytes; {} findings, {} s\n",
+      kills, kClients, work.binds.load(), work.jobs.load(), work.imports.load(),
+      campaigns::text_of(before), heap_before, heap_after, wrong.empty() ? 0 : 1,
+      (executor.clock().now() - start).ns / seconds(1).ns);
+  return std::fclose(out) == 0 && wrong.empty() ? 0 : 1;
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+//
+// Quotas as a client meets them: the errno of the one that is full, nothing changed by what was
+// refused, room again once something is given back, and no effect on others.
+#include <drm/panthor_drm.h>
+#include <gtest/gtest.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "driver/kernel/each_executor.h"
+#include "driver/sync/test_fence.h"
+#include "uapi/drm_abi.h"
+#include "uapi/machine/test_client.h"
+
+namespace pantry::uapi {
+namespace {
+
+using driver::Resource;
+
+struct QuotaTest {
+  explicit QuotaTest(driver::Executor& on) : executor(on) {}
+  Machine& machine_with(Resource resource, std::uint64_t most) {
+    MachineConfig config;
+    config.dram_bytes = 32 * kMiB;
+    config.memory = MachineConfig::Memory::kArena;
+    config.limits[resource] = most;
+    auto made = Machine::create(executor, config);
+    EXPECT_TRUE(made.has_value());
+    machine = *std::move(made);
+    return *machine;
+  }
+  driver::Executor& executor;
+  std::unique_ptr<Machine> machine;
+};
+
+int create_buffer(TestClient& client, std::uint64_t size, std::uint32_t& handle) {
+  drm_panthor_bo_create args{};
+  args.size = size;
+  const int result = client.raw().call(DRM_IOCTL_PANTHOR_BO_CREATE, args);
+  handle = args.handle;
+  return result;
+}
+
+// A fence that is pending until the test says so, in a syncobj of the client's.
+struct PendingSyncobj {
+  explicit PendingSyncobj(TestClient& client)
+      : handle(client.create_syncobj()), fence(make_ref<driver::TestFence>(0, 1)) {
+    client.raw().session().file().syncobj(handle)->replace(fence);
+  }
+  ~PendingSyncobj() { fence->signal({}, 0); }
+  const std::uint32_t handle;
+  const Ref<driver::TestFence> fence;
+};
+
+int transfer_to_point(TestClient& client, std::uint32_t from, std::uint32_t to,
+                      std::uint64_t point) {
+  drm_syncobj_transfer args{};
+  args.src_handle = from;
+  args.dst_handle = to;
+  args.dst_point = point;
+  return client.raw().call(DRM_IOCTL_SYNCOBJ_TRANSFER, args);
+}
+
+TEST_EACH_EXECUTOR(QuotaTest, Memory) {
+  Machine& limited = machine_with(Resource::kMemory, 4 * kPageSize);
+  TestClient client(limited), other(limited);
+  const Machine::Baseline before = limited.baseline();
+  std::uint32_t handle = 0, second = 0;
+  EXPECT_EQ(create_buffer(client, 4 * kPageSize + 1, handle), -ENOMEM);
+  EXPECT_EQ(limited.baseline(), before);
+  EXPECT_EQ(create_buffer(client, 4 * kPageSize, handle), 0);
+  EXPECT_EQ(create_buffer(client, 1, second), -ENOMEM);
+  EXPECT_EQ(create_buffer(other, 4 * kPageSize, second), 0) << "another's quota is full";
+  // What is too large for any machine keeps the errno that it has without a quota.
+  EXPECT_EQ(create_buffer(client, UINT64_MAX, second), -ENOSPC);
+  EXPECT_EQ(create_buffer(client, std::uint64_t{1} << 63, second), -EINVAL);
+  // A mapping keeps the memory: closing the handle alone gives nothing back.
+  const std::uint32_t vm = client.create_vm();
+  EXPECT_EQ(client.bind(vm, TestClient::map(handle, kMiB, kPageSize)), 0);
+  EXPECT_EQ(client.close_buffer(handle), 0);
+  EXPECT_EQ(create_buffer(client, 1, second), -ENOMEM);
+  EXPECT_EQ(client.bind(vm, TestClient::unmap(kMiB, kPageSize)), 0);
+  EXPECT_EQ(create_buffer(client, 1, second), 0);
+}
+
+TEST_EACH_EXECUTOR(QuotaTest, Handles) {
+  Machine& limited = machine_with(Resource::kHandles, 2);
+  TestClient client(limited);
+  std::uint32_t first = 0, second = 0, third = 0;
+  EXPECT_EQ(create_buffer(client, kPageSize, first), 0);
+  EXPECT_EQ(create_buffer(client, kPageSize, second), 0);
+  const Machine::Baseline before = limited.baseline();
+  EXPECT_EQ(create_buffer(client, kPageSize, third), -ENOSPC);
+  EXPECT_EQ(limited.baseline(), before) << "the buffer that got no handle is still there";
+  EXPECT_EQ(client.close_buffer(second), 0);
+  EXPECT_EQ(create_buffer(client, kPageSize, third), 0);
+}
+
+TEST_EACH_EXECUTOR(QuotaTest, Syncobjs) {
+  TestClient client(machine_with(Resource::kSyncobjs, 1));
+  const std::uint32_t first = client.create_syncobj();
+  drm_syncobj_create args{};
+  EXPECT_EQ(client.raw().call(DRM_IOCTL_SYNCOBJ_CREATE, args), -ENOSPC);
+  drm_syncobj_destroy gone{first, 0};
+  EXPECT_EQ(client.raw().call(DRM_IOCTL_SYNCOBJ_DESTROY, gone), 0);
+  EXPECT_EQ(client.raw().call(DRM_IOCTL_SYNCOBJ_CREATE, args), 0);
+}
+
+TEST_EACH_EXECUTOR(QuotaTest, VmsOfAllFilesOfAClient) {
+  Machine& limited = machine_with(Resource::kVms, 2);
+  const Ref<driver::Account> account = limited.new_account(7);
+  const auto one = limited.open(driver::NodeType::kRender, {}, account);
+  auto two = limited.open(driver::NodeType::kRender, {}, account);
+  const auto add = [&](Session& session) {
+    return session.file().add_vm(driver::Vm::create(limited.device().vm_device(), 0).value());
+  };
+  EXPECT_TRUE(add(*one).has_value());
+  EXPECT_TRUE(add(*two).has_value());
+  EXPECT_EQ(add(*one).error(), Errno::kBusy);
+  EXPECT_EQ(add(*two).error(), Errno::kBusy);
+  two.reset();
+  EXPECT_TRUE(add(*one).has_value());
+}
+
+TEST_EACH_EXECUTOR(QuotaTest, Groups) {
+  Machine& limited = machine_with(Resource::kGroups, 1);
+  TestClient client(limited);
+  const std::uint32_t vm = client.create_vm();
+  const std::uint32_t first = client.create_group(vm, 1);
+  const std::uint32_t groups = limited.baseline().groups;
+  drm_panthor_queue_create queue{0, {}, 4096};
+  drm_panthor_group_create args{};
+  args.queues = {sizeof queue, 1, reinterpret_cast<std::uint64_t>(&queue)};
+  args.vm_id = vm;
+  EXPECT_EQ(client.raw().call(DRM_IOCTL_PANTHOR_GROUP_CREATE, args), -EBUSY);
+  EXPECT_EQ(limited.baseline().groups, groups);
+  EXPECT_EQ(client.destroy_group(first), 0);
+  EXPECT_EQ(client.raw().call(DRM_IOCTL_PANTHOR_GROUP_CREATE, args), 0);
+}
+
+// Points that have signalled are out of the chain and cost nothing.
+TEST_EACH_EXECUTOR(QuotaTest, PendingPoints) {
+  TestClient client(machine_with(Resource::kFences, 4));
+  const PendingSyncobj pending(client);
+  const std::uint32_t timeline = client.create_syncobj();
+  for (std::uint64_t point = 1; point <= 4; ++point)
+    EXPECT_EQ(transfer_to_point(client, pending.handle, timeline, point), 0);
+  EXPECT_EQ(transfer_to_point(client, pending.handle, timeline, 5), -ENOMEM);
+  std::uint64_t value = 0;
+  drm_syncobj_timeline_array query{};
+  query.handles = reinterpret_cast<std::uint64_t>(&timeline);
+  query.points = reinterpret_cast<std::uint64_t>(&value);
+  query.count_handles = 1;
+  query.flags = DRM_SYNCOBJ_QUERY_FLAGS_LAST_SUBMITTED;
+  EXPECT_EQ(client.raw().call(DRM_IOCTL_SYNCOBJ_QUERY, query), 0);
+  EXPECT_EQ(value, 4u) << "the refused point is there";
+}
+
+TEST_EACH_EXECUTOR(QuotaTest, EventsAndWaits) {
+  Machine& limited = machine_with(Resource::kFences, 1);
+  TestClient client(limited);
+  const std::uint32_t empty = client.create_syncobj();
+  const driver::OwnedFd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  DrmSyncobjEventfd args{};
+  args.handle = empty;
+  args.fd = event.get();
+  EXPECT_EQ(client.raw().ioctl(DRM_IOWR(0xCF, DrmSyncobjEventfd), &args), 0);
+  EXPECT_EQ(client.raw().ioctl(DRM_IOWR(0xCF, DrmSyncobjEventfd), &args), -ENOMEM);
+  const PendingSyncobj pending(client);
+  const TimePoint soon = executor.clock().now() + milliseconds(1);
+  EXPECT_EQ(client.wait(pending.handle, soon), -ENOMEM);
+  EXPECT_EQ(client.signal(empty), 0);
+  const driver::Account& account = client.raw().session().file().account();
+  for (int i = 0; i < 5000 && account.held(Resource::kFences) != 0; ++i)
+    executor.clock().sleep(milliseconds(1));
+  EXPECT_EQ(client.wait(pending.handle, soon), -ETIME);
+}
+
+TEST_EACH_EXECUTOR(QuotaTest, Jobs) {
+  Machine& limited = machine_with(Resource::kJobs, 2);
+  TestClient client(limited);
+  const std::uint32_t vm = client.create_vm();
+  const std::uint32_t group = client.create_group(vm, 1);
+  const TestBuffer buffer = client.create_buffer(kPageSize);
+  const std::uint32_t done = client.create_syncobj();
+  {
+    const PendingSyncobj pending(client);
+    std::vector<drm_panthor_sync_op> syncs{TestClient::waits(pending.handle)};
+    auto op = TestClient::map(buffer.handle, kMiB, kPageSize);
+    TestClient::sync_with(op, syncs);
+    EXPECT_EQ(client.bind(vm, DRM_PANTHOR_VM_BIND_ASYNC, {op, op, op}), -ENOMEM);
+    EXPECT_EQ(client.bind(vm, DRM_PANTHOR_VM_BIND_ASYNC, {op, op}), 0) << "a part was queued";
+    EXPECT_EQ(client.bind(vm, DRM_PANTHOR_VM_BIND_ASYNC, {op}), -ENOMEM);
+    EXPECT_EQ(client.submit(group, 0, 0, 0, {TestClient::signals(done)}), -ENOMEM);
+    EXPECT_EQ(client.bind(vm, TestClient::map(buffer.handle, 2 * kMiB, kPageSize)), 0)
+        << "a synchronous bind queues nothing";
+  }
+  limited.device().settle();
+  EXPECT_EQ(client.submit(group, 0, 0, 0, {TestClient::signals(done)}), 0);
+  EXPECT_EQ(client.wait(done, executor.clock().now() + seconds(60)), 0);
+}
+
+TEST_EACH_EXECUTOR(QuotaTest, DescriptorsOfBuffers) {
+  Machine& limited = machine_with(Resource::kDescriptors, 1);
+  TestClient client(limited);
+  std::uint32_t handle = 0, second = 0;
+  EXPECT_EQ(create_buffer(client, kPageSize, handle), 0);
+  EXPECT_EQ(create_buffer(client, kPageSize, second), -ENOMEM);
+  EXPECT_EQ(client.close_buffer(handle), 0);
+  EXPECT_EQ(create_buffer(client, kPageSize, second), 0);
+}
+
+}  // namespace
+}  // namespace pantry::uapi

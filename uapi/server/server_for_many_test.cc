@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: MIT
+//
+// What one client can do to others: nothing. Hostile clients are processes of their own, forked
+// before the server has threads.
+#include <drm/panthor_drm.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <thread>
+#include <utility>
+
+#include "driver/kernel/thread_executor.h"
+#include "uapi/server/server.h"
+
+namespace pantry::uapi {
+namespace {
+
+driver::OwnedFd connect_in(const std::string& directory, wire::Socket kind) {
+  auto made = connect_to(directory + "/" + wire::kSocketNames[static_cast<std::uint32_t>(kind)]);
+  return made ? *std::move(made) : driver::OwnedFd();
+}
+
+wire::Hello hello_of(const driver::OwnedFd& socket) {
+  const timeval patience{30, 0};
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  wire::Hello hello{0, -EPIPE};
+  if (::recv(socket.get(), &hello, sizeof hello, 0) != static_cast<ssize_t>(sizeof hello))
+    hello.error = -EPIPE;
+  return hello;
+}
+
+// A client with one thread and one open node.
+struct Client {
+  explicit Client(const std::string& directory)
+      : channel(connect_in(directory, wire::Socket::kChannel)),
+        device(connect_in(directory, wire::Socket::kRender)),
+        id(hello_of(channel).channel) {
+    hello_of(device);
+  }
+  wire::Request request(std::uint32_t command, void* argument) {
+    wire::Request asked{};
+    asked.magic = wire::kMagic;
+    asked.ask = wire::Ask::kIoctl;
+    asked.channel = id;
+    asked.token = ++token;
+    asked.command = command;
+    asked.argument = reinterpret_cast<std::uint64_t>(argument);
+    return asked;
+  }
+  int ioctl(std::uint32_t command, void* argument) {
+    const wire::Request asked = request(command, argument);
+    if (!send(device.get(), std::as_bytes(std::span(&asked, 1)), -1)) return -EPIPE;
+    wire::Reply reply{};
+    while (reply.token != asked.token)
+      if (::recv(channel.get(), &reply, sizeof reply, 0) != static_cast<ssize_t>(sizeof reply))
+        return -EPIPE;
+    return reply.result;
+  }
+  int version() {
+    drm_version version{};
+    return ioctl(DRM_IOCTL_VERSION, &version);
+  }
+  const driver::OwnedFd channel;
+  const driver::OwnedFd device;
+  const std::uint64_t id;
+  std::uint64_t token = 0;
+};
+
+// A process that waits to be told, and then does what it was made for.
+class Villain {
+ public:
+  explicit Villain(std::function<void(Villain&)> deed) {
+    EXPECT_EQ(::pipe(start_), 0);
+    EXPECT_EQ(::pipe(report_), 0);
+    pid_ = ::fork();
+    if (pid_ != 0) {
+      // So that its end is heard of.
+      ::close(std::exchange(start_[0], -1));
+      ::close(std::exchange(report_[1], -1));
+      return;
+    }
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    char told = 0;
+    if (::read(start_[0], &told, 1) == 1) deed(*this);
+    ::_exit(0);
+  }
+  ~Villain() {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+    for (const int fd : {start_[0], start_[1], report_[0], report_[1]}) ::close(fd);
+  }
+  void begin() { EXPECT_EQ(::write(start_[1], "x", 1), 1); }
+  // From the deed: one byte for the test.
+  void tell(char what) { EXPECT_EQ(::write(report_[1], &what, 1), 1); }
+  char hear() {
+    char what = 0;
+    EXPECT_EQ(::read(report_[0], &what, 1), 1);
+    return what;
+  }
+  void stop() {
+    ::kill(pid_, SIGSTOP);
+    int status = 0;
+    ::waitpid(pid_, &status, WUNTRACED);
+    EXPECT_TRUE(WIFSTOPPED(status));
+  }
+  void kill() {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+
+ private:
+  pid_t pid_ = 0;
+  int start_[2] = {-1, -1};
+  int report_[2] = {-1, -1};
+};
+
+class ServerForMany : public testing::Test {
+ protected:
+  ServerForMany() { EXPECT_NE(::mkdtemp(directory_.data()), nullptr); }
+  ~ServerForMany() override {
+    if (server_) {
+      server_->stop();
+      serving_.join();
+    }
+    server_.reset();
+    machine_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+  void serve(const driver::Limits& limits = {}) {
+    executor_ = std::make_unique<driver::ThreadExecutor>(1);
+    MachineConfig config;
+    config.dram_bytes = 64 * kMiB;
+    config.limits = limits;
+    machine_ = *Machine::create(*executor_, config);
+    server_ = *Server::create(*machine_, directory_, nullptr);
+    before_ = machine_->baseline();
+    serving_ = std::thread([this] { server_->run(); });
+  }
+  // The middle of `count` round trips, in microseconds; 0 when one fails.
+  static double round_trip(Client& client, int count) {
+    std::vector<double> times;
+    for (int i = 0; i < count; ++i) {
+      const auto start = std::chrono::steady_clock::now();
+      if (client.version() != 0) return 0;
+      times.push_back(
+          std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start)
+              .count());
+    }
+    std::nth_element(times.begin(), times.begin() + count / 2, times.end());
+    return times[static_cast<std::size_t>(count / 2)];
+  }
+  bool is_as_before() {
+    for (int i = 0; i < 5000; ++i) {
+      if (server_->connections() == 0 && machine_->baseline() == before_) return true;
+      ::usleep(1000);
+    }
+    return false;
+  }
+
+  std::string directory_ = "/tmp/pantry-many-test-XXXXXX";
+  std::unique_ptr<driver::ThreadExecutor> executor_;
+  std::unique_ptr<Machine> machine_;
+  std::unique_ptr<Server> server_;
+  Machine::Baseline before_;
+  std::thread serving_;
+};
+
+// The test would wait its 30 s and fail where the server drains one descriptor before it looks at
+// the next: three writers to one are always faster than it.
+TEST_F(ServerForMany, FloodOnOneDescriptorStarvesNobody) {
+  Villain villain([&](Villain& self) {
+    Client client(directory_);
+    self.tell('f');
+    wire::Request cancel = client.request(0, nullptr);
+    cancel.ask = wire::Ask::kCancel;
+    const auto flood = [&] {
+      for (;;) ::send(client.device.get(), &cancel, sizeof cancel, MSG_NOSIGNAL);
+    };
+    const std::thread second(flood), third(flood);
+    flood();
+  });
+  serve();
+  {
+    Client client(directory_);
+    villain.begin();
+    EXPECT_EQ(villain.hear(), 'f');
+    for (int i = 0; i < 200; ++i) ASSERT_EQ(client.version(), 0) << i;
+  }
+  villain.kill();
+  EXPECT_TRUE(is_as_before());
+}
+
+// Stopped with requests unread, replies unread and a wait under way, and then killed.
+TEST_F(ServerForMany, StoppedAndKilledClientDelaysNobody) {
+  Villain villain([&](Villain& self) {
+    Client client(directory_);
+    drm_panthor_vm_create vm{};
+    drm_panthor_bo_create bo{};
+    bo.size = kMiB;
+    client.ioctl(DRM_IOCTL_PANTHOR_VM_CREATE, &vm);
+    client.ioctl(DRM_IOCTL_PANTHOR_BO_CREATE, &bo);
+    drm_syncobj_create object{};
+    client.ioctl(DRM_IOCTL_SYNCOBJ_CREATE, &object);
+    drm_syncobj_wait wait{};
+    wait.handles = reinterpret_cast<std::uint64_t>(&object.handle);
+    wait.count_handles = 1;
+    wait.flags = DRM_SYNCOBJ_WAIT_FLAGS_WAIT_FOR_SUBMIT;
+    wait.timeout_nsec = INT64_MAX;
+    const wire::Request waits = client.request(DRM_IOCTL_SYNCOBJ_WAIT, &wait);
+    send(client.device.get(), std::as_bytes(std::span(&waits, 1)), -1);
+    // Replies fill the channel, then requests the device's socket.
+    drm_version version{};
+    for (int i = 0; i < 5000; ++i) {
+      const wire::Request asked = client.request(DRM_IOCTL_VERSION, &version);
+      send(client.device.get(), std::as_bytes(std::span(&asked, 1)), -1);
+    }
+    self.tell('s');
+    ::pause();
+  });
+  serve();
+  {
+    Client client(directory_);
+    round_trip(client, 50);
+    const double alone = round_trip(client, 300);
+    villain.begin();
+    EXPECT_EQ(villain.hear(), 's');
+    villain.stop();
+    EXPECT_GT(server_->connections(), 2u);
+    const double beside_a_stopped_one = round_trip(client, 300);
+    EXPECT_GT(alone, 0);
+    EXPECT_GT(beside_a_stopped_one, 0);
+    // Medians of one run; anything that waits for the other would be a thousand times as long.
+    EXPECT_LT(beside_a_stopped_one, 10 * alone);
+    villain.kill();
+    EXPECT_GT(round_trip(client, 10), 0);
+  }
+  EXPECT_TRUE(is_as_before());
+}
+
+TEST_F(ServerForMany, DescriptorsOfAProcessAreBounded) {
+  driver::Limits limits;
+  limits[driver::Resource::kDescriptors] = 5;
+  serve(limits);
+  {
+    Client client(directory_);  // two
+    std::vector<driver::OwnedFd> more;
+    for (int i = 0; i < 3; ++i) {
+      more.push_back(connect_in(directory_, wire::Socket::kRender));
+      EXPECT_EQ(hello_of(more.back()).error, 0);
+    }
+    for (const wire::Socket kind : wire::kListening)
+      EXPECT_EQ(hello_of(connect_in(directory_, kind)).error, -EMFILE);
+    drm_panthor_bo_create bo{};
+    bo.size = kPageSize;
+    EXPECT_EQ(client.ioctl(DRM_IOCTL_PANTHOR_BO_CREATE, &bo), -ENOMEM);
+    drm_syncobj_create object{};
+    EXPECT_EQ(client.ioctl(DRM_IOCTL_SYNCOBJ_CREATE, &object), 0);
+    drm_syncobj_handle out{};
+    out.handle = object.handle;
+    EXPECT_EQ(client.ioctl(DRM_IOCTL_SYNCOBJ_HANDLE_TO_FD, &out), -EMFILE);
+    more.pop_back();
+    for (int i = 0; i < 2000 && server_->connections() != 4; ++i) ::usleep(1000);
+    EXPECT_EQ(client.ioctl(DRM_IOCTL_SYNCOBJ_HANDLE_TO_FD, &out), 0);
+  }
+  EXPECT_TRUE(is_as_before());
+}
+
+TEST_F(ServerForMany, OtherUsersAreRefused) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  Villain villain([&](Villain& self) {
+    if (::setuid(65534) != 0) self.tell('?');
+    for (const wire::Socket kind : wire::kListening)
+      self.tell(hello_of(connect_in(directory_, kind)).error == -EACCES ? 'r' : 'a');
+  });
+  serve();
+  // What keeps others out in the first place, taken away.
+  ASSERT_EQ(::chmod(directory_.c_str(), 0755), 0);
+  for (const wire::Socket kind : wire::kListening)
+    ASSERT_EQ(
+        ::chmod((directory_ + "/" + wire::kSocketNames[static_cast<int>(kind)]).c_str(), 0666), 0);
+  villain.begin();
+  for ([[maybe_unused]] const wire::Socket kind : wire::kListening) EXPECT_EQ(villain.hear(), 'r');
+  EXPECT_EQ(server_->connections(), 0u);
+  const Client control(directory_);
+  EXPECT_NE(control.id, 0u);
+}
+
+// Nobody listens where the server makes its own connections, so nobody can fill their queue.
+TEST_F(ServerForMany, ObjectsHaveNoFrontDoor) {
+  serve();
+  for (const wire::Socket kind :
+       {wire::Socket::kSyncFile, wire::Socket::kSyncobj, wire::Socket::kDmaBuf}) {
+    Client client(directory_);
+    EXPECT_FALSE(connect_in(directory_, kind));
+    drm_syncobj_create object{};
+    EXPECT_EQ(client.ioctl(DRM_IOCTL_SYNCOBJ_CREATE, &object), 0);
+    drm_syncobj_handle out{};
+    out.handle = object.handle;
+    EXPECT_EQ(client.ioctl(DRM_IOCTL_SYNCOBJ_HANDLE_TO_FD, &out), 0);
+    EXPECT_FALSE(connect_in(directory_, kind));
+  }
+  EXPECT_TRUE(is_as_before());
+}
+
+}  // namespace
+}  // namespace pantry::uapi
