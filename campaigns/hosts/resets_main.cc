@@ -34,6 +34,7 @@ constexpr std::uint32_t kResets = 200, kQuickResets = 14;
 // For the occasion of a fault to come, for the driver to notice, for a reset to end.
 constexpr Duration kOccasion = milliseconds(300);
 constexpr Duration kNotice = seconds(2);
+constexpr Duration kSlowFlush = milliseconds(400);
 constexpr Duration kPatience = seconds(60);
 constexpr Duration kPause = microseconds(500);
 constexpr std::uint64_t kDramBytes = kGiB;
@@ -147,6 +148,8 @@ class Campaign {
     plan.kind = emu::kFaultKinds[number % std::size(emu::kFaultKinds)];
     plan.after = random_() % 20;
     const std::uint32_t turn = number / static_cast<std::uint32_t>(std::size(emu::kFaultKinds));
+    // On a busy machine a limit of 100 ms takes longer.
+    if (plan.kind == FaultKind::kSlowFlush) plan.delay = kSlowFlush;
     if (plan.kind == FaultKind::kLostInterrupt) {
       plan.line = static_cast<emu::Misbehaviour::Line>(turn % 3);
       // Only a fault raises it.
