@@ -230,11 +230,12 @@ std::vector<File::HeldBuffer> File::held_buffers() {
   MutexLock lock(mutex_);
   held.reserve(buffers_.size());
   buffers_.for_each([&](std::uint32_t, const Held<Ref<Buffer>>& entry) {
-    const Ref<Buffer>& buffer = entry.object;
-    const bool is_shared =
-        handles_.at(buffer.get()).shared != 0 || device_.buffer_names().handles_of(*buffer) > 1;
-    held.push_back({buffer, is_shared ? Sharing::kShared : Sharing::kPrivate});
+    held.push_back({entry.object, Sharing::kPrivate});
   });
+  for (HeldBuffer& each : held)
+    if (handles_.at(each.buffer.get()).shared != 0 ||
+        device_.buffer_names().handles_of(*each.buffer) > 1)
+      each.sharing = Sharing::kShared;
   return held;
 }
 
