@@ -5,9 +5,10 @@
 #   foo_test.cc   goes into the room's one GoogleTest program, <room>_test, label "unit"
 #   foo_bench.cc  a Google Benchmark program of its own, foo_bench
 #   foo_main.cc   a program of its own, foo
+#   foo_fuzz.cc   a libFuzzer program of its own, foo_fuzz, with PANTRY_FUZZ
 #   any other     goes into the room's static library, <room> (path with / -> _)
 #
-# Some rooms differ. bench and below is built with PANTRY_BENCH only; bench/linux_peer compiles Linux's own code
+# Some rooms differ. fuzz is built with PANTRY_FUZZ only, bench and below with PANTRY_BENCH; bench/linux_peer compiles Linux's own code
 # (cmake/linux_peer.cmake). uapi/shim is one shared library. The client rooms (igt_tests and below, examples,
 # campaigns/clients) see libdrm and the uAPI header but no Pantry library; each file directly in igt_tests or examples is a
 # program of its own.
@@ -112,6 +113,10 @@ function(pantry_add_room room uses)
     return()
   endif()
 
+  if(room STREQUAL "fuzz" AND NOT PANTRY_FUZZ)
+    return()
+  endif()
+
   # Clients of one more library.
   set(needs)
   if(room MATCHES "^igt_tests/(vulkan|gles)$")
@@ -127,6 +132,7 @@ function(pantry_add_room room uses)
   set(tests)
   set(mains)
   set(benches)
+  set(fuzzers)
   foreach(source IN LISTS sources)
     if(NOT EXISTS ${dir}/${source})
       message(WARNING "${room}/sources.txt names ${source}, which is not there")
@@ -134,6 +140,8 @@ function(pantry_add_room room uses)
       list(APPEND tests ${dir}/${source})
     elseif(source MATCHES "_bench\\.cc$")
       list(APPEND benches ${dir}/${source})
+    elseif(source MATCHES "_fuzz\\.cc$")
+      list(APPEND fuzzers ${dir}/${source})
     elseif(source MATCHES "_main\\.cc$" OR room MATCHES "^(igt_tests|examples)$")
       list(APPEND mains ${dir}/${source})
     else()
@@ -179,6 +187,12 @@ function(pantry_add_room room uses)
     if(room MATCHES "^igt_tests(/vulkan|/gles)?$" AND NOT PANTRY_COMPILE_ONLY)
       set_property(GLOBAL APPEND PROPERTY PANTRY_IGT_PROGRAMS ${name})
     endif()
+  endforeach()
+  foreach(fuzzer IN LISTS fuzzers)
+    cmake_path(GET fuzzer STEM name)
+    pantry_add_program(${name} ${fuzzer})
+    target_link_libraries(${name} PRIVATE ${flags} ${links})
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   endforeach()
   if(PANTRY_BUILD_TESTS)
     if(tests)
