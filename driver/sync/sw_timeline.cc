@@ -19,14 +19,25 @@ bool is_later(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_
 class SwTimeline::Point final : public Fence {
  public:
   Point(Ref<SwTimeline> timeline, std::uint32_t value)
-      : Fence(timeline->context_, value), timeline_(std::move(timeline)) {}
+      : Fence(timeline->context_, value), timeline_(std::move(timeline)), place_{this} {}
   ~Point() override { timeline_->forget(*this); }
   const char* driver_name() const noexcept override { return "sw_sync"; }
   const char* timeline_name() const noexcept override { return timeline_->name(); }
   std::uint32_t value() const { return static_cast<std::uint32_t>(seqno()); }
 
+  void enter(std::list<Point*>& pending, std::list<Point*>::const_iterator before) {
+    const auto own = place_.begin();
+    pending.splice(before, place_);
+    entered_ = own;
+  }
+  void leave(std::list<Point*>& pending) {
+    if (place_.empty()) place_.splice(place_.begin(), pending, entered_);
+  }
+
  private:
   const Ref<SwTimeline> timeline_;
+  std::list<Point*> place_;  // one node, or none while that is among the pending ones
+  std::list<Point*>::iterator entered_;
 };
 
 Result<Ref<SwTimeline>> SwTimeline::create(std::string_view name) {
@@ -50,7 +61,7 @@ Result<Ref<Fence>> SwTimeline::fence(std::uint32_t value, Cleanup& cleanup, Time
         // One that nobody holds any more is about to forget itself.
         if (at != pending_.end() && (*at)->value() == value && (*at)->try_acquire())
           return Ref<Fence>(Ref<Point>::adopt(*at));
-        pending_.insert(at, point.get());
+        point->enter(pending_, at);
         return Ref<Fence>(std::move(point));
       }
     }
@@ -95,7 +106,7 @@ void SwTimeline::signal(Which which, int error, Cleanup& cleanup, TimePoint now)
 Ref<SwTimeline::Point> SwTimeline::take(Which which) {
   while (!pending_.empty() && (which == Which::kAll || has_passed(pending_.front()->value()))) {
     Point* const first = pending_.front();
-    pending_.erase(pending_.begin());
+    first->leave(pending_);
     if (first->try_acquire()) return Ref<Point>::adopt(first);
   }
   return nullptr;
@@ -103,7 +114,7 @@ Ref<SwTimeline::Point> SwTimeline::take(Which which) {
 
 void SwTimeline::forget(Point& point) {
   MutexLock lock(mutex_);
-  std::erase(pending_, &point);
+  point.leave(pending_);
 }
 
 }  // namespace pantry::driver

@@ -9,9 +9,9 @@
 #pragma once
 
 #include <cstdint>
+#include <list>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "driver/sync/fence.h"
 
@@ -49,7 +49,9 @@ class SwTimeline final : public RefCounted {
   const std::uint64_t context_ = Fence::next_context();
   Mutex mutex_;
   std::uint32_t counter_ PANTRY_GUARDED_BY(mutex_) = 0;
-  std::vector<Point*> pending_ PANTRY_GUARDED_BY(mutex_);  // by value, lowest first
+  // By value, lowest first. Its nodes are the points' own, so that nothing is allocated or freed
+  // under the lock, which is taken where fences are signalled.
+  std::list<Point*> pending_ PANTRY_GUARDED_BY(mutex_);
 };
 
 }  // namespace pantry::driver

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/thread_host.h"
+#include "driver/kernel/allocation_trap.h"
 
 namespace pantry::uapi {
 
@@ -45,6 +46,8 @@ bool DeviceHost::sleep_until_needed(const emu::RunState& state) {
 }
 
 void DeviceHost::run() {
+  // The emulation may allocate where hardware has nothing that the driver could wait for.
+  const driver::AllocationTrapPause pause;
   for (;;) {
     const emu::RunState state = gpu_->run(kBudget);
     slices_.fetch_add(1, std::memory_order_acq_rel);

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "driver/kernel/allocation_trap.h"
 #include "driver/kernel/each_executor.h"
 #include "uapi/machine/test_client.h"
 
@@ -177,6 +178,7 @@ TEST(Machine, AnIdleGpuIsSuspendedAndTheNextJobResumesIt) {
       while (!machine.device().suspended() && executor.clock().now() < limit)
         executor.clock().sleep(milliseconds(10));
       ASSERT_TRUE(machine.device().suspended());
+      const driver::AllocationTrapPause pause;  // the dump is of a device that stands still
       const emu::GpuDump dump = machine.gpu().dump();
       EXPECT_EQ(dump.l2_ready, 0u);
       EXPECT_EQ(dump.job.mask | dump.mmu.mask | dump.gpu.mask, 0u);
