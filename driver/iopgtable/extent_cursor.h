@@ -27,6 +27,9 @@ class ExtentCursor {
   }
   // Bytes from address() to the end of the extent; 0 at the end of the buffer.
   std::uint64_t contiguous() const { return extents_.empty() ? 0 : extents_.front().size - into_; }
+  // What lies ahead: into() bytes into the first of these.
+  std::span<const PhysExtent> extents() const { return extents_; }
+  std::uint64_t into() const { return into_; }
   void advance(std::uint64_t bytes) {
     into_ += bytes;
     while (!extents_.empty() && into_ >= extents_.front().size) {

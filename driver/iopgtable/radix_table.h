@@ -225,6 +225,8 @@ class RadixTable {
   bool is_free(const Table& table, std::uint32_t height, GpuRange range) const;
   void write_leaves(const Table& table, std::uint32_t height, std::uint32_t first,
                     std::uint32_t end, PhysAddr frame, Prot prot);
+  void write_pages(const Table& table, std::uint32_t first, std::uint32_t end, ExtentCursor& frames,
+                   Prot prot);
   std::uint32_t map_into(const Table& table, std::uint32_t height, MapJob& job);
   std::uint32_t map_pages(const Table& table, MapJob& job);
   std::uint32_t map_slot(const Table& table, std::uint32_t index, std::uint32_t height,
@@ -239,6 +241,29 @@ class RadixTable {
   template <Emptied kEmptied>
   Edited unmap_from(const Table& table, std::uint32_t height, GpuRange range,
                     PageTableAllocator& allocator);
+  template <Emptied kEmptied>
+  Result<std::uint64_t> unmap_range(GpuRange range, PageTableAllocator& allocator);
+  // The last leaf table, if all of `range` lies in its window but it does not fill it: then no
+  // edit of `range` needs a walk, a split or a block. Otherwise null.
+  const Table* leaf_for_part(GpuRange range) const {
+    if constexpr (Writers::kShared) return nullptr;
+    const std::uint64_t number = range.first.value >> shift(1);
+    if (number != last_leaf_number_ || range.last.value >> shift(1) != number) return nullptr;
+    return range.size() != span(1) ? &last_leaf_ : nullptr;
+  }
+  // `table`, of height 0, stands for the window around `va`: edits that follow may start there.
+  void remember_leaf(const Table& table, GpuVa va) {
+    if constexpr (!Writers::kShared) {
+      // Edits next to a run of leaves have to look for it.
+      if (config_.contiguous != ContiguousHint::kNever) return;
+      last_leaf_number_ = va.value >> shift(1);
+      last_leaf_ = table;
+    }
+  }
+  // `table` does not stand any more.
+  void forget_leaf(const Table& table) {
+    if (last_leaf_.address == table.address) last_leaf_number_ = kNoLeaf;
+  }
   // Whether any table has references, and whether this one has.
   bool any_references() const {
     if constexpr (Writers::kShared) return false;
@@ -274,8 +299,14 @@ class RadixTable {
   TableMetadata* metadata_;
   PhysAddr root_;
   bool alive_ = true;
-  std::uint32_t top_;                                       // height of the root's entries
-  std::uint64_t references_ = 0;                            // on all tables
+  std::uint32_t top_;             // height of the root's entries
+  std::uint64_t references_ = 0;  // on all tables
+  // The leaf table that the writer was in last, with the number of its window; for the writer only.
+  // It stands, and is of this page table alone: whatever takes a table of height 0 out of its slot,
+  // or lets others in, calls forget_leaf(). With several writers there is none.
+  static constexpr std::uint64_t kNoLeaf = ~std::uint64_t{0};
+  std::uint64_t last_leaf_number_ = kNoLeaf;
+  Table last_leaf_{};
   std::array<std::uint32_t, kMaxTableLevels> tables_at_{};  // by height of their entries
 };
 

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // How entries get into a table that the device may be walking at this moment. An entry is 8 bytes
-// and must appear whole: one store each, or wide aligned stores, each 8-byte lane of which is
-// single-copy atomic on the processors we target. ThreadSanitizer cannot know that, so its build
-// uses atomic stores.
+// and must appear whole: one store each, or wide stores (wide_stores.h).
 //
 // Everything written to memory before is visible to a walker that sees the entry (release).
 #pragma once
@@ -11,7 +9,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "base/sanitizer.h"
+#include "driver/iopgtable/wide_stores.h"
 
 namespace pantry::driver {
 
@@ -42,27 +40,12 @@ inline void clear_bits(std::uint64_t* slot, std::uint64_t bits) noexcept {
 }
 
 // Stores `entry`, `entry + step`, `entry + 2 * step`, ... to `count` slots. For leaves the step is
-// the size of one, for clearing both are 0.
+// the size of one, for clearing both are 0. The widest stores of the processor are used.
 inline void store_run(std::uint64_t* slots, std::uint32_t count, std::uint64_t entry,
                       std::uint64_t step) noexcept {
-#if PANTRY_THREAD_SANITIZER
-  for (std::uint32_t i = 0; i < count; ++i, entry += step) store_entry(slots + i, entry);
-#else
-  // Volatile keeps the compiler from turning the loop into a memset, which promises nothing about
-  // lanes.
-  using Pair [[gnu::vector_size(16), gnu::may_alias]] = std::uint64_t;
-  if (count != 0 && reinterpret_cast<std::uintptr_t>(slots) % sizeof(Pair) != 0) {
-    store_entry(slots++, entry);
-    entry += step;
-    --count;
-  }
-  std::atomic_thread_fence(std::memory_order_release);
-  Pair pair = {entry, entry + step};
-  const Pair both = {2 * step, 2 * step};
-  for (; count >= 2; count -= 2, slots += 2, pair += both)
-    *reinterpret_cast<volatile Pair*>(slots) = pair;
-  if (count != 0) store_entry(slots, pair[0]);
-#endif
+  if (count == 1) return store_entry(slots, entry);
+  if (has_wide_stores()) return store_run_wide(slots, count, entry, step);
+  store_run_portable(slots, count, entry, step);
 }
 
 }  // namespace pantry::driver

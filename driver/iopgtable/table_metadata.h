@@ -37,7 +37,12 @@ class TableInfo {
   bool test(std::uint32_t index) const { return load(words_[index / 64]) >> (index % 64) & 1; }
   // The first present entry in [first, end), or `end`.
   std::uint32_t next_present(std::uint32_t first, std::uint32_t end) const;
-  bool any(std::uint32_t first, std::uint32_t end) const { return next_present(first, end) != end; }
+  bool any(std::uint32_t first, std::uint32_t end) const {
+    // Most ranges lie in one word.
+    if (first / 64 == (end - 1) / 64)
+      return (load(words_[first / 64]) & mask(first % 64, (end - 1) % 64 + 1)) != 0;
+    return next_present(first, end) != end;
+  }
   // Pre: none of [first, end) is present.
   void set(std::uint32_t first, std::uint32_t end);
   // Returns how many of [first, end) were present.
