@@ -31,6 +31,10 @@ class ExtentCursor {
   std::span<const PhysExtent> extents() const { return extents_; }
   std::uint64_t into() const { return into_; }
   void advance(std::uint64_t bytes) {
+    if (bytes < contiguous()) {
+      into_ += bytes;
+      return;
+    }
     into_ += bytes;
     while (!extents_.empty() && into_ >= extents_.front().size) {
       into_ -= extents_.front().size;

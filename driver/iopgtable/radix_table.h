@@ -89,7 +89,7 @@ class RadixTable {
   // same way carry the contiguous hint if the configuration asks for it. EEXIST: something is
   // mapped there; nothing was changed. ENOMEM: the allocator had no page; the part said in
   // MapProgress is mapped, and needs no page to be unmapped again.
-  MapProgress map(GpuRange range, ExtentCursor frames, Prot prot,
+  MapProgress map(GpuRange range, const ExtentCursor& frames, Prot prot,
                   PageTableAllocator& allocator) noexcept;
 
   // Unmaps whatever is mapped in `range`; returns how many bytes were. Blocks that stick out of it
@@ -227,6 +227,10 @@ class RadixTable {
                     std::uint32_t end, PhysAddr frame, Prot prot);
   void write_pages(const Table& table, std::uint32_t first, std::uint32_t end, ExtentCursor& frames,
                    Prot prot);
+  [[gnu::noinline]] MapProgress map_from_root(GpuRange range, const ExtentCursor& frames, Prot prot,
+                                              PageTableAllocator& allocator);
+  void write_run(const Table& table, std::uint32_t first, std::uint32_t end, PhysAddr frame,
+                 Prot prot);
   std::uint32_t map_into(const Table& table, std::uint32_t height, MapJob& job);
   std::uint32_t map_pages(const Table& table, MapJob& job);
   std::uint32_t map_slot(const Table& table, std::uint32_t index, std::uint32_t height,
@@ -243,26 +247,37 @@ class RadixTable {
                     PageTableAllocator& allocator);
   template <Emptied kEmptied>
   Result<std::uint64_t> unmap_range(GpuRange range, PageTableAllocator& allocator);
-  // The last leaf table, if all of `range` lies in its window but it does not fill it: then no
-  // edit of `range` needs a walk, a split or a block. Otherwise null.
-  const Table* leaf_for_part(GpuRange range) const {
+  template <Emptied kEmptied>
+  [[gnu::noinline]] Result<std::uint64_t> unmap_from_root(GpuRange range,
+                                                          PageTableAllocator& allocator);
+  // The table of height 0 that all of `range` lies in, if it does not fill it: then no edit of
+  // `range` needs a split or a block, and check_range() would pass. Null if it is not as simple.
+  const Table* leaf_for_part(GpuRange range) {
     if constexpr (Writers::kShared) return nullptr;
     const std::uint64_t number = range.first.value >> shift(1);
-    if (number != last_leaf_number_ || range.last.value >> shift(1) != number) return nullptr;
-    return range.size() != span(1) ? &last_leaf_ : nullptr;
+    const bool part = range.last.value >> shift(1) == number && range.first <= range.last &&
+                      is_aligned(range.first.value | (range.last.value + 1), kPageSize) &&
+                      range.size() != span(1);
+    if (!part) return nullptr;
+    if (number == last_leaf_.number) [[likely]]
+      return &last_leaf_.table;
+    if (range.first.value >> shift(2) != last_above_.number) return nullptr;
+    const std::uint64_t entry = load_entry(last_above_.table.entries + index(range.first, 1));
+    if (Format::kind(entry, 1) != EntryKind::kTable) return nullptr;
+    last_leaf_ = {number, child(entry, 1)};
+    return &last_leaf_.table;
   }
-  // `table`, of height 0, stands for the window around `va`: edits that follow may start there.
-  void remember_leaf(const Table& table, GpuVa va) {
+  // `table`, of height 1, stands in the window around `va`: edits that follow may start there.
+  void remember_above(const Table& table, GpuVa va) {
     if constexpr (!Writers::kShared) {
-      // Edits next to a run of leaves have to look for it.
-      if (config_.contiguous != ContiguousHint::kNever) return;
-      last_leaf_number_ = va.value >> shift(1);
-      last_leaf_ = table;
+      // Next to a run of leaves, an edit is never simple.
+      if (config_.contiguous == ContiguousHint::kNever) last_above_ = {va.value >> shift(2), table};
     }
   }
-  // `table` does not stand any more.
-  void forget_leaf(const Table& table) {
-    if (last_leaf_.address == table.address) last_leaf_number_ = kNoLeaf;
+  // `table` stands there no more.
+  void forget(const Table& table, std::uint32_t height) {
+    if (height == 0 && last_leaf_.table.address == table.address) last_leaf_.number = kNowhere;
+    if (height == 1 && last_above_.table.address == table.address) last_above_.number = kNowhere;
   }
   // Whether any table has references, and whether this one has.
   bool any_references() const {
@@ -301,12 +316,16 @@ class RadixTable {
   bool alive_ = true;
   std::uint32_t top_;             // height of the root's entries
   std::uint64_t references_ = 0;  // on all tables
-  // The leaf table that the writer was in last, with the number of its window; for the writer only.
-  // It stands, and is of this page table alone: whatever takes a table of height 0 out of its slot,
-  // or lets others in, calls forget_leaf(). With several writers there is none.
-  static constexpr std::uint64_t kNoLeaf = ~std::uint64_t{0};
-  std::uint64_t last_leaf_number_ = kNoLeaf;
-  Table last_leaf_{};
+  // Where the writer was last: a table of height 0 and one of height 1, each with the number of its
+  // window. They stand, and are of this page table alone: whatever takes a table out of its slot,
+  // or lets others share it, calls forget(). With several writers, and where there are runs, none.
+  static constexpr std::uint64_t kNowhere = ~std::uint64_t{0};
+  struct Place {
+    std::uint64_t number = kNowhere;
+    Table table{};
+  };
+  Place last_leaf_;
+  Place last_above_;
   std::array<std::uint32_t, kMaxTableLevels> tables_at_{};  // by height of their entries
 };
 

@@ -102,7 +102,7 @@ auto RadixTable<Format, Writers>::new_table(TableWindow window, PageTableAllocat
 template <TableFormat Format, class Writers>
 void RadixTable<Format, Writers>::retire(const Table& table, std::uint32_t height,
                                          PageTableAllocator& allocator) {
-  if (height == 0) forget_leaf(table);
+  forget(table, height);
   Writers::count(tables_at_[height], -1);
   allocator.free(table.address, kPageSize);
 }
@@ -141,17 +141,28 @@ bool RadixTable<Format, Writers>::is_free(const Table& table, std::uint32_t heig
 }
 
 template <TableFormat Format, class Writers>
-MapProgress RadixTable<Format, Writers>::map(GpuRange range, ExtentCursor frames, Prot prot,
+MapProgress RadixTable<Format, Writers>::map(GpuRange range, const ExtentCursor& frames, Prot prot,
                                              PageTableAllocator& allocator) noexcept {
-  check_range(range);
-  if (const Table* const leaf = leaf_for_part(range)) {
-    const std::uint32_t first = index(range.first, 0);
-    const std::uint32_t end = index(range.last, 0) + 1;
-    if (leaf->info->any(first, end)) return {0, Errno::kExist};
-    write_pages(*leaf, first, end, frames, prot);
-    Writers::commit(*leaf, first, end);
-    return {range.size(), std::nullopt};
+  const Table* const leaf = leaf_for_part(range);
+  if (!leaf) [[unlikely]]
+    return map_from_root(range, frames, prot, allocator);
+  const std::uint32_t first = index(range.first, 0);
+  const std::uint32_t end = index(range.last, 0) + 1;
+  // Readers do not mind an entry that is said to be there before it is.
+  if (!leaf->info->try_set(first, end)) return {0, Errno::kExist};
+  if (frames.contiguous() >= range.size()) [[likely]] {
+    write_run(*leaf, first, end, frames.address(), prot);
+  } else {
+    ExtentCursor cursor = frames;
+    write_pages(*leaf, first, end, cursor, prot);
   }
+  return {range.size(), std::nullopt};
+}
+
+template <TableFormat Format, class Writers>
+MapProgress RadixTable<Format, Writers>::map_from_root(GpuRange range, const ExtentCursor& frames,
+                                                       Prot prot, PageTableAllocator& allocator) {
+  check_range(range);
   PANTRY_CHECK(range.size() != 0);  // nobody has the frames for all of 64 bits
   if (!is_free(at(root_), top_, range)) return {0, Errno::kExist};
   MapJob job{range, frames, prot, allocator, range.first, range.size()};
@@ -198,9 +209,8 @@ std::uint32_t RadixTable<Format, Writers>::map_into(const Table& table, std::uin
       const std::uint64_t entry = load_entry(table.entries + i);
       std::uint32_t step;
       if (!Writers::kShared && entry != 0) {
-        const Table below = child(entry, height);
-        if (height == 1) remember_leaf(below, job.next);
-        step = map_into(below, height - 1, job);
+        if (height == 1) remember_above(table, job.next);
+        step = map_into(child(entry, height), height - 1, job);
       } else {
         step = map_slot(table, i, height, job);
       }
@@ -229,32 +239,40 @@ std::uint32_t RadixTable<Format, Writers>::map_pages(const Table& table, MapJob&
 template <TableFormat Format, class Writers>
 void RadixTable<Format, Writers>::write_pages(const Table& table, std::uint32_t first,
                                               std::uint32_t end, ExtentCursor& frames, Prot prot) {
-  static_assert(Format::leaf_step(0) == kPageSize);  // a leaf holds its frame's address as it is
-  std::uint64_t* const slots = table.entries + first;
-  const std::uint64_t attributes = new_leaf({0}, prot, 0);
-  FrameBits bits;
   if (config_.contiguous == ContiguousHint::kWherePossible) {
     for (std::uint32_t i = first; i < end;) {
       const PhysAddr frame = frames.address();
       const std::uint32_t pages = static_cast<std::uint32_t>(
           std::min<std::uint64_t>(frames.contiguous() / kPageSize, end - i));
-      PANTRY_CHECK(pages != 0);
-      bits.low |= frame.value;
-      bits.high |= frame.value + kPageSize * pages - 1;
+      PANTRY_CHECK(pages != 0 && is_aligned(frame.value, kPageSize));
+      PANTRY_CHECK(frame.value + kPageSize * pages <= std::uint64_t{1} << config_.pa_bits);
       write_leaves(table, 0, i, i + pages, frame, prot);
       frames.advance(kPageSize * pages);
       i += pages;
     }
-  } else if (const std::uint64_t bytes = kPageSize * (end - first); frames.contiguous() >= bytes) {
-    const std::uint64_t frame = frames.address().value;
-    bits = {frame, frame + bytes - 1};
-    store_run(slots, end - first, attributes | frame, kPageSize);
-    frames.advance(bytes);
-  } else {
-    bits = has_wide_stores() ? store_pages_wide(slots, end - first, frames, attributes)
-                             : store_pages_portable(slots, end - first, frames, attributes);
+    return;
   }
+  if (const std::uint64_t bytes = kPageSize * (end - first); frames.contiguous() >= bytes) {
+    write_run(table, first, end, frames.address(), prot);
+    frames.advance(bytes);
+    return;
+  }
+  static_assert(Format::leaf_step(0) == kPageSize);  // a leaf holds its frame's address as it is
+  const std::uint64_t attributes = new_leaf({0}, prot, 0);
+  std::uint64_t* const slots = table.entries + first;
+  const FrameBits bits = has_wide_stores()
+                             ? store_pages_wide(slots, end - first, frames, attributes)
+                             : store_pages_portable(slots, end - first, frames, attributes);
   PANTRY_CHECK(bits.low % kPageSize == 0 && bits.high >> config_.pa_bits == 0);
+}
+
+// Pages without the contiguous hint.
+template <TableFormat Format, class Writers>
+void RadixTable<Format, Writers>::write_run(const Table& table, std::uint32_t first,
+                                            std::uint32_t end, PhysAddr frame, Prot prot) {
+  PANTRY_CHECK(is_aligned(frame.value, kPageSize));
+  PANTRY_CHECK((frame.value + kPageSize * (end - first) - 1) >> config_.pa_bits == 0);
+  store_run(table.entries + first, end - first, new_leaf(frame, prot, 0), Format::leaf_step(0));
 }
 
 template <TableFormat Format, class Writers>
@@ -346,7 +364,6 @@ std::uint32_t RadixTable<Format, Writers>::map_new_table(const Table& table, std
       return step;
     }
   }
-  const GpuVa first = job.next;
   const std::uint32_t step = map_into(below, height - 1, job);
   if (below.info->count() == 0) {
     job.allocator.free(below.address, kPageSize);
@@ -357,7 +374,6 @@ std::uint32_t RadixTable<Format, Writers>::map_new_table(const Table& table, std
   store_entry(slot, entry);
   Writers::commit(table, index, index + 1);
   Writers::count(tables_at_[height - 1], 1);
-  if (height == 1) remember_leaf(below, first);
   return step;
 }
 
@@ -378,18 +394,23 @@ template <TableFormat Format, class Writers>
 template <typename RadixTable<Format, Writers>::Emptied kEmptied>
 Result<std::uint64_t> RadixTable<Format, Writers>::unmap_range(GpuRange range,
                                                                PageTableAllocator& allocator) {
+  const Table* const leaf = leaf_for_part(range);
+  if (!leaf) [[unlikely]]
+    return unmap_from_root<kEmptied>(range, allocator);
+  const ClearedRun run = Writers::clear_run(*leaf, index(range.first, 0), index(range.last, 0) + 1);
+  // The way to an empty table has to go.
+  if (kEmptied == Emptied::kFree && run.emptied)
+    unmap_from<kEmptied>(at(root_), top_, range, allocator);
+  return std::uint64_t{run.present} * kPageSize;
+}
+
+template <TableFormat Format, class Writers>
+template <typename RadixTable<Format, Writers>::Emptied kEmptied>
+Result<std::uint64_t> RadixTable<Format, Writers>::unmap_from_root(GpuRange range,
+                                                                   PageTableAllocator& allocator) {
   check_range(range);
-  std::uint64_t bytes = 0;
-  if (const Table* const leaf = leaf_for_part(range)) {
-    const ClearedRun run =
-        Writers::clear_run(*leaf, index(range.first, 0), index(range.last, 0) + 1);
-    bytes = std::uint64_t{run.present} * kPageSize;
-    if (kEmptied == Emptied::kKeep || !run.emptied) return bytes;
-    // The way to the table has to go.
-  } else {
-    PANTRY_TRY(split_edges(range, allocator));  // after that nothing can fail
-  }
-  return bytes + unmap_from<kEmptied>(at(root_), top_, range, allocator).bytes;
+  PANTRY_TRY(split_edges(range, allocator));  // after that nothing can fail
+  return unmap_from<kEmptied>(at(root_), top_, range, allocator).bytes;
 }
 
 // Pre: no leaf sticks out of `range`.
@@ -422,7 +443,7 @@ auto RadixTable<Format, Writers>::unmap_from(const Table& table, std::uint32_t h
     // A table that goes as a whole need not be emptied first.
     const bool all = kEmptied == Emptied::kFree && !any_references() && range.contains(slot);
     if (!all) {
-      if (height == 1) remember_leaf(below, slot.first);
+      if (height == 1) remember_above(table, slot.first);
       const Edited part =
           unmap_from<kEmptied>(below, height - 1, intersection(slot, range), allocator);
       bytes += part.bytes;

@@ -37,14 +37,11 @@ class TableInfo {
   bool test(std::uint32_t index) const { return load(words_[index / 64]) >> (index % 64) & 1; }
   // The first present entry in [first, end), or `end`.
   std::uint32_t next_present(std::uint32_t first, std::uint32_t end) const;
-  bool any(std::uint32_t first, std::uint32_t end) const {
-    // Most ranges lie in one word.
-    if (first / 64 == (end - 1) / 64)
-      return (load(words_[first / 64]) & mask(first % 64, (end - 1) % 64 + 1)) != 0;
-    return next_present(first, end) != end;
-  }
-  // Pre: none of [first, end) is present.
+  bool any(std::uint32_t first, std::uint32_t end) const { return next_present(first, end) != end; }
+  // Pre: none of [first, end) is present (CHECK); as for the next two, first < end.
   void set(std::uint32_t first, std::uint32_t end);
+  // False, and nothing is changed, if any of [first, end) is present.
+  bool try_set(std::uint32_t first, std::uint32_t end);
   // Returns how many of [first, end) were present.
   std::uint32_t clear(std::uint32_t first, std::uint32_t end);
   // A fresh table, for `window`: nothing present, no references.
@@ -84,10 +81,10 @@ class TableInfo {
   static void store(T& word, T value) {
     std::atomic_ref<T>(word).store(value, std::memory_order_relaxed);
   }
-  // Bits first%64 .. of one word: mask(3, 5) == 0b11000.
-  static constexpr std::uint64_t mask(std::uint32_t first, std::uint32_t end) {
-    return (~std::uint64_t{0} << first) & (~std::uint64_t{0} >> (64 - end));
-  }
+  // visit(word, the bits of it that [first, end) has).
+  template <class Visit>
+  [[gnu::always_inline]] static void for_each_word(std::uint32_t first, std::uint32_t end,
+                                                   Visit visit);
   std::array<std::uint64_t, kTableEntries / 64> words_{};
   std::uint32_t count_ = 0;       // with kDead
   std::uint32_t references_ = 0;  // of a page that is in no table: its link
@@ -126,26 +123,51 @@ inline std::uint32_t TableInfo::next_present(std::uint32_t first, std::uint32_t 
   return end;
 }
 
+// Most ranges lie in one word; of others, all words but the first and the last count whole.
+template <class Visit>
+inline void TableInfo::for_each_word(std::uint32_t first, std::uint32_t end, Visit visit) {
+  const std::uint32_t last = (end - 1) / 64;
+  std::uint32_t word = first / 64;
+  const std::uint64_t from = ~std::uint64_t{0} << (first % 64);
+  const std::uint64_t to = ~std::uint64_t{0} >> (63 - (end - 1) % 64);
+  if (word == last) [[likely]]
+    return visit(word, from & to);
+  visit(word, from);
+  while (++word != last) visit(word, ~std::uint64_t{0});
+  visit(last, to);
+}
+
 inline void TableInfo::set(std::uint32_t first, std::uint32_t end) {
+  PANTRY_CHECK(try_set(first, end));
+}
+
+inline bool TableInfo::try_set(std::uint32_t first, std::uint32_t end) {
+  std::uint64_t present = 0;
+  for_each_word(first, end,
+                [&](std::uint32_t word, std::uint64_t bits) { present |= words_[word] & bits; });
+  if (present != 0) return false;
+  for_each_word(first, end, [&](std::uint32_t word, std::uint64_t bits) {
+    store(words_[word], words_[word] | bits);
+  });
   count_ += end - first;
-  while (first < end) {
-    const std::uint32_t stop = std::min((first / 64 + 1) * 64, end);
-    const std::uint64_t bits = mask(first % 64, (stop - 1) % 64 + 1);
-    PANTRY_CHECK((words_[first / 64] & bits) == 0);
-    store(words_[first / 64], words_[first / 64] | bits);
-    first = stop;
-  }
+  return true;
 }
 
 inline std::uint32_t TableInfo::clear(std::uint32_t first, std::uint32_t end) {
-  std::uint32_t cleared = 0;
-  while (first < end) {
-    const std::uint32_t stop = std::min((first / 64 + 1) * 64, end);
-    const std::uint64_t bits = mask(first % 64, (stop - 1) % 64 + 1);
-    cleared += static_cast<std::uint32_t>(std::popcount(words_[first / 64] & bits));
-    store(words_[first / 64], words_[first / 64] & ~bits);
-    first = stop;
+  std::uint64_t absent = 0;
+  for_each_word(first, end,
+                [&](std::uint32_t word, std::uint64_t bits) { absent |= ~words_[word] & bits; });
+  std::uint32_t cleared = end - first;
+  // Counted only if it must be: a baseline x86-64 has no instruction for it.
+  if (absent != 0) {
+    cleared = 0;
+    for_each_word(first, end, [&](std::uint32_t word, std::uint64_t bits) {
+      cleared += static_cast<std::uint32_t>(std::popcount(words_[word] & bits));
+    });
   }
+  for_each_word(first, end, [&](std::uint32_t word, std::uint64_t bits) {
+    store(words_[word], words_[word] & ~bits);
+  });
   count_ -= cleared;
   return cleared;
 }

@@ -82,10 +82,10 @@ namespace {
   return _mm512_set1_epi64(static_cast<long long>(value));
 }
 
-// `step` times 0 to 7.
+// `step`, which has 32 bits, times 0 to 7.
 [[PANTRY_AVX512, gnu::always_inline]] inline __m512i ramp(std::uint64_t step) {
-  const auto at = [&](std::uint64_t i) { return static_cast<long long>(i * step); };
-  return _mm512_set_epi64(at(7), at(6), at(5), at(4), at(3), at(2), at(1), at(0));
+  // With a mask of all, since GCC 12 takes the operand that others leave undefined for our mistake.
+  return _mm512_maskz_mul_epu32(0xff, _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0), all(step));
 }
 
 // Up to 16 entries, the first eight of which are `first`.

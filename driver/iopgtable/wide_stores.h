@@ -26,7 +26,7 @@ inline bool has_wide_stores() noexcept {
 #endif
 }
 
-// `entry`, `entry + step`, `entry + 2 * step`, ... to `count` slots.
+// `entry`, `entry + step`, `entry + 2 * step`, ... to `count` slots. `step` is below 4 GiB.
 void store_run_portable(std::uint64_t* slots, std::uint32_t count, std::uint64_t entry,
                         std::uint64_t step) noexcept;
 // Pre: has_wide_stores().
