@@ -229,8 +229,10 @@ class RadixTable {
                    Prot prot);
   [[gnu::noinline]] MapProgress map_from_root(GpuRange range, const ExtentCursor& frames, Prot prot,
                                               PageTableAllocator& allocator);
-  void write_run(const Table& table, std::uint32_t first, std::uint32_t end, PhysAddr frame,
-                 Prot prot);
+  [[gnu::noinline]] void write_some_pages(const Table& table, std::uint32_t first,
+                                          std::uint32_t end, ExtentCursor frames, Prot prot);
+  [[gnu::always_inline]] void write_run(const Table& table, std::uint32_t first, std::uint32_t end,
+                                        PhysAddr frame, Prot prot);
   std::uint32_t map_into(const Table& table, std::uint32_t height, MapJob& job);
   std::uint32_t map_pages(const Table& table, MapJob& job);
   std::uint32_t map_slot(const Table& table, std::uint32_t index, std::uint32_t height,
@@ -261,10 +263,13 @@ class RadixTable {
     if (!part) return nullptr;
     if (number == last_leaf_.number) [[likely]]
       return &last_leaf_.table;
-    if (range.first.value >> shift(2) != last_above_.number) return nullptr;
-    const std::uint64_t entry = load_entry(last_above_.table.entries + index(range.first, 1));
+    return leaf_from_above(range.first);
+  }
+  [[gnu::noinline]] const Table* leaf_from_above(GpuVa va) {
+    if (va.value >> shift(2) != last_above_.number) return nullptr;
+    const std::uint64_t entry = load_entry(last_above_.table.entries + index(va, 1));
     if (Format::kind(entry, 1) != EntryKind::kTable) return nullptr;
-    last_leaf_ = {number, child(entry, 1)};
+    last_leaf_ = {va.value >> shift(1), child(entry, 1)};
     return &last_leaf_.table;
   }
   // `table`, of height 1, stands in the window around `va`: edits that follow may start there.

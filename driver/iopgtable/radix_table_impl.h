@@ -140,6 +140,15 @@ bool RadixTable<Format, Writers>::is_free(const Table& table, std::uint32_t heig
   return true;
 }
 
+// Pages without the contiguous hint.
+template <TableFormat Format, class Writers>
+inline void RadixTable<Format, Writers>::write_run(const Table& table, std::uint32_t first,
+                                                   std::uint32_t end, PhysAddr frame, Prot prot) {
+  PANTRY_CHECK(is_aligned(frame.value, kPageSize));
+  PANTRY_CHECK((frame.value + kPageSize * (end - first) - 1) >> config_.pa_bits == 0);
+  store_run(table.entries + first, end - first, new_leaf(frame, prot, 0), Format::leaf_step(0));
+}
+
 template <TableFormat Format, class Writers>
 MapProgress RadixTable<Format, Writers>::map(GpuRange range, const ExtentCursor& frames, Prot prot,
                                              PageTableAllocator& allocator) noexcept {
@@ -153,8 +162,7 @@ MapProgress RadixTable<Format, Writers>::map(GpuRange range, const ExtentCursor&
   if (frames.contiguous() >= range.size()) [[likely]] {
     write_run(*leaf, first, end, frames.address(), prot);
   } else {
-    ExtentCursor cursor = frames;
-    write_pages(*leaf, first, end, cursor, prot);
+    write_some_pages(*leaf, first, end, frames, prot);
   }
   return {range.size(), std::nullopt};
 }
@@ -266,13 +274,12 @@ void RadixTable<Format, Writers>::write_pages(const Table& table, std::uint32_t 
   PANTRY_CHECK(bits.low % kPageSize == 0 && bits.high >> config_.pa_bits == 0);
 }
 
-// Pages without the contiguous hint.
+// Of frames that the caller needs no further.
 template <TableFormat Format, class Writers>
-void RadixTable<Format, Writers>::write_run(const Table& table, std::uint32_t first,
-                                            std::uint32_t end, PhysAddr frame, Prot prot) {
-  PANTRY_CHECK(is_aligned(frame.value, kPageSize));
-  PANTRY_CHECK((frame.value + kPageSize * (end - first) - 1) >> config_.pa_bits == 0);
-  store_run(table.entries + first, end - first, new_leaf(frame, prot, 0), Format::leaf_step(0));
+void RadixTable<Format, Writers>::write_some_pages(const Table& table, std::uint32_t first,
+                                                   std::uint32_t end, ExtentCursor frames,
+                                                   Prot prot) {
+  write_pages(table, first, end, frames, prot);
 }
 
 template <TableFormat Format, class Writers>

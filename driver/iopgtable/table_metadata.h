@@ -81,6 +81,7 @@ class TableInfo {
   static void store(T& word, T value) {
     std::atomic_ref<T>(word).store(value, std::memory_order_relaxed);
   }
+  bool try_set_words(std::uint32_t first, std::uint32_t end);
   // visit(word, the bits of it that [first, end) has).
   template <class Visit>
   [[gnu::always_inline]] static void for_each_word(std::uint32_t first, std::uint32_t end,
@@ -137,20 +138,18 @@ inline void TableInfo::for_each_word(std::uint32_t first, std::uint32_t end, Vis
   visit(last, to);
 }
 
-inline void TableInfo::set(std::uint32_t first, std::uint32_t end) {
-  PANTRY_CHECK(try_set(first, end));
-}
-
-inline bool TableInfo::try_set(std::uint32_t first, std::uint32_t end) {
-  std::uint64_t present = 0;
-  for_each_word(first, end,
-                [&](std::uint32_t word, std::uint64_t bits) { present |= words_[word] & bits; });
-  if (present != 0) return false;
-  for_each_word(first, end, [&](std::uint32_t word, std::uint64_t bits) {
-    store(words_[word], words_[word] | bits);
-  });
+[[gnu::always_inline]] inline bool TableInfo::try_set(std::uint32_t first, std::uint32_t end) {
+  const std::uint32_t word = first / 64;
+  if (word != (end - 1) / 64) return try_set_words(first, end);
+  const std::uint64_t bits = (~std::uint64_t{0} >> (64 - (end - first))) << (first % 64);
+  if (words_[word] & bits) return false;
+  store(words_[word], words_[word] | bits);
   count_ += end - first;
   return true;
+}
+
+inline void TableInfo::set(std::uint32_t first, std::uint32_t end) {
+  PANTRY_CHECK(try_set(first, end));
 }
 
 inline std::uint32_t TableInfo::clear(std::uint32_t first, std::uint32_t end) {

@@ -65,51 +65,53 @@ TEST(WideStores, RunUpToTheEndOfATable) {
 
 // Scatter lists that are all of single pages, of short extents, of long ones, and mixtures, begun
 // and ended inside of extents.
-RC_GTEST_PROP(WideStores, PagesOfAScatterList, ()) {
-  constexpr std::uint64_t kAttributes = 0xf47;
-  std::vector<PhysExtent> extents;
-  std::vector<std::uint64_t> frames;
-  const auto stretches = *rc::gen::inRange(1, 5);
-  for (int i = 0; i < stretches; ++i) {
-    const int most = *rc::gen::element(1, 1, 3, 16, 40, 300);
-    const auto length = *rc::gen::inRange(1, 30);
-    for (int j = 0; j < length; ++j) {
-      const std::uint64_t pages = *rc::gen::inRange<std::uint64_t>(0, most + 1);
-      const std::uint64_t first = *rc::gen::inRange<std::uint64_t>(1, 1 << 20);
-      // One of nothing now and then.
-      const std::uint64_t size = most == 1 ? (pages == 0 && j == 7 ? 0 : 1) : pages;
-      extents.push_back({{first * kPageSize}, size * kPageSize});
-      for (std::uint64_t k = 0; k < size; ++k) frames.push_back((first + k) * kPageSize);
+TEST(WideStores, PagesOfAScatterList) {
+  EXPECT_TRUE(rc::check([] {
+    constexpr std::uint64_t kAttributes = 0xf47;
+    std::vector<PhysExtent> extents;
+    std::vector<std::uint64_t> frames;
+    const auto stretches = *rc::gen::inRange(1, 5);
+    for (int i = 0; i < stretches; ++i) {
+      const int most = *rc::gen::element(1, 1, 3, 16, 40, 300);
+      const auto length = *rc::gen::inRange(1, 30);
+      for (int j = 0; j < length; ++j) {
+        const std::uint64_t pages = *rc::gen::inRange<std::uint64_t>(0, most + 1);
+        const std::uint64_t first = *rc::gen::inRange<std::uint64_t>(1, 1 << 20);
+        // One of nothing now and then.
+        const std::uint64_t size = most == 1 ? (pages == 0 && j == 7 ? 0 : 1) : pages;
+        extents.push_back({{first * kPageSize}, size * kPageSize});
+        for (std::uint64_t k = 0; k < size; ++k) frames.push_back((first + k) * kPageSize);
+      }
     }
-  }
-  RC_PRE(!frames.empty());
-  const auto skipped = *rc::gen::inRange<std::size_t>(0, frames.size());
-  const auto count =
-      *rc::gen::inRange<std::size_t>(1, std::min<std::size_t>(kSlots, frames.size() - skipped) + 1);
-  const auto at = *rc::gen::inRange<std::size_t>(0, kSlots - count + 1);
-  for (const Way& way : kWays) {
-    if (!way.available) continue;
-    Slots got;
-    Slots want;
-    std::uint64_t high = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-      want.at[at + i] = frames[skipped + i] | kAttributes;
-      high |= frames[skipped + i];
+    RC_PRE(!frames.empty());
+    const auto skipped = *rc::gen::inRange<std::size_t>(0, frames.size());
+    const auto count = *rc::gen::inRange<std::size_t>(
+        1, std::min<std::size_t>(kSlots, frames.size() - skipped) + 1);
+    const auto at = *rc::gen::inRange<std::size_t>(0, kSlots - count + 1);
+    for (const Way& way : kWays) {
+      if (!way.available) continue;
+      Slots got;
+      Slots want;
+      std::uint64_t high = 0;
+      for (std::size_t i = 0; i < count; ++i) {
+        want.at[at + i] = frames[skipped + i] | kAttributes;
+        high |= frames[skipped + i];
+      }
+      ExtentCursor cursor(extents, skipped * kPageSize);
+      const FrameBits bits =
+          way.pages(got.at.data() + at, static_cast<std::uint32_t>(count), cursor, kAttributes);
+      RC_ASSERT(got.at == want.at);
+      RC_ASSERT(bits.low % kPageSize == 0u);
+      // The last frame of each extent counts: it has the highest bit.
+      RC_ASSERT(std::bit_width(bits.high) == std::bit_width(high | (kPageSize - 1)));
+      // What is left follows.
+      for (std::size_t i = skipped + count; i < frames.size(); ++i) {
+        RC_ASSERT(cursor.address().value == frames[i]);
+        cursor.advance(kPageSize);
+      }
+      RC_ASSERT(cursor.contiguous() == 0u);
     }
-    ExtentCursor cursor(extents, skipped * kPageSize);
-    const FrameBits bits =
-        way.pages(got.at.data() + at, static_cast<std::uint32_t>(count), cursor, kAttributes);
-    RC_ASSERT(got.at == want.at);
-    RC_ASSERT(bits.low % kPageSize == 0u);
-    // The last frame of each extent counts: it has the highest bit.
-    RC_ASSERT(std::bit_width(bits.high) == std::bit_width(high | (kPageSize - 1)));
-    // What is left follows.
-    for (std::size_t i = skipped + count; i < frames.size(); ++i) {
-      RC_ASSERT(cursor.address().value == frames[i]);
-      cursor.advance(kPageSize);
-    }
-    RC_ASSERT(cursor.contiguous() == 0u);
-  }
+  }));
 }
 
 TEST(WideStores, SayWhatTheFramesAreLike) {
