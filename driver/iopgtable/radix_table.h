@@ -281,6 +281,7 @@ class RadixTable {
   }
   // `table` stands there no more.
   void forget(const Table& table, std::uint32_t height) {
+    if (Writers::kShared) return;
     if (height == 0 && last_leaf_.table.address == table.address) last_leaf_.number = kNowhere;
     if (height == 1 && last_above_.table.address == table.address) last_above_.number = kNowhere;
   }
