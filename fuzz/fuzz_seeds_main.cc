@@ -2,16 +2,19 @@
 //
 // fuzz_seeds FOLDER: writes a corpus for each fuzzer into FOLDER/NAME_fuzz, made of what a driver
 // and a client really write: every instruction with operands, a job as Panthor makes it, a firmware
-// image, a host's sequences of requests.
+// image, a host's sequences of requests, ioctls, binds, traces.
 #include <fmt/core.h>
 
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "fuzz/bytes.h"
+#include "fuzz/client_seeds.h"
 #include "gpu_emu/datasheet/cs_instruction.h"
 #include "gpu_emu/datasheet/cs_text.h"
 #include "gpu_emu/datasheet/firmware_image.h"
@@ -23,33 +26,7 @@ namespace isa = pantry::datasheet::isa;
 using isa::d;
 using isa::r;
 
-class Bytes {
- public:
-  Bytes& byte(unsigned value) {
-    text_ += static_cast<char>(value);
-    return *this;
-  }
-  template <class Word>
-  Bytes& word(Word value) {
-    for (std::size_t n = 0; n < sizeof value; ++n)
-      byte(static_cast<unsigned>(value >> 8 * n & 0xff));
-    return *this;
-  }
-  template <isa::InstructionType... I>
-  Bytes& words(const I&... instructions) {
-    (word(isa::encode(instructions)), ...);
-    return *this;
-  }
-  Bytes& zeros(std::size_t count) {
-    text_.append(count, '\0');
-    return *this;
-  }
-  const std::string& text() const { return text_; }
-  std::size_t size() const { return text_.size(); }
-
- private:
-  std::string text_;
-};
+using pantry::fuzz::Bytes;
 
 constexpr std::uint32_t kBuffer = 0x100'0000;
 constexpr std::uint32_t kData = kBuffer + 0x1000;
@@ -174,7 +151,10 @@ std::map<std::string, Bytes> host_sequences() {
 
 void write(const std::filesystem::path& folder, const std::string& name, const std::string& bytes) {
   std::filesystem::create_directories(folder);
-  std::ofstream(folder / name, std::ios::binary) << bytes;
+  std::ofstream file(folder / name, std::ios::binary);
+  file << bytes;
+  file.close();
+  if (!file) throw std::runtime_error("cannot write " + (folder / name).string());
 }
 
 }  // namespace
@@ -196,6 +176,8 @@ int main(int argc, char** argv) {
   }
   for (const auto& [name, sequence] : host_sequences())
     write(root / "firmware_requests_fuzz", name, sequence.text());
+  for (const auto& [fuzzer, seeds] : pantry::fuzz::client_seeds())
+    for (const auto& [name, bytes] : seeds) write(root / fuzzer, name, bytes.text());
   write(root / "firmware_image_fuzz", "interface", firmware_image(0).text());
   write(root / "firmware_image_fuzz", "code", firmware_image(32).text());
   return 0;

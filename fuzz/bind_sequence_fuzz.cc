@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: MIT
+//
+// Binds of one VM against a naive model, which knows for each page of a window what it shows: maps
+// and unmaps of any size, at once or queued behind a gate that opens now and then, by each of the
+// provisioners. In the end the model, the VA tree and the page table say the same, and every table
+// page is where it belongs.
+//
+//   input   options, seed of the schedule, steps of eight bytes: what, first page (u16), pages
+//           (u16), page of the buffer (u16), and a byte for how it is queued
+#include <sys/mman.h>
+
+#include <optional>
+#include <vector>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "driver/gem/arena_backing.h"
+#include "driver/gem/buffer_store.h"
+#include "driver/kernel/sim_executor.h"
+#include "driver/mmu/fake_as_block.h"
+#include "driver/provision/page_pool.h"
+#include "driver/vm/vm.h"
+#include "fuzz/input.h"
+
+namespace {
+
+using namespace pantry;
+using namespace pantry::driver;
+
+constexpr std::uint64_t kDramBytes = 32 * kMiB;
+constexpr PhysAddr kDramBase{0x8000'0000};
+constexpr std::uint64_t kPages = 3 * 512;
+constexpr std::uint64_t kBufferPages = 2 * 512;
+// Across a boundary of 1 GiB, and not at a multiple of 2 MiB; its page 251 is at one.
+constexpr GpuVa kBase{(std::uint64_t{1} << 30) - 3 * kMiB + 5 * kPageSize};
+constexpr std::uint64_t kFirstAtBlock = 251;
+constexpr std::size_t kMostSteps = 200;
+
+struct Shown {
+  std::size_t buffer = 0;
+  std::uint64_t page = 0;
+  Prot prot = Prot::kNone;
+  bool operator==(const Shown&) const = default;
+};
+using Window = std::vector<std::optional<Shown>>;
+
+struct Step {
+  bool map = false;
+  std::uint64_t first = 0, pages = 0, offset = 0;
+  std::size_t buffer = 0;
+  Prot prot = Prot::kNone;
+
+  void show(Window& window) const {
+    for (std::uint64_t n = 0; n < pages; ++n)
+      window[first + n] = map ? std::optional(Shown{buffer, offset + n, prot}) : std::nullopt;
+  }
+};
+
+class Gate final : public Fence {
+ public:
+  Gate() : Fence(next_context(), 1) {}
+  const char* driver_name() const noexcept override { return "fuzz"; }
+  const char* timeline_name() const noexcept override { return "gate"; }
+};
+
+class Memory {
+ public:
+  Memory()
+      : host(static_cast<std::uint8_t*>(mmap(nullptr, kDramBytes, PROT_READ | PROT_WRITE,
+                                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0))) {
+    PANTRY_CHECK(host != MAP_FAILED);
+  }
+  ~Memory() { munmap(host, kDramBytes); }
+  std::uint8_t* const host;
+};
+
+class Rig final : private VmFaultListener {
+ public:
+  Rig(Executor& on, FrameAllocator::Placement placement, Provisioning provisioning)
+      : executor(on),
+        frames({kDramBase, kDramBytes}, {placement, 11, nullptr}),
+        pages(frames, dram),
+        spaces(block, on.clock(), 0x0f, block, block),
+        cleanup(on.lane(Lane::kCleanup)),
+        device{.executor = on,
+               .cleanup = cleanup,
+               .dram = dram,
+               .spaces = spaces,
+               .buffers = buffers,
+               .pages = pages,
+               .fault_listener = *this,
+               .provisioning = provisioning} {
+    spaces.unmask_interrupts();
+  }
+  ~Rig() {
+    settle();
+    PANTRY_CHECK(buffers.totals() == BufferStore::Totals{});
+    PANTRY_CHECK(pages.statistics().lent == 0);
+    pages.trim(0);
+    PANTRY_CHECK(frames.statistics().used == 0);
+    PANTRY_CHECK(block.mistake() == nullptr && block.resets() == 0);
+  }
+  void settle() {
+    executor.lane(Lane::kBind).drain();
+    cleanup.drain();
+  }
+
+  Executor& executor;
+  Memory memory;
+  const emu::Dram dram{kDramBase, kDramBytes, memory.host};
+  FrameAllocator frames;
+  ArenaBacking backing{dram};
+  BufferStore buffers{frames, dram, backing};
+  PagePool pages;
+  FakeAsBlock block;
+  AddressSpaces spaces;
+  Cleanup cleanup;
+  VmDevice device;
+
+ private:
+  void on_vm_fault(Vm&, const MmuFault&) noexcept override {}
+};
+
+PhysAddr frame_of(const Buffer& buffer, std::uint64_t offset) {
+  for (const PhysExtent& extent : buffer.frames()) {
+    if (offset < extent.size) return extent.start + offset;
+    offset -= extent.size;
+  }
+  return {};
+}
+
+void compare(const Vm& vm, const std::vector<Ref<Buffer>>& buffers, const Window& model) {
+  class Tree final : public Vm::MappingVisitor {
+   public:
+    explicit Tree(const std::vector<Ref<Buffer>>& buffers) : buffers_(buffers) {}
+    void visit(const Vm::MappingView& view) override {
+      for (std::uint64_t at = 0; at < view.range.size(); at += kPageSize) {
+        const std::uint64_t page = (view.range.first + at - kBase) / kPageSize;
+        PANTRY_CHECK(page < kPages && !pages[page]);
+        pages[page] = Shown{view.buffer == buffers_[1].get() ? std::size_t{1} : 0,
+                            (view.buffer_offset + at) / kPageSize, view.prot};
+      }
+    }
+    Window pages = Window(kPages);
+
+   private:
+    const std::vector<Ref<Buffer>>& buffers_;
+  } tree(buffers);
+  vm.for_each_mapping(tree);
+  PANTRY_CHECK(tree.pages == model);
+  for (std::uint64_t page = 0; page < kPages; ++page) {
+    const auto seen = vm.translate(kBase + page * kPageSize);
+    PANTRY_CHECK(seen.has_value() == model[page].has_value());
+    if (!seen) continue;
+    const Shown& shown = *model[page];
+    PANTRY_CHECK(seen->frame == frame_of(*buffers[shown.buffer], shown.page * kPageSize));
+    PANTRY_CHECK(seen->prot == shown.prot);
+  }
+  PANTRY_CHECK(!vm.translate(kBase - kPageSize));
+  PANTRY_CHECK(!vm.translate(kBase + kPages * kPageSize));
+}
+
+Step take_step(fuzz::Input& input, std::uint8_t what) {
+  Step step;
+  step.map = (what & 3) != 0;
+  step.buffer = what >> 4 & 1;
+  step.prot = static_cast<Prot>(what >> 5);
+  step.first = input.take<std::uint16_t>() % kPages;
+  step.pages = 1 + input.take<std::uint16_t>() % kBufferPages;
+  step.offset = input.take<std::uint16_t>() % kBufferPages;
+  if (what & 4) {  // whole blocks
+    step.first = step.first / 512 * 512 + kFirstAtBlock;
+    step.pages = 512;
+    step.offset = step.offset / 512 * 512;
+  }
+  step.pages = std::min({step.pages, kPages - step.first, kBufferPages - step.offset});
+  return step;
+}
+
+BindOp op_of(const Step& step, const std::vector<Ref<Buffer>>& buffers) {
+  BindOp op;
+  op.type = step.map ? BindType::kMap : BindType::kUnmap;
+  op.range = GpuRange::of_size(kBase + step.first * kPageSize, step.pages * kPageSize);
+  if (!step.map) return op;
+  op.buffer = buffers[step.buffer];
+  op.buffer_offset = step.offset * kPageSize;
+  op.prot = step.prot;
+  return op;
+}
+
+// How a bind is queued.
+enum How : std::uint8_t {
+  kQueued = 1,
+  kDropped = 2,  // prepared, and given up
+  kGateOpens = 4,
+  kGateComes = 8,  // what is queued from now on waits for it
+  kSettled = 16,
+  kCompared = 32,
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerInitialize(int*, char***) {
+  set_log_level(LogLevel::kOff);
+  return 0;
+}
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  fuzz::Input input(data, size);
+  const auto options = input.take<std::uint8_t>();
+  SimExecutor executor(input.take<std::uint8_t>(), 1 + (options >> 4 & 1));
+  Rig rig(executor,
+          options & 4 ? FrameAllocator::Placement::kScatter : FrameAllocator::Placement::kCompact,
+          static_cast<Provisioning>((options & 3) % 3));
+  const Ref<Vm> vm = Vm::create(rig.device, 0).value();
+  const bool active = (options & 8) != 0;
+  if (active) PANTRY_CHECK(vm->activate().has_value());
+  const std::vector<Ref<Buffer>> buffers{
+      rig.buffers.create(kBufferPages * kPageSize, 0, nullptr).value(),
+      rig.buffers.create(kBufferPages * kPageSize, 0, nullptr).value()};
+
+  Window model(kPages);
+  Ref<Gate> gate;
+  std::vector<Step> behind_gate;
+  std::vector<Ref<Fence>> fences;
+  const auto open_gate = [&] {
+    if (!gate) return;
+    gate->signal(executor.clock().now(), 0);
+    gate = nullptr;
+    for (const Step& step : behind_gate) step.show(model);
+    behind_gate.clear();
+  };
+  // What is queued has run, as far as the gate lets it: so the model's order is the real one.
+  const auto settle = [&] { executor.lane(Lane::kBind).drain(); };
+  for (std::size_t n = 0; n < kMostSteps && !input.is_over(); ++n) {
+    const auto what = input.take<std::uint8_t>();
+    const Step step = take_step(input, what);
+    const auto how = input.take<std::uint8_t>();
+    if (how & kGateOpens) open_gate();
+    if ((how & kGateComes) && !gate) gate = make_ref<Gate>();
+    BindOp op = op_of(step, buffers);
+    if (how & kDropped) {
+      (void)vm->prepare_bind(std::move(op));
+    } else if (how & kQueued) {
+      auto job = vm->prepare_bind(std::move(op));
+      if (!job) continue;  // too many table pages lie in for those that wait
+      if (gate) {
+        PANTRY_CHECK((*job)->add_dependency(gate).has_value());
+        behind_gate.push_back(step);
+      } else {
+        step.show(model);
+      }
+      fences.push_back((*job)->done());
+      vm->push(*std::move(job));
+    } else {
+      settle();
+      if (vm->bind_now(std::move(op))) step.show(model);
+    }
+    if (how & kSettled) rig.settle();
+    if (how & kCompared) {
+      settle();
+      compare(*vm, buffers, model);
+    }
+  }
+  open_gate();
+  rig.settle();
+  for (const Ref<Fence>& fence : fences) PANTRY_CHECK(fence->status() == 1);
+  compare(*vm, buffers, model);
+  std::uint64_t tables = 0;
+  const Vm::TableView view = vm->tables();
+  for (const std::uint32_t level : view.tables_by_level) tables += level;
+  PANTRY_CHECK(rig.pages.statistics().lent == tables);
+  PANTRY_CHECK(view.pending_pages == 0);
+  PANTRY_CHECK(view.total.pages_reserved == view.total.pages_used + view.total.pages_returned);
+  if (active) vm->deactivate();
+  return 0;
+}
