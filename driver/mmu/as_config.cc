@@ -54,10 +54,21 @@ static_assert(transcfg(48, Coherency::kIo) == 0x6200'01c6);
 static_assert(transcfg(39, Coherency::kNone) == 0x4200'0406);
 static_assert(transcfg(33, Coherency::kNone) == 0x4200'0586);
 
+// Index 0 and 2 as the implementation likes, 1 write-allocate; the rest is not used.
+constexpr std::uint64_t kLegacyMemattr = 0x88'8d'88;
+
 }  // namespace
 
 AsConfig make_as_config(PhysAddr root, std::uint32_t va_bits, Coherency coherency) {
   return {root, memattr(), transcfg(va_bits, coherency)};
+}
+
+AsConfig make_legacy_as_config(PhysAddr root) {
+  using Transtab = regs::LegacyTranstab;
+  constexpr std::uint64_t kTable = 3;
+  return {{root.value | Transtab::Mode::of(kTable) | Transtab::ReadInner::of(true)},
+          kLegacyMemattr,
+          regs::Transcfg::Mode::of(regs::AddressMode::kLegacy)};
 }
 
 }  // namespace pantry::driver

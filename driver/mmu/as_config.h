@@ -25,4 +25,8 @@ enum class Coherency { kNone, kIo };
 // memory. `va_bits` 33 to 48.
 AsConfig make_as_config(PhysAddr root, std::uint32_t va_bits, Coherency coherency);
 
+// For a table in the format of Midgard and Bifrost (driver/iopgtable/mali_lpae.h), whose mode
+// stands in TRANSTAB: AsConfig::root is that whole word (mali-csf-hw.md §1.5, §2.6).
+AsConfig make_legacy_as_config(PhysAddr root);
+
 }  // namespace pantry::driver
