@@ -54,9 +54,8 @@ struct Features {
 
 // The last minor that the table knows. What is missing of one that is not complete fails as a gap.
 inline constexpr std::uint32_t kLastKnownMinor = 9;
-// The highest minor whose every ioctl, flag and rule is in place. Of 1.9 sparse mappings are
-// missing.
-inline constexpr std::uint32_t kNewestMinor = 8;
+// The highest minor whose every ioctl, flag and rule is in place.
+inline constexpr std::uint32_t kNewestMinor = 9;
 
 // Pre: minor <= kLastKnownMinor.
 Features features_of(std::uint32_t minor);

@@ -63,6 +63,27 @@ BindScene::Op remap_op(BindScene& scene) {
   return scene.map_fresh(kHoleVa, kPageSize, 2 * kPageSize);
 }
 
+constexpr std::uint64_t kSparseVa = kHoleVa + kPageSize;
+constexpr std::uint64_t kSparseHole = kSparseVa + 100 * kGiB;
+BindScene::Op sparse_op() { return BindScene::map_sparse(kSparseVa, 256 * kGiB); }
+
+const std::vector<Expectation> kSparse{{kHoleVa, old_tag(kHole)},
+                                       {kSparseVa, 0},
+                                       {kSparseHole, 0},
+                                       {kSparseVa + 256 * kGiB, std::nullopt}};
+
+// All edges cut what the first maps, at each level.
+std::vector<BindScene::Op> sparse_array_ops(BindScene& scene) {
+  return {scene.with(sparse_op(), scene.all_syncs()),
+          scene.with(DirectClient::unmap(kSparseHole, kPageSize), {scene.signal_link()}),
+          scene.with(scene.map_fresh(kSparseHole + 2 * kGiB, 0, kPageSize), {scene.wait_link()}),
+          scene.with(BindScene::map_sparse(kSparseHole + kGiB, 2 * kMiB), scene.all_syncs())};
+}
+const std::vector<Expectation> kSparseCut{
+    {kSparseHole - kPageSize, 0},           {kSparseHole, std::nullopt},
+    {kSparseHole + kPageSize, 0},           {kSparseHole + kGiB, 0},
+    {kSparseHole + 2 * kGiB, fresh_tag(0)}, {kSparseHole + 2 * kGiB + kPageSize, 0}};
+
 const std::vector<Expectation> kMapped{{BindScene::kFreshVa, fresh_tag(0)},
                                        {BindScene::kFreshVa + 3 * kPageSize, fresh_tag(3)}};
 const std::vector<Expectation> kCut{{kHoleVa - kPageSize, old_tag(kHole - kPageSize)},
@@ -97,6 +118,10 @@ const std::vector<Scenario> kScenarios{
     {"async remap", kAsync,
      [](BindScene& s) { return std::vector{s.with(remap_op(s), s.all_syncs())}; }, kReplaced},
     {"async array", kAsync, array_ops, array_after()},
+    {"sparse", 0, [](BindScene&) { return std::vector{sparse_op()}; }, kSparse},
+    {"async sparse", kAsync,
+     [](BindScene& s) { return std::vector{s.with(sparse_op(), s.all_syncs())}; }, kSparse},
+    {"async sparse array", kAsync, sparse_array_ops, kSparseCut},
 };
 
 // The lines of this process's log.
@@ -265,8 +290,8 @@ int run(const std::string& log_path) {
   const auto counts = sites.count();
   for (const auto& [site, count] : counts) fmt::print("{:5} x {}\n", count, site);
   fmt::print(
-      "alloc-faults: {} sites, {} cases in map, unmap, remap and their async forms and an async "
-      "array (sparse mappings do not exist yet); {} findings, {} s\n",
+      "alloc-faults: {} sites, {} cases in map, unmap, remap, sparse and their async forms and "
+      "async arrays; {} findings, {} s\n",
       counts.size(), cases, findings, (executor.clock().now() - start).ns / seconds(1).ns);
   return findings == 0 ? 0 : 1;
 }

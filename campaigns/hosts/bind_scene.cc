@@ -42,6 +42,8 @@ BindScene::BindScene(uapi::Machine& machine)
   std::vector<Op> ops{DirectClient::map(code_, 0, kCodeVa, kCodeSize),
                       DirectClient::map(old_, 0, kOldVa, kOldSize)};
   PANTRY_CHECK(client_.bind(vm_, 0, ops) == 0);
+  ops = {map_sparse(kFreshVa, kPageSize), DirectClient::unmap(kFreshVa, kPageSize)};
+  PANTRY_CHECK(client_.bind(vm_, 0, ops) == 0);
   for (std::uint32_t page = 0; page < kOldSize / kPageSize; ++page) {
     const std::uint32_t word = kOldTag + page;
     client_.write(old_, page * kPageSize, &word, sizeof word);
@@ -68,6 +70,15 @@ BindScene::Op BindScene::map_fresh(std::uint64_t va, std::uint64_t offset,
 
 BindScene::Op BindScene::map_private(std::uint64_t va) const {
   return DirectClient::map(private_, 0, va, kFreshSize);
+}
+
+BindScene::Op BindScene::map_sparse(std::uint64_t va, std::uint64_t size) {
+  Op op{};
+  op.flags = DRM_PANTHOR_VM_BIND_OP_TYPE_MAP | DRM_PANTHOR_VM_BIND_OP_MAP_SPARSE |
+             DRM_PANTHOR_VM_BIND_OP_MAP_NOEXEC;
+  op.va = va;
+  op.size = size;
+  return op;
 }
 
 BindScene::Op BindScene::with(Op op, SyncOps syncs) {

@@ -34,6 +34,8 @@ class BindScene {
   using SyncOps = std::vector<drm_panthor_sync_op>;
   Op map_fresh(std::uint64_t va, std::uint64_t offset, std::uint64_t size) const;
   Op map_private(std::uint64_t va) const;
+  // The memory that it shows is there already: the client had a sparse range before.
+  static Op map_sparse(std::uint64_t va, std::uint64_t size);
   Op with(Op op, SyncOps syncs);
   // WAIT on a fence that is pending, binary or a point; on one that has signalled; SIGNAL of a
   // binary syncobj and of a new point; a syncobj for the ops of one batch.

@@ -82,6 +82,7 @@ void File::release_all() {
       handles.push_back(std::move(buffer.object));
     });
     handles_.clear();
+    if (sparse_) handles.push_back(std::move(sparse_));
     groups_.take_all(
         [&](std::uint32_t, Held<Ref<Group>> group) { groups.push_back(std::move(group.object)); });
     vms_.take_all([&](std::uint32_t, Held<Ref<Vm>> vm) { vms.push_back(std::move(vm.object)); });
@@ -217,6 +218,22 @@ void File::note_export(std::uint32_t handle) {
 Ref<Buffer> File::buffer(std::uint32_t handle) {
   MutexLock lock(mutex_);
   return find(buffers_, handle);
+}
+
+Result<Ref<Buffer>> File::sparse_buffer() {
+  MutexLock lock(mutex_);
+  if (!sparse_) {
+    Ref<Reservation> nobodys;
+    try {
+      nobodys = make_ref<Reservation>();
+    } catch (const std::bad_alloc&) {
+      return Error(Errno::kNoMem);
+    }
+    PANTRY_TRY_ASSIGN(sparse_,
+                      device_.buffers().create(RepeatedFrames::kBytes, 0, std::move(nobodys),
+                                               account_.get()));
+  }
+  return sparse_;
 }
 
 bool File::owns(const Buffer& buffer) {

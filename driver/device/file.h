@@ -113,6 +113,7 @@ class File final : private BufferLookup {
 
  private:
   Ref<Buffer> find_buffer(std::uint32_t handle) override { return buffer(handle); }
+  Result<Ref<Buffer>> sparse_buffer() override PANTRY_MAY_ALLOCATE;
   Result<std::uint32_t> put_buffer(Ref<Buffer> buffer) PANTRY_REQUIRES(mutex_) PANTRY_MAY_ALLOCATE;
   void destroy(Vm& vm) PANTRY_MAY_WAIT;
   void release_all() PANTRY_MAY_WAIT;
@@ -142,6 +143,8 @@ class File final : private BufferLookup {
   std::optional<std::string> name_ PANTRY_GUARDED_BY(mutex_);
   IdTable<Held<Ref<Buffer>>> buffers_ PANTRY_GUARDED_BY(mutex_){1, UINT32_MAX};
   std::map<const Buffer*, Handles> handles_ PANTRY_GUARDED_BY(mutex_);  // of buffers_
+  // What its sparse ranges show (panthor-uapi.md C.3), from the first of them on. It has no handle.
+  Ref<Buffer> sparse_ PANTRY_GUARDED_BY(mutex_);
   IdTable<Held<Ref<Syncobj>>> syncobjs_ PANTRY_GUARDED_BY(mutex_){1, UINT32_MAX};
   IdTable<Held<Ref<Vm>>> vms_ PANTRY_GUARDED_BY(mutex_){1, kMaxVms};
   IdTable<Held<Ref<Group>>> groups_ PANTRY_GUARDED_BY(mutex_){1, kMaxGroups};

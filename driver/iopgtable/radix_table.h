@@ -8,6 +8,10 @@
 // Heights count from the leaves: an entry at height 0 covers 4 KiB, at 1 2 MiB, at 2 1 GiB, at 3
 // 512 GiB, and so on.
 //
+// A table may stand in many windows at once (map_repeated): it is full, is never changed, and goes
+// with the last entry that leads to it; an edit that cuts such a window gives it a table of its own
+// first. Only with one writer.
+//
 // Invariant: no table but the root is empty, unless it has references (reference()) or a clear() is
 // under way; the TableInfo of a table says how many of its entries are present. The device walks
 // the table at the same time: an entry is one 8-byte store, and a new table is filled before the
@@ -38,6 +42,7 @@
 #include "driver/iopgtable/extent_cursor.h"
 #include "driver/iopgtable/page_table_allocator.h"
 #include "driver/iopgtable/prot.h"
+#include "driver/iopgtable/repeated_frames.h"
 #include "driver/iopgtable/table_format.h"
 #include "driver/iopgtable/table_metadata.h"
 #include "driver/iopgtable/table_window.h"
@@ -92,9 +97,19 @@ class RadixTable {
   MapProgress map(GpuRange range, const ExtentCursor& frames, Prot prot,
                   PageTableAllocator& allocator) noexcept;
 
+  // Maps `range` so that each `va` in it leads to frames.at(va). Takes a page for each of
+  // repeated_tables(), from the lowest height up, also if tables with
+  // references leave no place for it, and one for each window that an edge of the range lies in and
+  // no table stands in. Errors as map();
+  // on ENOMEM some of the range is mapped, MapProgress::mapped bytes from its start. Pre: no dirty
+  // tracking.
+  MapProgress map_repeated(GpuRange range, const RepeatedFrames& frames, Prot prot,
+                           PageTableAllocator& allocator) noexcept requires(!Writers::kShared);
+
   // Unmaps whatever is mapped in `range`; returns how many bytes were. Blocks that stick out of it
   // are split, which takes one page per edge and block size; of runs that do, all leaves lose the
-  // hint. The kept part is never invalid in between. ENOMEM: no page for a split; nothing was
+  // hint. Repeated tables whose windows do are replaced by ones of their own, a page per edge and
+  // height. The kept part is never invalid in between. ENOMEM: no page for a split; nothing was
   // unmapped, and what translations there were still hold.
   Result<std::uint64_t> unmap(GpuRange range, PageTableAllocator& allocator) noexcept;
 
@@ -104,7 +119,8 @@ class RadixTable {
   Result<std::uint64_t> clear(GpuRange range, PageTableAllocator& allocator) noexcept
       requires(!Writers::kShared);
 
-  // What stands in a window: a table, a leaf that covers all of it (or more), or neither.
+  // What stands in a window: a table of its own, a leaf or repeated table that covers all of it (or
+  // more), or neither.
   enum class Standing { kNothing, kLeaf, kTable };
   Standing standing(TableWindow window) const noexcept;
   // A table with references is kept when it becomes empty, and by map() and coalesce(). Pre: a
@@ -123,7 +139,7 @@ class RadixTable {
 
   // Whatever is mapped in `range` allows `prot` from now on; returns how many bytes that are.
   // Frames and dirty state stay. Blocks and runs at the edges are split as by unmap, and ENOMEM
-  // means the same: nothing was changed.
+  // means the same: nothing was changed. Pre: no repeated table stands in the range.
   Result<std::uint64_t> protect(GpuRange range, Prot prot, PageTableAllocator& allocator) noexcept;
 
   // Replaces each table without references whose window lies in `range` by a block, if its leaves
@@ -144,8 +160,10 @@ class RadixTable {
     dirty_in(at(root_), top_, range, action, visit);
   }
 
-  // `range` widened to all of any leaf or run that unmap(range) would split: what a RegionLock must
-  // cover.
+  // `range` widened to all of any leaf, run or window of a repeated table that unmap(range) would
+  // split: what a RegionLock must cover. (Of a window that gets a table of its own no translation
+  // changes, but the device may hold on to the way through the other table, which may be gone by
+  // the next time that somebody flushes something here.)
   GpuRange footprint(GpuRange range) const noexcept;
 
   // The leaf at `va`.
@@ -163,6 +181,7 @@ class RadixTable {
  private:
   using Table = TableView;
   struct MapJob;
+  struct RepeatJob;
   enum class Emptied { kFree, kKeep };  // what becomes of a table whose last entry goes
   struct Edited {
     std::uint64_t bytes;
@@ -269,7 +288,9 @@ class RadixTable {
     if (va.value >> shift(2) != last_above_.number) return nullptr;
     const std::uint64_t entry = load_entry(last_above_.table.entries + index(va, 1));
     if (Format::kind(entry, 1) != EntryKind::kTable) return nullptr;
-    last_leaf_ = {va.value >> shift(1), child(entry, 1)};
+    const Table leaf = child(entry, 1);
+    if (is_repeated(leaf)) return nullptr;
+    last_leaf_ = {va.value >> shift(1), leaf};
     return &last_leaf_.table;
   }
   // `table`, of height 1, stands in the window around `va`: edits that follow may start there.
@@ -296,6 +317,19 @@ class RadixTable {
   bool any_wanted(const Table& table, std::uint32_t height) const;
   void prune_in(const Table& table, std::uint32_t height, GpuRange range,
                 PageTableAllocator& allocator);
+  Result<Table> new_repeated_table(std::uint32_t height, RepeatJob& job);
+  bool repeat_into(const Table& table, std::uint32_t height, GpuRange range, RepeatJob& job);
+  Result<> own_table(std::uint64_t* slot, GpuVa va, std::uint32_t height,
+                     PageTableAllocator& allocator);
+  std::uint64_t leave_repeated(const Table& table, std::uint32_t height,
+                               PageTableAllocator& allocator);
+  void end_repeated(const Table& table, std::uint32_t height, PageTableAllocator& allocator);
+  std::optional<GpuRange> repeated_window(GpuVa va) const;
+  bool any_repeated() const {
+    if constexpr (Writers::kShared) return false;
+    return repeated_ != 0;
+  }
+  bool is_repeated(const Table& table) const { return any_repeated() && table.info->is_repeated(); }
   std::uint64_t unlink(const Table& table, std::uint32_t index, std::uint32_t height,
                        PageTableAllocator& allocator);
   std::uint64_t free_tree(const Table& table, std::uint32_t height, PageTableAllocator& allocator);
@@ -322,6 +356,7 @@ class RadixTable {
   bool alive_ = true;
   std::uint32_t top_;             // height of the root's entries
   std::uint64_t references_ = 0;  // on all tables
+  std::uint32_t repeated_ = 0;    // tables
   // Where the writer was last: a table of height 0 and one of height 1, each with the number of its
   // window. They stand, and are of this page table alone: whatever takes a table out of its slot,
   // or lets others share it, calls forget(). With several writers, and where there are runs, none.

@@ -2,7 +2,8 @@
 //
 // The body of RadixTable, for the one .cc file per format that instantiates it. See radix_table.h
 // for what holds. Here: creation, readers, map and unmap; radix_table_reshape_impl.h has what
-// changes leaves that are there, radix_table_keep_impl.h what keeps empty tables.
+// changes leaves that are there, radix_table_keep_impl.h what keeps empty tables,
+// radix_table_repeat_impl.h what stands in many places.
 //
 // All walks go down from the root with a table and the height of its entries; a range is cut to the
 // part that lies under the table as the walk descends. Recursion is at most six deep.
@@ -13,6 +14,7 @@
 #include "base/check.h"
 #include "driver/iopgtable/radix_table.h"
 #include "driver/iopgtable/radix_table_keep_impl.h"
+#include "driver/iopgtable/radix_table_repeat_impl.h"
 #include "driver/iopgtable/radix_table_reshape_impl.h"
 #include "driver/iopgtable/store_run.h"
 
@@ -72,6 +74,7 @@ RadixTable<Format, Writers>::RadixTable(RadixTable&& other) noexcept
       alive_(other.alive_),
       top_(other.top_),
       references_(other.references_),
+      repeated_(other.repeated_),
       tables_at_(other.tables_at_) {
   other.alive_ = false;
 }
@@ -447,6 +450,12 @@ auto RadixTable<Format, Writers>::unmap_from(const Table& table, std::uint32_t h
     }
     if (Writers::kShared && entry == 0) continue;
     const Table below = child(entry, height);
+    if (is_repeated(below)) {
+      Writers::drop(table, i);
+      ++dropped;
+      bytes += leave_repeated(below, height - 1, allocator);
+      continue;
+    }
     // A table that goes as a whole need not be emptied first.
     const bool all = kEmptied == Emptied::kFree && !any_references() && range.contains(slot);
     if (!all) {
@@ -467,11 +476,13 @@ auto RadixTable<Format, Writers>::unmap_from(const Table& table, std::uint32_t h
   return {bytes, Writers::release(table, dropped)};
 }
 
-// Frees `table`, which nothing points to any more, and all below it. Its entries stay as they are:
-// until the flush, the device may still use them. Returns the bytes that were mapped in it.
+// Frees `table`, which one entry fewer or nothing points to, and all below it. Its entries stay as
+// they are: until the flush, the device may still use them. Returns the bytes that were mapped in
+// it.
 template <TableFormat Format, class Writers>
 std::uint64_t RadixTable<Format, Writers>::free_tree(const Table& table, std::uint32_t height,
                                                      PageTableAllocator& allocator) {
+  if (is_repeated(table)) return leave_repeated(table, height, allocator);
   std::uint64_t bytes = 0;
   if (height == 0) {
     bytes = std::uint64_t{table.info->count()} * kPageSize;
@@ -546,6 +557,10 @@ GpuRange RadixTable<Format, Writers>::footprint(GpuRange range) const noexcept {
   check_range(range);
   if (const auto found = find(range.first)) range.first = unit_at(range.first, *found).first;
   if (const auto found = find(range.last)) range.last = unit_at(range.last, *found).last;
+  if (!any_repeated()) return range;
+  const GpuRange asked = range;
+  if (const auto window = repeated_window(asked.first)) range.first = window->first;
+  if (const auto window = repeated_window(asked.last)) range.last = window->last;
   return range;
 }
 

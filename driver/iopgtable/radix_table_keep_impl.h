@@ -16,6 +16,7 @@ auto RadixTable<Format, Writers>::table_of(TableWindow window) const -> std::opt
     const std::uint64_t entry = load_entry(table.entries + index(window.first(), height));
     if (Format::kind(entry, height) != EntryKind::kTable) return std::nullopt;
     table = child(entry, height);
+    if (is_repeated(table)) return std::nullopt;
   }
   return table;
 }
@@ -95,6 +96,7 @@ void RadixTable<Format, Writers>::prune_in(const Table& table, std::uint32_t hei
     const std::uint64_t entry = load_entry(table.entries + i);
     if (is_leaf(entry, height)) continue;
     const Table below = child(entry, height);
+    if (is_repeated(below)) continue;
     prune_in(below, height - 1, intersection(slot_range(base, i, height), range), allocator);
     if (below.info->count() == 0 && !is_wanted(below)) unlink(table, i, height, allocator);
   }

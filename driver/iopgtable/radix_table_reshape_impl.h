@@ -38,6 +38,12 @@ Result<> RadixTable<Format, Writers>::split_at(GpuVa boundary, PageTableAllocato
       PANTRY_TRY(split_block(slot, boundary, height, allocator));
       entry = load_entry(slot);
     }
+    if constexpr (!Writers::kShared) {
+      if (entry != 0 && any_repeated() && is_repeated(child(entry, height))) {
+        PANTRY_TRY(own_table(slot, boundary, height, allocator));
+        entry = load_entry(slot);
+      }
+    }
     if (entry == 0 || height == lowest) return {};
     table = child(entry, height);
   }
@@ -100,6 +106,7 @@ std::uint64_t RadixTable<Format, Writers>::protect_in(const Table& table, std::u
     if (Writers::kShared && entry == 0) continue;
     if (!is_leaf(entry, height)) {
       const GpuRange part = intersection(slot_range(base, i, height), range);
+      PANTRY_CHECK(!is_repeated(child(entry, height)));
       bytes += protect_in(child(entry, height), height - 1, part, prot);
       continue;
     }
@@ -136,6 +143,7 @@ std::uint32_t RadixTable<Format, Writers>::coalesce_in(const Table& table, std::
       if (Format::kind(entry, height) != EntryKind::kTable) continue;
       const GpuRange slot = slot_range(base, i, height);
       const Table below = child(entry, height);
+      if (is_repeated(below)) continue;
       freed += coalesce_in(below, height - 1, intersection(slot, range), allocator);
       if (!allows_leaf(height) || !range.contains(slot) || is_wanted(below)) continue;
       const std::optional<std::uint64_t> block = as_one_block(below, height - 1);

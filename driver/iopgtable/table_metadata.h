@@ -49,7 +49,7 @@ class TableInfo {
     *this = TableInfo();
     window_ = window.key();
   }
-  // Where the table stands, or stood last.
+  // Where the table stands, or stood last; of a repeated one, a window that no other table has.
   TableWindow window() const { return TableWindow::of_key(window_); }
 
   // A table with references stays when it becomes empty, and no block takes its place
@@ -59,6 +59,21 @@ class TableInfo {
   void drop_reference() {
     PANTRY_CHECK(references_ != 0);
     --references_;
+  }
+
+  // A fresh table that will stand in many windows (RadixTable::map_repeated): instead of a window
+  // and references it has parents, the entries that lead to it.
+  void reset_repeated() {
+    *this = TableInfo();
+    window_ = kNoWindow.key();
+  }
+  bool is_repeated() const { return window_ == kNoWindow.key(); }
+  std::uint32_t parents() const { return references_; }
+  void add_parents(std::uint32_t entries) { references_ += entries; }
+  // Returns how many are left.
+  std::uint32_t drop_parents(std::uint32_t entries) {
+    PANTRY_CHECK(references_ >= entries);
+    return references_ -= entries;
   }
 
   // Any number of threads at a time. Counts `entries` more, unless the table is dead: then false.
@@ -71,6 +86,7 @@ class TableInfo {
   void set_link(std::uint32_t link) { references_ = link; }
 
  private:
+  static constexpr TableWindow kNoWindow{7, 0};  // of a height that no table has
   static constexpr std::uint32_t kDead = std::uint32_t{1} << 31;
   // A plain load or store as far as the processor is concerned.
   template <class T>
@@ -88,7 +104,7 @@ class TableInfo {
                                                    Visit visit);
   std::array<std::uint64_t, kTableEntries / 64> words_{};
   std::uint32_t count_ = 0;       // with kDead
-  std::uint32_t references_ = 0;  // of a page that is in no table: its link
+  std::uint32_t references_ = 0;  // of a repeated table: parents; of a page in no table: its link
   std::uint64_t window_ = 0;      // TableWindow::key()
 };
 

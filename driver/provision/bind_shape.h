@@ -5,7 +5,9 @@
 //
 // A map writes leaves whose sizes follow from addresses and frames alone (RadixTable::map), and
 // needs a table for each window in which it writes a leaf smaller than the window. An unmap needs
-// tables only where an edge of its range may cut a block. In either case a bind takes at most one
+// tables only where an edge of its range may cut a block, or the window of a repeated table. A map
+// that repeats (RadixTable::map_repeated) needs one for each window that its range covers in part,
+// and besides the repeated tables themselves, which have no window. In either case a bind takes at most one
 // page per such window, and none for any other: a table that stands when the bind begins is kept
 // for it (RadixTable::clear), and a table that a split makes is kept alive by what the bind leaves.
 #pragma once
@@ -15,17 +17,30 @@
 #include <cstdint>
 
 #include "driver/iopgtable/extent_cursor.h"
+#include "driver/iopgtable/repeated_frames.h"
 #include "driver/iopgtable/table_format.h"
 #include "driver/iopgtable/table_window.h"
 
 namespace pantry::driver {
 
 struct BindShape {
-  enum class Kind { kMap, kUnmap } kind = Kind::kUnmap;
+  enum class Kind { kMap, kRepeat, kUnmap } kind = Kind::kUnmap;
   GpuRange range;
   // kMap: what is mapped at range.first on. A view: the extents outlive the bind and do not change.
   ExtentCursor frames{{}, 0};
+  // kRepeat: what is mapped. A view as well.
+  RepeatedFrames repeated{};
+  // kUnmap: what the edges of the range may cut when it runs. kRepeats: also windows of repeated
+  // tables, as binds of the kind kRepeat run in this page table.
+  enum class Cuts { kBlocks, kRepeats } cuts = Cuts::kBlocks;
 };
+
+// The pages that the bind takes in any case, for tables without a window.
+inline std::uint32_t repeated_pages(const BindShape& shape, const TableConfig& config) noexcept {
+  return shape.kind == BindShape::Kind::kRepeat
+             ? repeated_tables(shape.range, shape.repeated, config).count()
+             : 0;
+}
 
 // visit(TableWindow) for each window that the bind needs a table for, once, always in the same
 // order, a window before those inside it. Allocates nothing. Linear in the number of windows and,
@@ -37,10 +52,12 @@ void for_each_window(const BindShape& shape, const TableConfig& config, Visit vi
   const auto allows = [&](std::uint32_t height) {
     return height <= top && (config.page_sizes & leaf_size(height)) != 0;
   };
-  if (shape.kind == BindShape::Kind::kUnmap) {
+  if (shape.kind != BindShape::Kind::kMap) {
+    const bool repeats =
+        shape.kind == BindShape::Kind::kRepeat || shape.cuts == BindShape::Cuts::kRepeats;
     // From the larger block to the smaller: the larger is split first.
-    for (std::uint32_t height = 2; height > 0; --height) {
-      if (!allows(height)) continue;
+    for (std::uint32_t height = top; height > 0; --height) {
+      if (!repeats && !allows(height)) continue;
       const GpuVa end{shape.range.last.value + 1};
       const TableWindow at_start = TableWindow::around(shape.range.first, height - 1);
       const TableWindow at_end = TableWindow::around(shape.range.last, height - 1);

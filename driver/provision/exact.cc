@@ -27,14 +27,15 @@ std::optional<Provisioner::Needs> Exact::claim(Provision& provision) noexcept {
     ++unpinned;
     missing += !stands(window);
   });
-  const std::uint32_t charge = tables.quota() ? not_queued + kLeastCharge : 0;
+  const std::uint32_t own = own_pages(provision);
+  const std::uint32_t charge = tables.quota() ? not_queued + own + kLeastCharge : 0;
   const bool has_room = pins_.has_room(unpinned);
-  if (!has_room || missing > tables.available() || charge > tables.charged())
-    return Needs{charge, missing, has_room ? 0 : 2 * (pins_.size() + unpinned)};
+  if (!has_room || missing + own > tables.available() || charge > tables.charged())
+    return Needs{charge, missing + own, has_room ? 0 : 2 * (pins_.size() + unpinned)};
   for_each_window(provision.shape_, table_.config(),
                   [&](TableWindow window) { pins_.pin(window, by(tables)); });
   tables.move_spares(missing, spare_);
-  if (tables.quota()) tables.hand_over_charge(not_queued, kLeastCharge);
+  if (tables.quota()) tables.hand_over_charge(not_queued, own + kLeastCharge);
   provision.claimed_ = true;
   return std::nullopt;
 }
@@ -83,8 +84,10 @@ void Exact::finish(Provision& provision) noexcept {
     if (tables.quota()) tables.quota()->uncharge(no_longer_queued);
   }
   if (more > 0) tables.reuse_retired(static_cast<std::uint32_t>(more));
-  // ... and for those that have got one.
-  const std::int64_t kept = lent_ + more - (tables.statistics().used - used_before_);
+  // ... and for those that have got one. What the bind made of its own has no window; it has made
+  // all of that or run not at all.
+  const std::uint32_t used = tables.statistics().used - used_before_;
+  const std::int64_t kept = lent_ + more - (used != 0 ? used - own_pages(provision) : 0);
   PANTRY_CHECK(kept >= 0);
   tables.move_spares(static_cast<std::uint32_t>(kept), spare_);
 }

@@ -25,6 +25,12 @@
 //   - with its last pin, a window in which no table stands gives its page back.
 // It does not matter which bind brought a page, nor whether that bind ever runs.
 //
+// A bind that repeats (BindShape::Kind::kRepeat) takes pages besides for tables that stand in no
+// window, one per height, in any case: those are its own, stay in its reserve, and go back to the
+// pool from whichever bind removes the last of their range. Where such a table leads, no table
+// stands: who cuts the window makes one there, as who cuts a block does, with the page that the pin
+// has brought. So a hole costs one page per height that it cuts, and that is what was laid in.
+//
 // The quota of the VM is charged, besides, with one page for each window that an asynchronous bind
 // pins, whether a table stands in it now or not: it may be gone before that bind runs, and its page
 // on the list. So what the list holds for such binds is at most what is charged, however tables
@@ -81,6 +87,9 @@ class Exact final : public Provisioner {
     return table_.standing(window) == ArmLpaeS1Table::Standing::kTable;
   }
 
+  std::uint32_t own_pages(const Provision& provision) const noexcept {
+    return repeated_pages(provision.shape(), table_.config());
+  }
   static WindowPins::By by(const TableReserve& tables) {
     return tables.quota() ? WindowPins::By::kQueued : WindowPins::By::kSync;
   }

@@ -9,7 +9,8 @@
 //             lock, count again, until what is held suffices; no lock is held across an allocation;
 //   begin     under the operation lock: from here on the bind has what it may take;
 //   (run)     the bind edits the page table, with Provision::tables() as allocator: a map by
-//             RadixTable::clear and map, an unmap by RadixTable::unmap, each of the whole range;
+//             RadixTable::clear and map (or map_repeated), an unmap by RadixTable::unmap, each of
+//             the whole range;
 //   finish    under the same hold of the lock, and after the flush if must_flush() says so: what
 //             others rely on stays, the rest may be released (TableReserve::release_after_flush,
 //             after the flush, without the lock). The next bind begins after that.

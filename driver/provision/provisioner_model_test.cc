@@ -98,6 +98,22 @@ class Dice {
     first = std::min(first, top - kPageSize);
     size = std::min(size, top - first);
     bind.shape.kind = below(5) < 3 ? BindShape::Kind::kMap : BindShape::Kind::kUnmap;
+    bind.shape.cuts = BindShape::Cuts::kRepeats;
+    if (below(6) == 0) {
+      bind.shape.kind = BindShape::Kind::kRepeat;
+      // Much of what is read back are pages, or 512 GiB of blocks: not too often.
+      bool pieces = below(2) == 0;
+      if (below(4) == 0) {
+        const std::uint64_t unit =
+            config_.va_bits == 48 && below(8) == 0 ? 512 * kGiB : std::uint64_t{kGiB};
+        pieces = unit == kGiB && (pieces || !(config_.page_sizes & kBlock)) && below(8) == 0;
+        if (pieces || (config_.page_sizes & kBlock)) {
+          first = align_down(first, unit) + below(2) * below(3) * kPageSize;
+          size = std::min(unit + below(2) * below(3) * kPageSize, top - first);
+        }
+      }
+      bind.shape.repeated = RepeatedFrames(pieces ? pieces_ : block_);
+    }
     bind.prot = static_cast<Prot>(below(2));
     if (bind.shape.kind == BindShape::Kind::kMap) {
       const std::vector<PhysExtent>& buffer = buffers_[size > 8 * kBlock ? 0 : below(5)];
@@ -122,6 +138,8 @@ class Dice {
   std::mt19937_64 random_;
   const TableConfig config_;
   std::vector<std::vector<PhysExtent>> buffers_;
+  const std::vector<PhysExtent> block_{{{32 * kGiB}, kBlock}};  // for a bind that repeats
+  const std::vector<PhysExtent> pieces_{{{33 * kGiB + kMiB}, kMiB}, {{33 * kGiB}, kMiB}};
 };
 
 // What is mapped, whatever the leaves.
@@ -165,7 +183,12 @@ class History {
     } else if (die < 94) {
       if (!pending_.empty()) give_up(dice_.below(pending_.size()));
     } else if (die < 97) {
-      const GpuRange range = dice_.whole_blocks();
+      GpuRange range = dice_.whole_blocks();
+      // Nor does a window that repeats, in either table.
+      for (GpuRange before{}; before != range;) {
+        before = range;
+        range = reference_.table().footprint(space_.table().footprint(range));
+      }
       space_.unmap_whole(range);
       reference_.unmap_whole(range);
     } else if (die < 98) {
@@ -244,10 +267,7 @@ class History {
     ASSERT_EQ(space_.quota().charged(), charged);
   }
   std::uint64_t worst_case(const Bind& bind) const {
-    const TableConfig& config = space_.table().config();
-    return bind.shape.kind == BindShape::Kind::kMap
-               ? worst_case_map_pages(bind.shape.range, config)
-               : worst_case_unmap_pages(bind.shape.range, config);
+    return worst_case_pages(bind.shape, space_.table().config());
   }
   Pending take(std::size_t at) {
     Pending taken = std::move(pending_[at]);
@@ -268,7 +288,9 @@ class History {
     std::uint64_t queued = 0;
     for (const Pending& one : pending_) {
       held += one.provision.tables().available();
-      queued += one.provision.tables().quota() != nullptr;
+      if (one.provision.tables().quota())
+        queued +=
+            Provisioner::kLeastCharge + repeated_pages(one.bind.shape, space_.table().config());
     }
     if (const Exact* exact = space_.exact()) {
       const Exact::Audit audit = exact->audit();

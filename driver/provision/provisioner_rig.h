@@ -73,6 +73,10 @@ class Space {
     if (bind.shape.kind == BindShape::Kind::kMap) {
       ASSERT_TRUE(table_.clear(range, tables)) << "no page for a split";
       ASSERT_FALSE(table_.map(range, bind.shape.frames, bind.prot, tables).error) << "no page";
+    } else if (bind.shape.kind == BindShape::Kind::kRepeat) {
+      ASSERT_TRUE(table_.clear(range, tables)) << "no page for a split";
+      ASSERT_FALSE(table_.map_repeated(range, bind.shape.repeated, bind.prot, tables).error)
+          << "no page";
     } else {
       ASSERT_TRUE(table_.unmap(range, tables)) << "no page for a split";
     }
@@ -83,7 +87,8 @@ class Space {
     table_.prune(bind.shape.range, provision.tables());
     finish(std::move(provision));
   }
-  // Without a provisioner's knowledge. Pre: no block sticks out of it.
+  // Without a provisioner's knowledge. Pre: no block, nor window of a repeated table, sticks out of
+  // it.
   void unmap_whole(GpuRange range) {
     Provision none{TableReserve(pool_)};
     provisioner_->begin(none);

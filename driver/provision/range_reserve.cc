@@ -17,7 +17,8 @@ std::optional<Provisioner::Needs> RangeReserve::claim(Provision& provision) noex
     ++needs.windows;
     needs.pages += table_.standing(window) != Standing::kTable;
   });
-  if (needs.windows == 0) return std::nullopt;
+  needs.pages += repeated_pages(shape, table_.config());
+  if (needs.windows == 0 && needs.pages <= provision.tables_.available()) return std::nullopt;
   if (needs.windows > provision.marks_size_ || needs.pages > provision.tables_.available()) {
     if (needs.windows <= provision.marks_size_) needs.windows = 0;
     return needs;

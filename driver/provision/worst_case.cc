@@ -35,11 +35,19 @@ std::uint32_t worst_case_unmap_pages(GpuRange range, const TableConfig& config) 
   return pages;
 }
 
+std::uint32_t worst_case_pages(const BindShape& shape, const TableConfig& config) noexcept {
+  if (shape.kind == BindShape::Kind::kMap) return worst_case_map_pages(shape.range, config);
+  if (shape.kind == BindShape::Kind::kUnmap && shape.cuts == BindShape::Cuts::kBlocks)
+    return worst_case_unmap_pages(shape.range, config);
+  // At most two windows for each height.
+  std::uint32_t pages = repeated_pages(shape, config);
+  for_each_window(shape, config, [&](TableWindow) { ++pages; });
+  return pages;
+}
+
 std::optional<Provisioner::Needs> WorstCase::claim(Provision& provision) noexcept {
   const BindShape& shape = provision.shape();
-  const std::uint32_t pages = shape.kind == BindShape::Kind::kMap
-                                  ? worst_case_map_pages(shape.range, config_)
-                                  : worst_case_unmap_pages(shape.range, config_);
+  const std::uint32_t pages = worst_case_pages(shape, config_);
   if (pages <= provision.tables().available()) return std::nullopt;
   return Needs{.pages = pages};
 }

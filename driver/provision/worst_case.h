@@ -21,6 +21,10 @@ std::uint32_t worst_case_map_pages(GpuRange range, const TableConfig& config) no
 // none and lies in another 2 MiB window than an unaligned start.
 std::uint32_t worst_case_unmap_pages(GpuRange range, const TableConfig& config) noexcept;
 
+// Of any bind. Where repeated tables may be cut, an edge takes one per level for which it is no
+// multiple of what an entry covers; and what a bind of kRepeat makes of these comes on top.
+std::uint32_t worst_case_pages(const BindShape& shape, const TableConfig& config) noexcept;
+
 class WorstCase final : public Provisioner {
  public:
   explicit WorstCase(const TableConfig& config) : config_(config) {}

@@ -43,8 +43,10 @@ Result<> check_map(const BindArgs& args, const BindRules& rules, const Reservati
       return reject("VM_BIND MAP: SPARSE without NOEXEC");
     if (args.bo_handle != 0 || args.bo_offset != 0)
       return reject("VM_BIND MAP: SPARSE with buffer {} at {:#x}", args.bo_handle, args.bo_offset);
-    log_gap(kRoom, "VM_BIND MAP: sparse mappings are not there yet");
-    return Error(Errno::kNotSupp);
+    op.type = BindType::kMap;
+    op.content = BindOp::Content::kRepeated;
+    op.prot = static_cast<Prot>(args.flags & kProtFlags);
+    return {};
   }
   if (args.size > buffer->size() || args.bo_offset > buffer->size() - args.size)
     return reject("VM_BIND MAP: {:#x} bytes at {:#x} are not all in buffer {} of {:#x} bytes",
@@ -109,6 +111,10 @@ Result<BindOp> validate_bind(const BindArgs& args, BindMode mode, const BindRule
   }
   PANTRY_TRY(check_by_type(args, rules, vm_reservation, buffers, op));
   if (args.size != 0 && !op.fails_with) op.range = GpuRange::of_size({args.va}, args.size);
+  if (rules.sparse) op.among = BindOp::Among::kRepeated;
+  if (op.range && op.content == BindOp::Content::kRepeated) {
+    PANTRY_TRY_ASSIGN(op.buffer, buffers.sparse_buffer());
+  }
   return op;
 }
 

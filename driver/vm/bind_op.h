@@ -8,6 +8,7 @@
 
 #include "driver/gem/buffer.h"
 #include "driver/iopgtable/prot.h"
+#include "driver/kernel/signalling.h"
 #include "driver/vm/va_split.h"
 
 namespace pantry::driver {
@@ -25,10 +26,14 @@ struct BindArgs {
 enum class BindMode { kSync, kAsync };
 enum class BindType { kMap, kUnmap, kSyncOnly };
 
-// Turns a GEM handle of the client into a buffer; null when unknown.
+// The buffers of a client.
 class BufferLookup {
  public:
+  // By GEM handle; null when unknown.
   virtual Ref<Buffer> find_buffer(std::uint32_t handle) = 0;
+  // The 2 MiB that all its sparse ranges show: always the same, private to no VM that anybody can
+  // name, so that no job waits for another because of it. ENOMEM.
+  virtual Result<Ref<Buffer>> sparse_buffer() PANTRY_MAY_ALLOCATE = 0;
 
  protected:
   ~BufferLookup() = default;
@@ -50,16 +55,22 @@ struct BindRules {
 struct BindOp {
   BindType type = BindType::kSyncOnly;
   std::optional<GpuRange> range;  // none: size 0 or sync-only, nothing to do
-  Ref<Buffer> buffer;             // kMap only
+  Ref<Buffer> buffer;             // kMap with a range only
   std::uint64_t buffer_offset = 0;
+  // kMap. kRepeated: `va` leads to byte va mod 2 MiB of `buffer`, which has 2 MiB, wherever in the
+  // range it lies: what SPARSE asks for.
+  enum class Content { kBuffer, kRepeated } content = Content::kBuffer;
+  // Whether there may be such ranges in the VM when the operation runs. All operations of a VM agree
+  // on that.
+  enum class Among { kBuffers, kRepeated } among = Among::kBuffers;
   Prot prot{};
   std::optional<Errno> fails_with;  // the error the fence will carry
 };
 
-// `vm_reservation`: to tell a buffer that is private to another VM. Logs the client's mistake.
-// Allocates nothing.
+// `vm_reservation`: to tell a buffer that is private to another VM. Logs the client's mistake. Only
+// a sparse map without one may allocate: ENOMEM.
 Result<BindOp> validate_bind(const BindArgs& args, BindMode mode, const BindRules& rules,
                              const VaSplit& split, const Reservation& vm_reservation,
-                             BufferLookup& buffers);
+                             BufferLookup& buffers) PANTRY_MAY_ALLOCATE;
 
 }  // namespace pantry::driver

@@ -25,12 +25,17 @@ class BindOpTest : public testing::Test, private BufferLookup {
   }
   ~BindOpTest() override {
     buffers_.clear();
+    sparse_ = nullptr;
     munmap(dram_.host, kDramBytes);
   }
   Ref<Buffer> find_buffer(std::uint32_t handle) override {
     ++lookups_;
     const auto found = buffers_.find(handle);
     return found == buffers_.end() ? nullptr : found->second;
+  }
+  Result<Ref<Buffer>> sparse_buffer() override {
+    if (!sparse_) return Error(Errno::kNoMem);
+    return sparse_;
   }
   Result<BindOp> validate(const BindArgs& args, BindMode mode) {
     return validate_bind(args, mode, rules_, split_, *vm_, *this);
@@ -54,6 +59,7 @@ class BindOpTest : public testing::Test, private BufferLookup {
   BufferStore store_{frames_, dram_, backing_};
   Ref<Reservation> vm_ = make_ref<Reservation>();
   std::map<std::uint32_t, Ref<Buffer>> buffers_;
+  Ref<Buffer> sparse_;
   BindRules rules_;
   VaSplit split_ = split_va(48, 0).value();
   int lookups_ = 0;
@@ -165,9 +171,33 @@ TEST_F(BindOpTest, SparseRules) {
   EXPECT_TRUE(rejects({kMap | kSparse | kNoExec, 1, 0, 0, 0x1000, 0}));
   EXPECT_TRUE(rejects({kMap | kSparse | kNoExec, 0, 0x1000, 0, 0x1000, 0}));
   EXPECT_EQ(lookups_, 0);
+  EXPECT_TRUE(rejects({kMap | kSparse | kNoExec | 0x10, 0, 0, 0, 0x1000, 0})) << "unknown flag";
+  EXPECT_TRUE(rejects({kMap | kSparse | kNoExec, 0, 0, 0x800, 0x1000, 0}));
+  EXPECT_FALSE(validate({kMap | kSparse | kNoExec, 0, 0, split_.user_size, 0x1000, 0},
+                        BindMode::kSync));
   EXPECT_EQ(validate({kMap | kSparse | kNoExec, 0, 0, 0, 0x1000, 0}, BindMode::kSync).error(),
-            Errno::kNotSupp)
-      << "a gap says so";
+            Errno::kNoMem);
+  EXPECT_FALSE(validate({kMap | kSparse | kNoExec, 0, 0, 0, 0, 0}, BindMode::kSync)->range)
+      << "nothing is mapped, nothing is needed";
+}
+
+TEST_F(BindOpTest, SparseIsOfTheClientsOwnBuffer) {
+  rules_.sparse = true;
+  sparse_ = store_.create(2 * kMiB, 0, make_ref<Reservation>()).value();
+  // Larger than any buffer.
+  const auto op = validate({kMap | kSparse | kNoExec | kUncached, 0, 0, 0x3000, 256 * kGiB, 0},
+                           BindMode::kAsync);
+  ASSERT_TRUE(op);
+  EXPECT_EQ(op->type, BindType::kMap);
+  EXPECT_EQ(op->content, BindOp::Content::kRepeated);
+  EXPECT_EQ(op->among, BindOp::Among::kRepeated);
+  EXPECT_EQ(op->range, GpuRange::of_size({0x3000}, 256 * kGiB));
+  EXPECT_EQ(op->buffer, sparse_);
+  EXPECT_EQ(op->prot, Prot::kNoExec | Prot::kUncached);
+  EXPECT_EQ(lookups_, 0);
+  EXPECT_EQ(validate({kUnmap, 0, 0, 0, 0x1000, 0}, BindMode::kSync)->among,
+            BindOp::Among::kRepeated)
+      << "it may cut one";
 }
 
 }  // namespace

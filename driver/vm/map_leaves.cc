@@ -6,9 +6,13 @@
 namespace pantry::driver {
 
 void map_leaves(ArmLpaeS1Table& table, const VaMapping& wanted, BindPlan& plan) noexcept {
+  const BindOp& op = plan.op;
+  TableReserve& tables = plan.provision.tables();
   const MapProgress progress =
-      table.map(wanted.range, ExtentCursor(plan.op.buffer->frames(), wanted.offset), plan.op.prot,
-                plan.provision.tables());
+      op.content == BindOp::Content::kRepeated
+          ? table.map_repeated(wanted.range, RepeatedFrames(op.buffer->frames()), op.prot, tables)
+          : table.map(wanted.range, ExtentCursor(op.buffer->frames(), wanted.offset), op.prot,
+                      tables);
   // The range is free, and prepare has seen to the pages: an error is our bug.
   PANTRY_CHECK(!progress.error);
 }

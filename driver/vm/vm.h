@@ -97,6 +97,7 @@ class Vm final : public RefCounted, private AsOwner, private BatchStarter {
     std::uint64_t buffer_offset;
     Prot prot;
     MappingOwner owner;
+    bool sparse;  // all of it shows the 2 MiB of `buffer` over and over: `va` byte va mod 2 MiB
   };
   class MappingVisitor {
    public:

@@ -48,6 +48,32 @@ class Edit final : public StepVisitor {
   const RetiredObjects::Collect collect_;
 };
 
+// Pre: it has a range.
+BindShape shape_of(const BindOp& op) {
+  BindShape shape;
+  shape.range = *op.range;
+  if (op.among == BindOp::Among::kRepeated) shape.cuts = BindShape::Cuts::kRepeats;
+  if (op.type != BindType::kMap) return shape;
+  if (op.content == BindOp::Content::kRepeated) {
+    PANTRY_CHECK(op.buffer->size() == RepeatedFrames::kBytes &&
+                 op.among == BindOp::Among::kRepeated);
+    shape.kind = BindShape::Kind::kRepeat;
+    shape.repeated = RepeatedFrames(op.buffer->frames());
+  } else {
+    shape.kind = BindShape::Kind::kMap;
+    shape.frames = ExtentCursor(op.buffer->frames(), op.buffer_offset);
+  }
+  return shape;
+}
+
+// Of a map.
+Mapping mapping_of(const BindPlan& plan) {
+  const BindOp& op = plan.op;
+  if (op.content == BindOp::Content::kRepeated)
+    return Mapping::repeated(*op.range, *op.buffer, plan.link.get(), op.prot);
+  return Mapping(*op.range, *op.buffer, plan.link.get(), op.buffer_offset, op.prot, plan.owner);
+}
+
 }  // namespace
 
 class Vm::BindJob final : public Job {
@@ -77,13 +103,9 @@ Result<BindPlan> Vm::plan(BindOp op, TableReserve tables) {
   plan.tree_nodes = VaReserve::for_operation(s.tree_nodes);
   while (plan.tree_nodes.incomplete())
     if (s.faults().should_fail() || !s.tree_nodes.grow()) return Error(Errno::kNoMem);
-  BindShape shape{BindShape::Kind::kUnmap, *plan.op.range};
-  if (map) {
-    shape.kind = BindShape::Kind::kMap;
-    shape.frames = ExtentCursor(plan.op.buffer->frames(), plan.op.buffer_offset);
-  }
   // Last, since what it claims must be taken back.
-  PANTRY_TRY_ASSIGN(plan.provision, s.provisioner->prepare(shape, std::move(tables), s.operation));
+  PANTRY_TRY_ASSIGN(plan.provision,
+                    s.provisioner->prepare(shape_of(plan.op), std::move(tables), s.operation));
   plan.statistics.prepare = s.clock().now() - start;
   return plan;
 }
@@ -199,9 +221,7 @@ Result<> Vm::State::apply(BindPlan& plan) {
   PANTRY_CHECK(unmapped.has_value());
   Edit edit(*table, plan);
   if (op.type == BindType::kMap)
-    space.map(
-        Mapping(range, *op.buffer, plan.link.get(), op.buffer_offset, op.prot, plan.owner).va(),
-        plan.tree_nodes, edit);
+    space.map(mapping_of(plan).va(), plan.tree_nodes, edit);
   else
     space.unmap(range, plan.tree_nodes, edit);
   return {};

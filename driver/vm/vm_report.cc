@@ -25,7 +25,7 @@ void Vm::for_each_mapping(MappingVisitor& visitor) const {
         const Mapping mapping(*at);
         buffers[count] = Ref<Buffer>::share(mapping.buffer());
         views[count++] = {mapping.range(), &mapping.buffer(), mapping.offset(), mapping.prot(),
-                          mapping.owner()};
+                          mapping.owner(), mapping.is_repeated()};
       }
     }
     for (std::size_t i = 0; i < count; ++i) visitor.visit(views[i]);
