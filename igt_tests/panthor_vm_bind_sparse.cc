@@ -135,13 +135,6 @@ void readonly(const Device& device) {
   bench.expect_store_fault(kPlay + 9 * kGigabyte);
 }
 
-void noexec(const Device& device) {
-  require(device);
-  Bench bench(device);
-  igt_assert_eq(bind(bench.vm(), sparse(kPlay, kLarge)), 0);
-  bench.expect_fetch_fault(kPlay + kGigabyte);
-}
-
 void partial_unmap(const Device& device) {
   require(device);
   Bench bench(device);
@@ -191,7 +184,6 @@ constexpr Case kCases[] = {
     {"writes-of-one-file-are-not-seen-by-another", "Each client has memory of its own there.",
      writes_of_one_file_are_not_seen_by_another},
     {"readonly", "A store to a read-only one faults.", readonly},
-    {"noexec", "Nothing can be run from it.", noexec},
     {"partial-unmap", "A page, and a half, are taken out of it. [C3.7]", partial_unmap},
     {"remap", "Buffers are mapped over it and it over them. [C3.7]", remap},
 };

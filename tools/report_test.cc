@@ -65,9 +65,9 @@ TEST_F(ReportTest, ShowsWhatADestroyedVmWasLike) {
   EXPECT_THAT(text, HasSubstr("0x000040000000..0x000040007fff"));
   EXPECT_THAT(text, HasSubstr("0x000040009000..0x00004000ffff"));
   EXPECT_THAT(text, HasSubstr(", kernel\n"));
-  EXPECT_THAT(text, HasSubstr("2 binds, table pages reserved 4, used 3, given back 1;"));
+  EXPECT_THAT(text, HasSubstr("2 binds, table pages reserved 6, used 3, given back 3;"));
   EXPECT_THAT(text, ContainsRegex("map   now   0x000040000000..0x00004000ffff +3 +3 +0 +0 "));
-  EXPECT_THAT(text, ContainsRegex("unmap now   0x000040008000..0x000040008fff +1 +0 +1 +0 "));
+  EXPECT_THAT(text, ContainsRegex("unmap now   0x000040008000..0x000040008fff +3 +0 +3 +0 "));
 }
 
 TEST_F(ReportTest, ShowsTheNamesThatAClientGives) {

@@ -91,7 +91,8 @@ void reuse_table(SceneClient& client, Effects) {
   client.map(kPlace, 2 * kPageSize);
   client.use(kPlace);
   client.armed([&] { client.unmap(kPlace, 2 * kPageSize); });
-  client.map(kFarPlace, kPageSize);
+  // Enough tables that the page that was freed is one of them.
+  for (std::uint64_t i = 0; i < 8; ++i) client.map(kFarPlace + i * kBlock, kPageSize);
   client.use_unmapped(kPlace + kPageSize);
 }
 
