@@ -15,6 +15,7 @@
 #include "fuzz/open_descriptors.h"
 #include "gpu_emu/datasheet/gpu_control.h"
 #include "gpu_emu/remote/host_end.h"
+#include "gpu_emu/remote/raw_host.h"
 #include "gpu_emu/remote/wire.h"
 
 namespace {
@@ -44,31 +45,6 @@ constexpr std::uint32_t kRegisters[] = {
     0x2004,
     0x2008,  // MMU_INT
 };
-
-// What comes until nothing does. False: the device hung up.
-bool drain(int socket) {
-  char bytes[4096];
-  for (;;) {
-    const ssize_t got = ::recv(socket, bytes, sizeof bytes, MSG_DONTWAIT);
-    if (got == 0) return false;
-    if (got < 0) return errno == EAGAIN;
-  }
-}
-
-bool send_all(int socket, const void* from, std::size_t bytes) {
-  const auto* at = static_cast<const char*>(from);
-  while (bytes != 0) {
-    const ssize_t sent = ::send(socket, at, bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent > 0) {
-      at += sent;
-      bytes -= static_cast<std::size_t>(sent);
-    } else if (errno != EAGAIN) {
-      return false;
-    }
-    if (!drain(socket)) return false;
-  }
-  return true;
-}
 
 void send_with_descriptors(int socket, const void* from, std::size_t bytes,
                            std::span<const int> fds) {

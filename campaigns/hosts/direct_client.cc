@@ -72,6 +72,11 @@ void DirectClient::destroy_group(std::uint32_t group) {
   must(DRM_IOCTL_PANTHOR_GROUP_DESTROY, &args);
 }
 
+void DirectClient::destroy_syncobj(std::uint32_t syncobj) {
+  drm_syncobj_destroy args{syncobj, 0};
+  must(DRM_IOCTL_SYNCOBJ_DESTROY, &args);
+}
+
 int DirectClient::bind(std::uint32_t vm, std::uint32_t flags,
                        std::vector<drm_panthor_vm_bind_op>& ops) {
   drm_panthor_vm_bind args{};
@@ -102,8 +107,7 @@ int DirectClient::run(std::uint32_t group, std::uint64_t va, std::uint32_t bytes
     std::abort();
   }
   const int status = finish(done);
-  drm_syncobj_destroy gone{done, 0};
-  must(DRM_IOCTL_SYNCOBJ_DESTROY, &gone);
+  destroy_syncobj(done);
   return status;
 }
 

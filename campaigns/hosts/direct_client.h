@@ -20,6 +20,10 @@ class DirectClient {
       : client_(machine, driver::NodeType::kRender, {.pid = 1}) {}
 
   driver::File& file() { return client_.session().file(); }
+  // For calls that are not here.
+  uapi::LocalClient& raw() { return client_; }
+  // An ioctl that must not fail.
+  void must(std::uint32_t command, void* argument);
 
   std::uint32_t create_vm();
   // A handle; `exclusive_vm` 0: shared.
@@ -29,6 +33,7 @@ class DirectClient {
   void close_buffer(std::uint32_t handle);
   void destroy_vm(std::uint32_t vm);
   void destroy_group(std::uint32_t group);
+  void destroy_syncobj(std::uint32_t syncobj);
 
   // 0 or a negated errno.
   int bind(std::uint32_t vm, std::uint32_t flags, std::vector<drm_panthor_vm_bind_op>& ops);
@@ -48,8 +53,6 @@ class DirectClient {
   static drm_panthor_vm_bind_op unmap(std::uint64_t va, std::uint64_t size);
 
  private:
-  void must(std::uint32_t command, void* argument);
-
   uapi::LocalClient client_;
 };
 

@@ -18,7 +18,7 @@
 #include <string>
 #include <vector>
 
-#include "uapi/machine/local_client.h"
+#include "campaigns/hosts/direct_client.h"
 
 namespace pantry::campaigns {
 
@@ -73,12 +73,6 @@ class LoadClient {
   }
   void begin();
   void start_over();
-  void must(std::uint32_t command, void* argument);
-  std::uint32_t create_buffer(std::uint64_t size);
-  std::uint32_t create_syncobj();
-  void destroy_syncobj(std::uint32_t syncobj);
-  std::uint32_t create_group();
-  std::uint32_t word_of(std::uint32_t buffer, std::uint64_t offset);
   int bind(drm_panthor_vm_bind_op op, std::uint32_t flags);
   std::string change_place(std::uint32_t place, std::uint32_t bound);
   std::string start_job(Running& job, std::uint32_t after);
@@ -87,7 +81,7 @@ class LoadClient {
   std::string look_at_words(const std::vector<Running>& jobs);
 
   uapi::Machine& machine_;
-  uapi::LocalClient client_;
+  DirectClient client_;
   const std::uint32_t number_;
   std::mt19937_64 random_;
   std::uint32_t vm_ = 0;

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "gpu_emu/datasheet/gpu_control.h"
 #include "gpu_emu/remote/host_end.h"
+#include "gpu_emu/remote/raw_host.h"
 #include "gpu_emu/remote/wire.h"
 
 namespace pantry::emu {
@@ -36,31 +37,6 @@ class RemoteFuzz : public testing::Test {
 using Random = std::mt19937_64;
 std::uint32_t below(Random& random, std::uint32_t limit) {
   return static_cast<std::uint32_t>(random() % limit);
-}
-
-// Reads what comes until nothing does; false after a hang-up.
-bool drain(int socket) {
-  char bytes[4096];
-  for (;;) {
-    const ssize_t got = ::recv(socket, bytes, sizeof bytes, MSG_DONTWAIT);
-    if (got == 0) return false;
-    if (got < 0) return errno == EAGAIN;
-  }
-}
-
-bool send_all(int socket, const void* from, std::size_t bytes) {
-  const auto* at = static_cast<const char*>(from);
-  while (bytes != 0) {
-    const ssize_t sent = ::send(socket, at, bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent > 0) {
-      at += sent;
-      bytes -= static_cast<std::size_t>(sent);
-    } else if (errno != EAGAIN) {
-      return false;
-    }
-    if (!drain(socket)) return false;
-  }
-  return true;
 }
 
 TEST_F(RemoteFuzz, RawBytesBeforeTheHandshake) {
