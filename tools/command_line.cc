@@ -89,6 +89,11 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
       ->check(CLI::IsMember({"debug", "info", "client", "gap", "error", "off"}));
   app.add_option("--dram", dram_mib, "MiB of memory that the device has")
       ->check(CLI::Range(64, 1 << 20));
+  std::uint64_t swap_mib = run.machine.swap_bytes / kMiB;
+  app.add_option("--swap", swap_mib,
+                 "MiB for the content of idle buffers, which then give their memory up when the "
+                 "device has none left; 0: they keep it")
+      ->check(CLI::Range(0, 1 << 20));
   std::vector<std::string> injected;
   const auto add_inject = [&injected](CLI::App& command) {
     command
@@ -226,7 +231,7 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
       return 2;
     }
   if (!join.empty()) {
-    for (const char* option : {"--dram", "--uapi", "--caching", "--limit"})
+    for (const char* option : {"--dram", "--swap", "--uapi", "--caching", "--limit"})
       if (app.count(option) != 0) {
         fmt::print(stderr, "pantry: {} is the host's to choose, not of those who --join it\n",
                    option);
@@ -235,6 +240,7 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
     return join_command({host_path(join), run.shim, run.command});
   }
   run.machine.dram_bytes = dram_mib * kMiB;
+  run.machine.swap_bytes = swap_mib * kMiB;
   run.machine.quirks.caching = caching_of(caching);
   run.machine.checker = check_of(checker);
   if (disasm_app) return disasm_command(disasm);

@@ -50,17 +50,20 @@ void put_buffers(std::string& text, driver::File& file) {
   std::uint64_t total = 0;
   std::uint64_t shared = 0;
   std::uint64_t active = 0;
+  std::uint64_t resident = 0;
   for (const driver::File::HeldBuffer& held : file.held_buffers()) {
     const std::uint64_t bytes = held.buffer->size();
     total += bytes;
     if (held.sharing == driver::File::HeldBuffer::Sharing::kShared) shared += bytes;
     if (is_active(*held.buffer)) active += bytes;
+    if (held.buffer->resident()) resident += bytes;
   }
   put_size(text, "drm", "total", total);
   put_size(text, "drm", "shared", shared);
   put_size(text, "drm", "active", active);
-  // Of a buffer all pages are there; without any buffer the DRM core knows of no such thing.
-  if (total != 0) put_size(text, "drm", "resident", total);
+  // Of a buffer all pages are there, or none: it was evicted. Without any buffer the DRM core knows
+  // of no such thing.
+  if (total != 0) put_size(text, "drm", "resident", resident);
 }
 
 }  // namespace

@@ -159,6 +159,8 @@ Result<> group_submit(Call& call) {
     PANTRY_TRY(batch.add(job, syncs));
     members.push_back({submit.queue_index, std::move(job)});
   }
+  // Until the fences are where an eviction looks for them.
+  PANTRY_TRY_ASSIGN(const driver::Residency resident, group->vm().make_resident());
   PANTRY_TRY_ASSIGN(driver::FenceRooms rooms,
                     group->vm().reserve_fences(static_cast<std::uint32_t>(members.size())));
   PANTRY_TRY(batch.prepare());

@@ -5,6 +5,7 @@
 
 #include "driver/csf/heap_pool.h"
 #include "driver/csf/scheduler_state.h"
+#include "driver/memory/reclaimer.h"
 #include "gpu_emu/datasheet/cs_interface.h"
 
 namespace pantry::driver {
@@ -48,6 +49,8 @@ void HeapGrowth::grow(std::uint32_t queue) {
               output.load(cs::output::kHeapFragEnd)};
   }
   const Ref<HeapPool> pool = HeapPool::find(*group_.vm);
+  // The job that asks waits for the answer, and others for its fence.
+  const NoReclaim at_once;
   const Result<std::uint64_t> chunk =
       pool ? pool->grow(context, passes) : Result<std::uint64_t>(Error(Errno::kInval));
   const bool is_fatal = !chunk && chunk.error() != Errno::kNoMem;

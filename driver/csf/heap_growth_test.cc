@@ -3,8 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <vector>
+
 #include "driver/csf/csf_rig.h"
 #include "driver/csf/heap_pool.h"
+#include "driver/memory/reclaimer.h"
 #include "gpu_emu/datasheet/tiler_heap.h"
 
 namespace pantry::driver {
@@ -98,6 +102,33 @@ TEST(HeapGrowth, NoMemoryIsNoMistakeOfTheClients) {
     rig.pages.faults().fail_nth(0);
     EXPECT_EQ(heap.grants(), std::vector<std::uint64_t>{0});
     EXPECT_EQ(heap.pool().totals().chunks, 1u);
+  });
+}
+
+// The job that asks is waited for, so it may not wait for others to give memory up.
+TEST(HeapGrowth, WithoutMemoryNobodyIsAskedForAny) {
+  for_each_rig([](CsfRig& rig) {
+    class Asked final : public Reclaimer {
+     public:
+      std::uint64_t reclaim(std::uint64_t) override {
+        ++times;
+        return 0;
+      }
+      std::atomic<int> times{0};
+    } asked;
+    HeapRig heap(rig, 3);
+    const Ref<Group> group = heap.new_group(1);
+    EXPECT_EQ(rig.result(*CsfRig::submit(*group, 0, kDone)), 1);
+    rig.settle();
+    std::vector<PhysAddr> hogged;
+    while (const Result<PhysAddr> page = rig.frames.alloc({0}, rig.frames.new_owner()))
+      hogged.push_back(*page);
+    rig.frames.set_reclaimer(&asked);
+    EXPECT_EQ(rig.result(*CsfRig::submit(*group, 0, kOther)), 1);
+    EXPECT_EQ(heap.grants(), std::vector<std::uint64_t>{0});
+    EXPECT_EQ(asked.times, 0);
+    rig.frames.set_reclaimer(nullptr);
+    for (const PhysAddr page : hogged) rig.frames.free({page, kPageSize});
   });
 }
 

@@ -14,6 +14,7 @@
 #include "driver/device/gpu_block.h"
 #include "driver/device/nodes.h"
 #include "driver/provision/page_pool.h"
+#include "driver/vm/shrinker.h"
 #include "gpu_emu/datasheet/user_page.h"
 
 namespace pantry::driver {
@@ -58,7 +59,10 @@ struct Device::State final : ResetRequest, DevicePower {
                   .pa_bits = identity.pa_bits(),
                   .coherency = VmDevice::Coherency::kNone,
                   .max_pending_table_pages = with.max_pending_table_pages,
-                  .provisioning = with.provisioning} {
+                  .provisioning = with.provisioning,
+                  .shrinker = &shrinker} {
+    buffers.set_swap(with.swap_bytes);
+    with.frames.set_reclaimer(&shrinker);
     pages.trim_on(with.executor.lane(Lane::kCleanup));
   }
 
@@ -88,6 +92,7 @@ struct Device::State final : ResetRequest, DevicePower {
   PagePool pages;
   BufferStore buffers;
   BufferNames buffer_names;
+  Shrinker shrinker{buffers, pages};
   FaultLog fault_log;
   AddressSpaces spaces;
   VmDevice vm_device;
@@ -192,6 +197,7 @@ void Device::State::take_down() {
   config.mmu_irq.detach();
   config.gpu_irq.detach();
   firmware.reset();
+  config.frames.set_reclaimer(nullptr);
 }
 
 // Also after a bring-up that got stuck half-way.
@@ -328,6 +334,7 @@ BufferNames& Device::buffer_names() { return state_->buffer_names; }
 Scheduler& Device::scheduler() { return *state_->scheduler; }
 AddressSpaces& Device::spaces() { return state_->spaces; }
 PagePool& Device::pages() { return state_->pages; }
+Shrinker& Device::shrinker() { return state_->shrinker; }
 std::vector<Ref<Vm>> Device::vms() {
   std::vector<Ref<Vm>> vms;
   if (state_->firmware) vms.push_back(Ref<Vm>::share(state_->firmware->vm()));

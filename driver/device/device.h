@@ -26,6 +26,7 @@
 namespace pantry::driver {
 
 class PagePool;
+class Shrinker;
 
 // The values of DEV_QUERY GPU_INFO, read from the registers at bring-up; field names as in struct
 // drm_panthor_gpu_info.
@@ -76,6 +77,7 @@ struct DeviceConfig {
   std::uint64_t core_hz = 0;  // of the GPU's clock, which does not change; 0: unknown
   std::optional<Duration> autosuspend_delay = kAutosuspendDelay;  // none: never suspended
   Provisioning provisioning = Provisioning::kWorstCase;           // of every VM, the firmware's too
+  std::uint64_t swap_bytes = 0;  // for buffers that are evicted; 0: none ever is
 };
 
 class Device final : public ResetRequest {
@@ -100,6 +102,7 @@ class Device final : public ResetRequest {
   Scheduler& scheduler();
   AddressSpaces& spaces();
   PagePool& pages();
+  Shrinker& shrinker();
   Cleanup& cleanup();
   Executor& executor();
 

@@ -229,9 +229,12 @@ Result<Ref<Buffer>> File::sparse_buffer() {
     } catch (const std::bad_alloc&) {
       return Error(Errno::kNoMem);
     }
-    PANTRY_TRY_ASSIGN(sparse_,
-                      device_.buffers().create(RepeatedFrames::kBytes, 0, std::move(nobodys),
-                                               account_.get()));
+    PANTRY_TRY_ASSIGN(
+        const Ref<Buffer> made,
+        device_.buffers().create(RepeatedFrames::kBytes, 0, std::move(nobodys), account_.get()));
+    // Shared tables lead to its frames, from anywhere in all VMs of the client.
+    PANTRY_TRY(made->stay_resident());
+    sparse_ = made;
   }
   return sparse_;
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 
 #include "base/result.h"
@@ -34,6 +35,9 @@ class OwnedFd {
   int fd_ = -1;
 };
 
+// What a buffer holds while it has no frames, where that is not in its memfd.
+using ParkedContent = std::unique_ptr<std::uint8_t[]>;
+
 class Backing {
  public:
   virtual ~Backing() = default;
@@ -46,6 +50,20 @@ class Backing {
   // The frames are about to go back to the allocator: afterwards they hold nothing of the buffer.
   // Never fails. Blocks.
   virtual void withdraw(std::span<const PhysExtent> frames) noexcept = 0;
+
+  // Eviction: as withdraw, but the content is kept, in the memfd that clients have mapped or, if
+  // there is none, in what is returned. So a client's CPU mapping neither goes away nor has to
+  // fault anything in. ENOMEM: nothing has changed. Blocks, allocates.
+  virtual Result<ParkedContent> park(std::span<const PhysExtent> frames, std::uint64_t size) = 0;
+  // The way back, to any `frames` of the same size in all. ENOMEM: `frames` hold nothing of it, and
+  // the content is where it was. Blocks.
+  virtual Result<> unpark(std::span<const PhysExtent> frames, std::uint64_t size, int memfd,
+                          const ParkedContent& content) = 0;
+  // Reads or writes a part of what is parked. False: the host fails.
+  virtual bool read_parked(int memfd, const ParkedContent& content, std::uint64_t offset, void* to,
+                           std::uint64_t bytes) = 0;
+  virtual bool write_parked(int memfd, const ParkedContent& content, std::uint64_t offset,
+                            const void* from, std::uint64_t bytes) = 0;
 };
 
 }  // namespace pantry::driver

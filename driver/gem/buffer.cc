@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/check.h"
 #include "driver/gem/buffer_store.h"
+#include "driver/kernel/signalling.h"
 
 namespace pantry::driver {
 namespace {
@@ -67,24 +69,109 @@ void* Buffer::cpu(std::uint64_t offset, std::uint64_t bytes) const {
   return whole ? start : nullptr;
 }
 
-bool Buffer::read(std::uint64_t offset, void* to, std::uint64_t bytes) const {
+template <class Pinned, class Parked>
+bool Buffer::access(Pinned pinned, Parked parked) {
+  bool done = false;
+  {
+    MutexLock lock(residency_mutex_);
+    while (residency_ == Residency::kLeaving || residency_ == Residency::kReturning)
+      moved_.wait(residency_mutex_);
+    if (residency_ == Residency::kEvicted) return parked();
+    ++pins_;
+  }
+  done = pinned();
+  unpin();
+  return done;
+}
+
+bool Buffer::read(std::uint64_t offset, void* to, std::uint64_t bytes) {
   if (!inside(size_, offset, bytes)) return false;
-  auto* next = static_cast<std::uint8_t*>(to);
-  for_each_piece(offset, bytes, [&](const std::uint8_t* piece, std::uint64_t size) {
-    std::memcpy(next, piece, size);
-    next += size;
-  });
+  return access(
+      [&] {
+        auto* next = static_cast<std::uint8_t*>(to);
+        for_each_piece(offset, bytes, [&](const std::uint8_t* piece, std::uint64_t size) {
+          std::memcpy(next, piece, size);
+          next += size;
+        });
+        return true;
+      },
+      [&] { return store_.backing().read_parked(memfd(), parked_, offset, to, bytes); });
+}
+
+bool Buffer::write(std::uint64_t offset, const void* from, std::uint64_t bytes) {
+  if (!inside(size_, offset, bytes)) return false;
+  return access(
+      [&] {
+        const auto* next = static_cast<const std::uint8_t*>(from);
+        for_each_piece(offset, bytes, [&](std::uint8_t* piece, std::uint64_t size) {
+          std::memcpy(piece, next, size);
+          next += size;
+        });
+        return true;
+      },
+      [&] { return store_.backing().write_parked(memfd(), parked_, offset, from, bytes); });
+}
+
+bool Buffer::pin_or_claim() noexcept {
+  MutexLock lock(residency_mutex_);
+  while (residency_ == Residency::kLeaving || residency_ == Residency::kReturning)
+    moved_.wait(residency_mutex_);
+  if (residency_ == Residency::kEvicted) {
+    residency_ = Residency::kReturning;
+    return false;
+  }
+  ++pins_;
+  last_pinned_ = store_.next_pin();
   return true;
 }
 
-bool Buffer::write(std::uint64_t offset, const void* from, std::uint64_t bytes) const {
-  if (!inside(size_, offset, bytes)) return false;
-  const auto* next = static_cast<const std::uint8_t*>(from);
-  for_each_piece(offset, bytes, [&](std::uint8_t* piece, std::uint64_t size) {
-    std::memcpy(piece, next, size);
-    next += size;
-  });
+Result<BufferPin> Buffer::pin() {
+  PANTRY_TRY(stay_resident());
+  return BufferPin(Ref<Buffer>::share(*this));
+}
+
+// A pin that nobody has to return.
+Result<> Buffer::stay_resident() {
+  PANTRY_CHECK(!SignallingSection::active());
+  while (!pin_or_claim()) {
+    const Result<> returned = store_.bring_back(*this);
+    set_residency(returned ? Residency::kResident : Residency::kEvicted);
+    PANTRY_TRY(returned);
+  }
+  return {};
+}
+
+void Buffer::unpin() noexcept {
+  MutexLock lock(residency_mutex_);
+  PANTRY_CHECK(pins_ != 0);
+  --pins_;
+}
+
+void Buffer::set_residency(Residency now) noexcept {
+  MutexLock lock(residency_mutex_);
+  residency_ = now;
+  moved_.notify_all();
+}
+
+bool Buffer::begin_eviction() noexcept {
+  if (placement_ == Placement::kPlain) return false;
+  MutexLock lock(residency_mutex_);
+  if (pins_ != 0 || residency_ != Residency::kResident) return false;
+  residency_ = Residency::kLeaving;
   return true;
+}
+
+void Buffer::cancel_eviction() noexcept {
+  PANTRY_CHECK(leaving());
+  set_residency(Residency::kResident);
+}
+
+Result<> Buffer::finish_eviction() {
+  PANTRY_CHECK(leaving());
+  const Result<> gone = store_.take_frames(*this);
+  if (gone) ++evictions_;
+  set_residency(gone ? Residency::kEvicted : Residency::kResident);
+  return gone;
 }
 
 }  // namespace pantry::driver

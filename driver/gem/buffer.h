@@ -1,15 +1,24 @@
 // SPDX-License-Identifier: MIT
 //
 // A buffer object (BO): frames of DRAM, kept alive by handles, mappings, pending binds, dma-bufs
-// and kernel users. Fixed size and frames from creation to destruction. Destruction gives the
-// frames back and therefore happens only where freeing is allowed (a last reference dropped inside
-// a SignallingSection is destroyed on the clean-up lane).
+// and kernel users. Fixed size from creation to destruction. Destruction gives the frames back and
+// therefore happens only where freeing is allowed (a last reference dropped inside a
+// SignallingSection is destroyed on the clean-up lane).
+//
+// Residency. A client's buffer that nobody has pinned may be evicted (driver/vm/shrinker.h): its
+// frames go to others, its content stays in its memfd, or in a copy where it has none. The next
+// pin() gives it other frames. A kernel buffer keeps its frames for life. A client's CPU mapping is
+// a mapping of the memfd, so it always shows the content, with frames or without: it neither
+// prevents an eviction nor is it torn down. So do read() and write(); a pointer from cpu() or the
+// frames are good only while the caller has a pin, or for a kernel buffer.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/mutex.h"
@@ -24,10 +33,12 @@
 namespace pantry::driver {
 
 class BufferStore;
+class BufferPin;
 
 class Buffer final : public RefCounted {
  public:
   std::uint64_t size() const { return size_; }
+  // None while it is evicted. See above.
   std::span<const PhysExtent> frames() const { return frames_; }
   // The flags of BO_CREATE: DRM_PANTHOR_BO_NO_MMAP and so on.
   std::uint32_t create_flags() const { return create_flags_; }
@@ -51,28 +62,63 @@ class Buffer final : public RefCounted {
   void set_dma_buf_name(std::string name) PANTRY_MAY_ALLOCATE;
   std::optional<std::string> dma_buf_name() const PANTRY_MAY_ALLOCATE;
 
+  // Makes it resident, and keeps it so while the pin lives. ENOMEM: it stays as it is. Waits for an
+  // eviction or a return that is under way; takes frames, which may evict others. Not inside a
+  // SignallingSection, and under no lock that is taken inside one.
+  Result<BufferPin> pin() PANTRY_MAY_ALLOCATE;
+  // The same for the rest of its life.
+  Result<> stay_resident() PANTRY_MAY_ALLOCATE;
+  // What it may say changes at once, unless the caller has a pin.
+  bool resident() const noexcept { return residency_ != Residency::kEvicted; }
+  // How often it gave its frames up.
+  std::uint64_t evictions() const noexcept { return evictions_; }
+
+  // The shrinker's, in this order; one thread at a time. begin: false when it is pinned, evicted
+  // already, or stays for life. Between begin and the end who wants to pin it waits.
+  bool begin_eviction() noexcept;
+  bool leaving() const noexcept { return residency_ == Residency::kLeaving; }
+  // It stays, with the frames that it has.
+  void cancel_eviction() noexcept;
+  // Gives the frames to the allocator. Pre: no page table leads to them any more, nor does the
+  // device remember that one did. ENOMEM: it stays.
+  Result<> finish_eviction() PANTRY_MAY_ALLOCATE;
+  // When it was last pinned: larger is later.
+  std::uint64_t last_pinned() const noexcept { return last_pinned_; }
+
   // Host address of [offset, offset + bytes), or nullptr when that is outside or not contiguous.
   // Kernel buffers are always contiguous.
   void* cpu(std::uint64_t offset, std::uint64_t bytes) const;
-  // Copies across frames, for clients in the same process and for reports. False when outside.
-  bool read(std::uint64_t offset, void* to, std::uint64_t bytes) const;
-  bool write(std::uint64_t offset, const void* from, std::uint64_t bytes) const;
+  // Copies across frames, or from and to where an evicted one is kept; for clients in the same
+  // process and for reports. False when outside. May wait as pin does, but takes no frames.
+  bool read(std::uint64_t offset, void* to, std::uint64_t bytes);
+  bool write(std::uint64_t offset, const void* from, std::uint64_t bytes);
 
  private:
   friend class BufferStore;
+  friend class BufferPin;
+  enum class Residency : std::uint8_t { kResident, kLeaving, kEvicted, kReturning };
   // Who puts memory at the frames: the Backing, or nobody (kernel buffers are the frames' own
   // memory).
   enum class Placement { kBacked, kPlain };
   Buffer(BufferStore& store, std::uint64_t size, Placement placement)
       : store_(store), size_(size), placement_(placement) {}
   ~Buffer() override;
+  // Whether it is resident and now pinned; else it is evicted, and now marked as returning.
+  bool pin_or_claim() noexcept;
+  void unpin() noexcept;
+  void set_residency(Residency now) noexcept;
+  // With a pin if it is resident, else under the lock.
+  template <class Pinned, class Parked>
+  bool access(Pinned pinned, Parked parked);
   template <class Use>
   void for_each_piece(std::uint64_t offset, std::uint64_t bytes, Use use) const;
 
   BufferStore& store_;
   const std::uint64_t size_;
   const Placement placement_;
+  // Changed only by who has set kLeaving or kReturning, or during creation.
   std::vector<PhysExtent> frames_;
+  ParkedContent parked_;
   std::uint32_t create_flags_ = 0;
   Ref<Reservation> reservation_;
   bool exclusive_ = false;
@@ -83,6 +129,34 @@ class Buffer final : public RefCounted {
   mutable Mutex label_mutex_;
   std::optional<std::string> label_ PANTRY_GUARDED_BY(label_mutex_);
   std::optional<std::string> dma_buf_name_ PANTRY_GUARDED_BY(label_mutex_);
+
+  // Leaf lock but for access to what is parked. Never taken inside a SignallingSection.
+  mutable Mutex residency_mutex_;
+  CondVar moved_;
+  std::uint32_t pins_ PANTRY_GUARDED_BY(residency_mutex_) = 0;
+  std::atomic<Residency> residency_{Residency::kResident};  // written under the lock
+  std::atomic<std::uint64_t> last_pinned_{0};
+  std::atomic<std::uint64_t> evictions_{0};
+};
+
+// Keeps a buffer's frames where they are. Dropped outside any SignallingSection. Move-only.
+class BufferPin {
+ public:
+  BufferPin() = default;
+  BufferPin(BufferPin&&) noexcept = default;
+  BufferPin& operator=(BufferPin&& other) noexcept {
+    std::swap(buffer_, other.buffer_);
+    return *this;
+  }
+  ~BufferPin() {
+    if (buffer_) buffer_->unpin();
+  }
+  explicit operator bool() const { return static_cast<bool>(buffer_); }
+
+ private:
+  friend class Buffer;
+  explicit BufferPin(Ref<Buffer> buffer) noexcept : buffer_(std::move(buffer)) {}
+  Ref<Buffer> buffer_;
 };
 
 }  // namespace pantry::driver

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "driver/gem/buffer_store.h"
 
+#include <algorithm>
+#include <atomic>
 #include <map>
 #include <new>
 #include <utility>
@@ -32,6 +34,8 @@ struct BufferStore::State {
   FrameAllocator& frames;
   const emu::Dram dram;
   Backing& backing;
+  std::atomic<std::uint64_t> swap{0};
+  std::atomic<std::uint64_t> pins{0};
 
   mutable Mutex mutex;
   OffsetSpace offsets PANTRY_GUARDED_BY(mutex);
@@ -45,6 +49,12 @@ BufferStore::BufferStore(FrameAllocator& frames, emu::Dram dram, Backing& backin
 BufferStore::~BufferStore() { PANTRY_CHECK(totals().buffers == 0); }
 
 const emu::Dram& BufferStore::dram() const { return state_->dram; }
+Backing& BufferStore::backing() const { return state_->backing; }
+void BufferStore::set_swap(std::uint64_t bytes) noexcept { state_->swap = bytes; }
+std::uint64_t BufferStore::swap() const noexcept { return state_->swap; }
+std::uint64_t BufferStore::next_pin() noexcept {
+  return state_->pins.fetch_add(1, std::memory_order_relaxed) + 1;
+}
 
 // An object that owns nothing yet. Whatever later steps give it, its destructor takes back.
 Result<Ref<Buffer>> BufferStore::new_buffer(std::uint64_t size, Buffer::Placement placement) {
@@ -121,6 +131,7 @@ Result<Ref<Buffer>> BufferStore::create(std::uint64_t size, std::uint32_t create
   }
   buffer->frames_ = std::move(frames);
   buffer->memfd_ = std::move(*memfd);
+  buffer->last_pinned_ = next_pin();
   PANTRY_TRY(publish(*buffer));
   return buffer;
 }
@@ -151,6 +162,63 @@ Ref<Buffer> BufferStore::find_by_mmap_offset(std::uint64_t offset) {
   return Ref<Buffer>::adopt(found->second);
 }
 
+std::vector<Ref<Buffer>> BufferStore::resident_buffers() {
+  std::vector<Ref<Buffer>> all;
+  for (;;) {
+    all.reserve(totals().buffers);
+    MutexLock lock(state_->mutex);
+    if (state_->by_offset.size() > all.capacity()) continue;
+    for (const auto& [offset, buffer] : state_->by_offset)
+      if (buffer->placement_ == Buffer::Placement::kBacked && buffer->resident() &&
+          buffer->try_acquire())
+        all.push_back(Ref<Buffer>::adopt(buffer));
+    break;
+  }
+  // Read once each: they may change meanwhile.
+  std::vector<std::pair<std::uint64_t, Ref<Buffer>>> aged;
+  aged.reserve(all.size());
+  for (Ref<Buffer>& buffer : all) aged.emplace_back(buffer->last_pinned(), std::move(buffer));
+  std::ranges::sort(aged, {}, [](const auto& one) { return one.first; });
+  all.clear();
+  for (auto& [when, buffer] : aged) all.push_back(std::move(buffer));
+  return all;
+}
+
+Result<> BufferStore::take_frames(Buffer& buffer) {
+  {
+    MutexLock lock(state_->mutex);
+    if (state_->totals.evicted_bytes + buffer.size() > state_->swap) return Error(Errno::kNoMem);
+    state_->totals.evicted_bytes += buffer.size();
+  }
+  Result<ParkedContent> parked = state_->backing.park(buffer.frames_, buffer.size());
+  if (!parked) {
+    MutexLock lock(state_->mutex);
+    state_->totals.evicted_bytes -= buffer.size();
+    return Error(parked.error());
+  }
+  buffer.parked_ = std::move(*parked);
+  state_->frames.free(buffer.frames_);
+  buffer.frames_.clear();
+  return {};
+}
+
+Result<> BufferStore::bring_back(Buffer& buffer) {
+  PANTRY_TRY_ASSIGN(Extents frames,
+                    state_->frames.alloc_extents(buffer.size(), state_->backing.min_extent(),
+                                                 state_->frames.new_owner()));
+  const Result<> placed =
+      state_->backing.unpark(frames, buffer.size(), buffer.memfd(), buffer.parked_);
+  if (!placed) {
+    state_->frames.free(frames);
+    return placed;
+  }
+  buffer.frames_ = std::move(frames);
+  buffer.parked_.reset();
+  MutexLock lock(state_->mutex);
+  state_->totals.evicted_bytes -= buffer.size();
+  return {};
+}
+
 BufferStore::Totals BufferStore::totals() const {
   MutexLock lock(state_->mutex);
   return state_->totals;
@@ -168,6 +236,7 @@ void BufferStore::destroy(Buffer& buffer) noexcept {
     if (buffer.mmap_offset_.size() != 0) state_->offsets.give_back(std::move(buffer.mmap_offset_));
     --state_->totals.buffers;
     state_->totals.bytes -= buffer.size();
+    if (!buffer.resident()) state_->totals.evicted_bytes -= buffer.size();
   }
   if (buffer.frames_.empty()) return;
   if (buffer.placement_ == Buffer::Placement::kBacked) state_->backing.withdraw(buffer.frames_);

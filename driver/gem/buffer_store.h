@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "driver/gem/buffer.h"
 #include "driver/kernel/signalling.h"
@@ -34,10 +35,19 @@ class BufferStore {
   // The live buffer whose mmap offset is exactly `offset`, or null.
   Ref<Buffer> find_by_mmap_offset(std::uint64_t offset);
 
+  // How many bytes of evicted buffers may be kept at once; 0, as at first: none is ever evicted.
+  // Any thread; lowering it brings nothing back.
+  void set_swap(std::uint64_t bytes) noexcept;
+  std::uint64_t swap() const noexcept;
+  // The buffers of clients that have frames, the one pinned longest ago first. Throws
+  // std::bad_alloc. O(n log n) in the number of buffers.
+  std::vector<Ref<Buffer>> resident_buffers() PANTRY_MAY_ALLOCATE;
+
   // For leak checks and reports.
   struct Totals {
     std::uint64_t buffers = 0;
     std::uint64_t bytes = 0;
+    std::uint64_t evicted_bytes = 0;  // of these
     constexpr bool operator==(const Totals&) const = default;
   };
   Totals totals() const;
@@ -46,6 +56,13 @@ class BufferStore {
   friend class Buffer;
   struct State;
   const emu::Dram& dram() const;
+  Backing& backing() const;
+  // Of a buffer that is leaving: its content goes to where it is kept, its frames to the allocator.
+  // ENOMEM: swap or host are full.
+  Result<> take_frames(Buffer& buffer) PANTRY_MAY_ALLOCATE;
+  // Of a buffer that is returning: the reverse. ENOMEM.
+  Result<> bring_back(Buffer& buffer) PANTRY_MAY_ALLOCATE;
+  std::uint64_t next_pin() noexcept;
   Result<Ref<Buffer>> new_buffer(std::uint64_t size,
                                  Buffer::Placement placement) PANTRY_MAY_ALLOCATE;
   // Gives the buffer its mmap offset.

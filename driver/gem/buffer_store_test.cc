@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -252,6 +253,82 @@ TEST_F(WindowStoreTest, PiecesAreLargeWhereTheSizeAllows) {
   Ref<Buffer> large = *store.create(5 * kMiB + 3 * kPageSize, 0, nullptr);
   for (const PhysExtent& extent : large->frames().first(large->frames().size() - 1))
     EXPECT_GE(extent.size, 64 * kKiB);
+}
+
+// What an eviction does to a buffer, whoever asks for it.
+TYPED_TEST(BufferStoreTest, ContentIsKeptWithoutFrames) {
+  constexpr std::uint64_t kSize = 300 * kKiB;
+  const std::uint64_t before = this->used();
+  this->store.set_swap(kMiB);
+  const Ref<Buffer> buffer = *this->store.create(kSize, 0, nullptr);
+  std::vector<std::uint8_t> content(kSize);
+  for (std::size_t i = 0; i < kSize; ++i) content[i] = static_cast<std::uint8_t>(i * 7 >> 3);
+  ASSERT_TRUE(buffer->write(0, content.data(), kSize));
+  const auto expect_content = [&] {
+    std::vector<std::uint8_t> found(kSize);
+    ASSERT_TRUE(buffer->read(0, found.data(), kSize));
+    EXPECT_EQ(found, content);
+  };
+  {
+    const BufferPin pin = *buffer->pin();
+    EXPECT_FALSE(buffer->begin_eviction()) << "somebody relies on the frames";
+  }
+  ASSERT_TRUE(buffer->begin_eviction());
+  EXPECT_FALSE(buffer->begin_eviction());
+  buffer->cancel_eviction();
+  expect_content();
+  ASSERT_TRUE(buffer->begin_eviction());
+  ASSERT_TRUE(buffer->finish_eviction());
+  EXPECT_EQ(this->used(), before);
+  EXPECT_TRUE(buffer->frames().empty());
+  EXPECT_EQ(this->store.totals().evicted_bytes, kSize);
+  expect_content();
+  ASSERT_TRUE(buffer->write(5 * kPageSize, "changed", 7));
+  std::copy_n("changed", 7, content.begin() + 5 * kPageSize);
+  expect_content();
+
+  // Others have had the frames, and left something in them.
+  {
+    const Ref<Buffer> other = *this->store.create(kSize, 0, nullptr);
+    const std::vector<std::uint8_t> ones(kSize, 1);
+    ASSERT_TRUE(other->write(0, ones.data(), kSize));
+    const BufferPin pin = *buffer->pin();
+    expect_content();
+  }
+  expect_content();
+  EXPECT_EQ(this->store.totals().evicted_bytes, 0u);
+}
+
+TYPED_TEST(BufferStoreTest, SwapThatIsFullLeavesABufferWhereItIs) {
+  this->store.set_swap(kPageSize);
+  const Ref<Buffer> buffer = *this->store.create(2 * kPageSize, 0, nullptr);
+  ASSERT_TRUE(buffer->write(0, "here", 4));
+  ASSERT_TRUE(buffer->begin_eviction());
+  EXPECT_EQ(buffer->finish_eviction().error(), Errno::kNoMem);
+  EXPECT_TRUE(buffer->resident());
+  EXPECT_EQ(this->store.totals().evicted_bytes, 0u);
+  char found[4];
+  ASSERT_TRUE(buffer->read(0, found, 4));
+  EXPECT_EQ(std::string_view(found, 4), "here");
+}
+
+TEST(WindowEviction, AClientsMappingShowsTheContentThroughout) {
+  Window window;
+  window.store.set_swap(kMiB);
+  const Ref<Buffer> buffer = *window.store.create(kPageSize, 0, nullptr);
+  auto* const mapped = static_cast<volatile char*>(
+      mmap(nullptr, kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, buffer->memfd(), 0));
+  ASSERT_NE(mapped, MAP_FAILED);
+  ASSERT_TRUE(buffer->write(0, "a", 1));
+  ASSERT_TRUE(buffer->begin_eviction());
+  ASSERT_TRUE(buffer->finish_eviction());
+  EXPECT_EQ(mapped[0], 'a');
+  mapped[1] = 'b';
+  const BufferPin pin = *buffer->pin();
+  EXPECT_EQ(static_cast<const char*>(buffer->cpu(0, kPageSize))[1], 'b');
+  mapped[2] = 'c';
+  EXPECT_EQ(static_cast<const char*>(buffer->cpu(0, kPageSize))[2], 'c');
+  munmap(const_cast<char*>(mapped), kPageSize);
 }
 
 }  // namespace

@@ -55,14 +55,20 @@ Result<OwnedFd> WindowBacking::place(std::span<const PhysExtent> frames, std::ui
   // seal of his own.
   if (fcntl(memfd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
     return refused("seals", size);
+  PANTRY_TRY(map_file(frames, size, memfd.get()));
+  return memfd;
+}
 
+// Puts the file at `frames`. ENOMEM: they are private memory, as before.
+Result<> WindowBacking::map_file(std::span<const PhysExtent> frames, std::uint64_t size,
+                                 int memfd) {
   std::uint64_t offset = 0;
   PhysExtent last;
   const bool placed = for_each_piece(frames, [&](PhysExtent piece) {
     void* const address = dram_.at(piece.start, piece.size);
     PANTRY_CHECK(address);
     last = piece;
-    if (mmap(address, piece.size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, memfd.get(),
+    if (mmap(address, piece.size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, memfd,
              static_cast<off_t>(offset)) != address)
       return false;
     offset += piece.size;
@@ -74,7 +80,7 @@ Result<OwnedFd> WindowBacking::place(std::span<const PhysExtent> frames, std::ui
     return error;
   }
   PANTRY_CHECK(offset == size);
-  return memfd;
+  return {};
 }
 
 bool WindowBacking::replace_by_anonymous(PhysExtent piece) noexcept {
@@ -107,6 +113,26 @@ void WindowBacking::withdraw(std::span<const PhysExtent> frames) noexcept {
     PANTRY_CHECK(replace_by_anonymous(piece));
     return true;
   });
+}
+
+Result<ParkedContent> WindowBacking::park(std::span<const PhysExtent> frames, std::uint64_t) {
+  withdraw(frames);
+  return ParkedContent();
+}
+
+Result<> WindowBacking::unpark(std::span<const PhysExtent> frames, std::uint64_t size, int memfd,
+                               const ParkedContent&) {
+  return map_file(frames, size, memfd);
+}
+
+bool WindowBacking::read_parked(int memfd, const ParkedContent&, std::uint64_t offset, void* to,
+                                std::uint64_t bytes) {
+  return pread(memfd, to, bytes, static_cast<off_t>(offset)) == static_cast<ssize_t>(bytes);
+}
+
+bool WindowBacking::write_parked(int memfd, const ParkedContent&, std::uint64_t offset,
+                                 const void* from, std::uint64_t bytes) {
+  return pwrite(memfd, from, bytes, static_cast<off_t>(offset)) == static_cast<ssize_t>(bytes);
 }
 
 }  // namespace pantry::driver

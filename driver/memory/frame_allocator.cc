@@ -87,9 +87,13 @@ FrameAllocator::FrameAllocator(PhysExtent range, Options options)
 Result<PhysAddr> FrameAllocator::alloc(FrameOrder order, OwnerId owner) {
   PANTRY_CHECK(order <= kMaxFrameOrder);
   std::optional<Frame> frame;
-  if (admit())
-    frame = order.value == 0 && options_.placement == Placement::kScatter ? take_at_random()
-                                                                          : take(order.value);
+  unsigned asked = 0;
+  if (admit()) {
+    do {
+      frame = order.value == 0 && options_.placement == Placement::kScatter ? take_at_random()
+                                                                            : take(order.value);
+    } while (!frame && reclaim(order.bytes(), asked));
+  }
   account(frame ? Outcome::kServed : Outcome::kRefused);
   if (!frame) return Error(Errno::kNoMem);
   const PhysExtent extent = extent_of(*frame, Frame{1} << order.value);
@@ -101,7 +105,12 @@ Result<PhysExtent> FrameAllocator::alloc_contiguous(std::uint64_t bytes, OwnerId
   const std::uint64_t count = frames_of(bytes);
   const std::uint32_t order = ceil_order(count);
   std::optional<Frame> frame;
-  if (admit() && order <= kMaxOrder) frame = take(order);
+  unsigned asked = 0;
+  if (admit() && order <= kMaxOrder) {
+    do {
+      frame = take(order);
+    } while (!frame && reclaim(bytes, asked));
+  }
   account(frame ? Outcome::kServed : Outcome::kRefused);
   if (!frame) return Error(Errno::kNoMem);
   give(*frame + count, (Frame{1} << order) - count);
@@ -119,11 +128,13 @@ Result<Extents> FrameAllocator::alloc_extents(std::uint64_t bytes, std::uint64_t
   Extents extents;
   bool possible = admit();
   std::uint32_t order = kMaxOrder;
+  unsigned asked = 0;
   while (possible && left != 0) {
     const std::optional<PhysExtent> piece =
         scatter ? take_one_at_random() : take_piece(left, min_order, order);
     if (!piece) {
-      possible = false;
+      possible = reclaim(left * kPageSize, asked);
+      order = kMaxOrder;
     } else if (!append(extents, *piece, options_.placement, faults_)) {
       give(piece->start.value / kPageSize, piece->size / kPageSize);
       possible = false;
@@ -168,6 +179,14 @@ FrameStatistics FrameAllocator::statistics() const {
 bool FrameAllocator::admit() {
   check_outside_section();
   return !faults_.should_fail();
+}
+
+// Whether it is worth trying again. No lock is held.
+bool FrameAllocator::reclaim(std::uint64_t bytes, unsigned& asked) {
+  Reclaimer* const reclaimer = reclaimer_;
+  if (!reclaimer || NoReclaim::active() || bytes > range_.size || asked == kReclaims) return false;
+  ++asked;
+  return reclaimer->reclaim(bytes) != 0;
 }
 
 void FrameAllocator::account(Outcome outcome) {

@@ -24,6 +24,7 @@
 #include "driver/kernel/signalling.h"
 #include "driver/memory/allocation_faults.h"
 #include "driver/memory/frame_bitmap.h"
+#include "driver/memory/reclaimer.h"
 #include "gpu_emu/ports.h"
 
 namespace pantry::driver {
@@ -73,6 +74,11 @@ class FrameAllocator {
   FrameAllocator(const FrameAllocator&) = delete;
   FrameAllocator& operator=(const FrameAllocator&) = delete;
 
+  // Who is asked before an allocation fails for lack of frames, at most kReclaims times for each.
+  // Outlives its being set; null: nobody, as at first. Any thread.
+  void set_reclaimer(Reclaimer* reclaimer) noexcept { reclaimer_ = reclaimer; }
+  static constexpr unsigned kReclaims = 16;
+
   // One aligned block. ENOMEM.
   Result<PhysAddr> alloc(FrameOrder order, OwnerId owner) PANTRY_MAY_ALLOCATE;
   // `bytes` (a multiple of 4 KiB, not 0) in one piece, aligned to the power of two that holds it.
@@ -113,6 +119,7 @@ class FrameAllocator {
   };
 
   bool admit();
+  bool reclaim(std::uint64_t bytes, unsigned& asked) PANTRY_MAY_ALLOCATE;
   std::optional<Frame> take(std::uint32_t order);
   std::optional<Frame> take_at_random();
   std::optional<PhysExtent> take_piece(std::uint64_t frames, std::uint32_t min_order,
@@ -137,6 +144,7 @@ class FrameAllocator {
   const Frame end_;
   std::atomic<std::uint64_t> next_owner_{1};
   AllocationFaults faults_;
+  std::atomic<Reclaimer*> reclaimer_{nullptr};
 
   mutable Mutex mutex_;
   std::array<std::uint32_t, kMaxFrameOrder.value + 1> heads_

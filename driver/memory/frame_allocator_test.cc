@@ -336,5 +336,56 @@ TEST(FrameAllocatorDeathTest, IsClosedInsideASection) {
   EXPECT_DEATH(in_section([&] { frames.free(extent); }), "CHECK");
 }
 
+// Asked before an allocation fails, as often as it helps.
+TEST(FrameAllocator, AsksForFramesBeforeItSaysENOMEM) {
+  FrameAllocator frames({{kMiB}, kMiB}, {});
+  class GiveBack final : public Reclaimer {
+   public:
+    explicit GiveBack(FrameAllocator& to) : to_(to) {}
+    std::uint64_t reclaim(std::uint64_t bytes) override {
+      ++asked;
+      wanted = bytes;
+      if (held.empty()) return 0;
+      const PhysExtent one = held.back();
+      held.pop_back();
+      to_.free(one);
+      return one.size;
+    }
+    std::vector<PhysExtent> held;
+    int asked = 0;
+    std::uint64_t wanted = 0;
+
+   private:
+    FrameAllocator& to_;
+  } reclaimer(frames);
+  for (int i = 0; i < 4; ++i) reclaimer.held.push_back(*frames.alloc_contiguous(256 * kKiB, {1}));
+  EXPECT_EQ(frames.alloc({0}, {2}).error(), Errno::kNoMem);
+  EXPECT_EQ(reclaimer.asked, 0);
+
+  frames.set_reclaimer(&reclaimer);
+  {
+    const NoReclaim here;
+    EXPECT_EQ(frames.alloc({0}, {2}).error(), Errno::kNoMem);
+    EXPECT_EQ(reclaimer.asked, 0);
+  }
+  const Extents large = *frames.alloc_extents(512 * kKiB, kPageSize, {2});
+  EXPECT_EQ(reclaimer.asked, 2);
+  EXPECT_EQ(reclaimer.held.size(), 2u);
+  EXPECT_EQ(frames.alloc_extents(2 * kMiB, kPageSize, {2}).error(), Errno::kNoMem);
+  EXPECT_EQ(reclaimer.asked, 2) << "there is not as much at all";
+  const PhysAddr page = *frames.alloc({0}, {2});
+  EXPECT_EQ(reclaimer.asked, 3);
+  EXPECT_EQ(reclaimer.wanted, kPageSize);
+  frames.faults().fail_nth(1);
+  EXPECT_EQ(frames.alloc_contiguous(kMiB, {2}).error(), Errno::kNoMem);
+  EXPECT_EQ(reclaimer.asked, 3) << "an injected failure";
+  EXPECT_EQ(frames.alloc_contiguous(kMiB, {2}).error(), Errno::kNoMem);
+  EXPECT_EQ(reclaimer.asked, 5) << "once with success, once without";
+  frames.set_reclaimer(nullptr);
+  frames.free(large);
+  frames.free({page, kPageSize});
+  EXPECT_EQ(frames.statistics().used, 0u);
+}
+
 }  // namespace
 }  // namespace pantry::driver

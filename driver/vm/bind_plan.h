@@ -42,10 +42,15 @@ struct BindPlan {
   // What is mapped in the range of a map: replaced, or the reason to fail with EEXIST (kernel
   // mappings, whose place must be free).
   enum class Overlap { kReplace, kRefuse };
+  // kRestore: a map of what is mapped there anyway, whose page-table entries an eviction has taken.
+  // EBUSY when it runs: something else is mapped there by now.
+  enum class Purpose { kBind, kRestore };
 
   BindOp op;
   MappingOwner owner = MappingOwner::kUser;
   Overlap overlap = Overlap::kReplace;
+  Purpose purpose = Purpose::kBind;
+  BufferPin pin;        // of a map: its frames are resolved
   Provision provision;  // of table pages
   VaReserve tree_nodes;
   Ref<SharedBuffer> link;

@@ -20,6 +20,11 @@ std::size_t SharedBuffers::size() const {
   return links_.size();
 }
 
+bool SharedBuffers::contains(const Buffer& buffer) const {
+  MutexLock lock(mutex_);
+  return links_.contains(&buffer);
+}
+
 Result<Ref<SharedBuffer>> SharedBuffers::link(const Ref<Buffer>& buffer) {
   PANTRY_CHECK(!buffer->exclusive() && buffer->reservation());
   // The node and the link are made before it is known whether they are needed: nothing is allocated

@@ -49,6 +49,7 @@ class SharedBuffers {
   Result<std::vector<Ref<Reservation>>> reservations() const PANTRY_MAY_ALLOCATE;
 
   std::size_t size() const;
+  bool contains(const Buffer& buffer) const;
 
  private:
   friend class SharedBuffer;

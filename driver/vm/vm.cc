@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "driver/provision/make_provisioner.h"
+#include "driver/vm/shrinker.h"
 #include "driver/vm/vm_state.h"
 
 namespace pantry::driver {
@@ -25,6 +26,7 @@ Vm::Vm(std::unique_ptr<State> state) : state_(std::move(state)) {}
 // The last reference is gone, so no job is queued and no group is left.
 Vm::~Vm() {
   State& s = *state_;
+  if (s.device.shrinker) s.device.shrinker->remove(*this);
   // From here on no fault is told and no update needs a flush.
   s.device.spaces.remove(*this);
   {
@@ -84,7 +86,17 @@ Result<Ref<Vm>> Vm::make(VmDevice& device, Kind kind, const VaSplit& split, GpuR
   }
   if (!s.faults().should_fail())
     s.provisioner = make_provisioner(provisioning, *stays, device.pages);
-  if (s.provisioner) return vm;
+  if (s.provisioner) {
+    // Whatever it has now, its destructor takes back.
+    if (!device.shrinker || kind == Kind::kMcu) return vm;
+    if (s.faults().should_fail()) return Error(Errno::kNoMem);
+    try {
+      device.shrinker->add(*vm);
+      return vm;
+    } catch (const std::bad_alloc&) {
+      return Error(Errno::kNoMem);
+    }
+  }
   {
     MutexLock lock(s.operation);
     s.table->destroy(root);

@@ -27,6 +27,23 @@
 
 namespace pantry::driver {
 
+class Vm;
+
+// While it lives, every mapping of a VM has its page-table entries and every buffer in it its
+// frames (Vm::make_resident). Holds the VM's gate (residency_gate.h): to be dropped soon, once the
+// fences of what is submitted are in their reservations. Outside any SignallingSection.
+class Residency {
+ public:
+  Residency(Residency&& other) noexcept;
+  Residency& operator=(Residency&&) = delete;
+  ~Residency();
+
+ private:
+  friend class Vm;
+  explicit Residency(Ref<Vm> vm) noexcept;
+  Ref<Vm> vm_;
+};
+
 class Vm final : public RefCounted, private AsOwner, private BatchStarter {
  public:
   // VM_CREATE. EINVAL from split_va, ENOMEM.
@@ -79,6 +96,12 @@ class Vm final : public RefCounted, private AsOwner, private BatchStarter {
   // reservation, and that of each shared buffer that is mapped here or will be by a bind already
   // prepared. A buffer that comes later is left out. ENOMEM.
   Result<FenceRooms> reserve_fences(std::uint32_t count) PANTRY_MAY_ALLOCATE;
+
+  // Before jobs of the VM are submitted, and until their fences are added: brings back what was
+  // evicted, each mapping by a plan of its own. ENOMEM: what could not be brought back stays
+  // evicted, and no mapping, content or other state that a client can see has changed. May evict
+  // buffers of other VMs. Costs one uncontended lock if nothing was evicted since the last time.
+  Result<Residency> make_resident() PANTRY_MAY_ALLOCATE;
 
   // VM_DESTROY and close (panthor-uapi.md C.6): unmaps everything, including the kernel area and
   // what is attached; queued binds still run.
@@ -133,8 +156,18 @@ class Vm final : public RefCounted, private AsOwner, private BatchStarter {
   };
   std::optional<Translation> translate(GpuVa va) const;
 
+  // The shrinker's. begin: false while jobs are being submitted; else none are until the end.
+  bool begin_evictions() noexcept;
+  void end_evictions() noexcept;
+  // Whether a mapping or a prepared bind of this VM can lead to `buffer`.
+  bool may_map(const Buffer& buffer) const noexcept;
+  // Takes the page-table entries of all buffers that are leaving (Buffer::begin_eviction); on
+  // return the device has forgotten them. Between begin and end.
+  void unbind_leaving() noexcept PANTRY_MAY_ALLOCATE;
+
  private:
   friend class KernelMapping;
+  friend class Residency;
   class BindJob;
   struct State;
   explicit Vm(std::unique_ptr<State> state);
@@ -148,6 +181,9 @@ class Vm final : public RefCounted, private AsOwner, private BatchStarter {
   // `tables`: empty, and what the plan's pages are laid into.
   Result<BindPlan> plan(BindOp op, TableReserve tables) PANTRY_MAY_ALLOCATE;
   Result<> run(BindPlan& plan, BindMode mode) noexcept;
+  Result<> bind_torn() PANTRY_MAY_ALLOCATE;
+  Result<std::vector<BindOp>> torn_mappings() PANTRY_MAY_ALLOCATE;
+  void leave_residency() noexcept;
   // The bind queue's: jobs of prepare_bind's.
   void start(std::span<Job* const> jobs, std::span<int> errors) noexcept override;
   // Takes back what prepare claimed, if the plan was not run.

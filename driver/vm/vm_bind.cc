@@ -97,6 +97,9 @@ Result<BindPlan> Vm::plan(BindOp op, TableReserve tables) {
   if (!plan.op.range || plan.op.fails_with) return plan;
 
   const bool map = plan.op.type == BindType::kMap;
+  if (map) {
+    PANTRY_TRY_ASSIGN(plan.pin, plan.op.buffer->pin());
+  }
   if (map && plan.op.buffer->reservation() && !plan.op.buffer->exclusive()) {
     PANTRY_TRY_ASSIGN(plan.link, s.shared.link(plan.op.buffer));
   }
@@ -198,7 +201,7 @@ std::optional<GpuRange> Vm::State::footprint(const BindPlan& plan) const {
   const BindOp& op = plan.op;
   if (!op.range || op.fails_with) return std::nullopt;
   // Fails, but may have tables to free that were installed for it.
-  if (op.type == BindType::kMap && unusable)
+  if (op.type == BindType::kMap && plan.purpose == BindPlan::Purpose::kBind && unusable)
     return plan.provision.claimed() ? op.range : std::nullopt;
   return table->footprint(*op.range);
 }
@@ -206,6 +209,7 @@ std::optional<GpuRange> Vm::State::footprint(const BindPlan& plan) const {
 Result<> Vm::State::apply(BindPlan& plan) {
   const BindOp& op = plan.op;
   if (op.fails_with) return Error(*op.fails_with);
+  if (plan.purpose == BindPlan::Purpose::kRestore) return restore(plan);
   if (op.type == BindType::kMap && unusable) return Error(Errno::kInval);
   if (!op.range) return {};
   const GpuRange range = *op.range;

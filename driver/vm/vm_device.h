@@ -16,6 +16,7 @@ namespace pantry::driver {
 
 class BufferStore;
 class PagePool;
+class Shrinker;
 class Vm;
 
 // Told about faults of any VM, on the interrupt lane: queues the scheduler's tick.
@@ -50,6 +51,7 @@ struct VmDevice {
   // Per VM. 1 or more; what a single bind takes is admitted in any case.
   std::uint32_t max_pending_table_pages = kMaxPendingTablePages;
   Provisioning provisioning = Provisioning::kWorstCase;  // of VMs for which nothing else is said
+  Shrinker* shrinker = nullptr;                          // null: no buffer is ever evicted
 };
 
 }  // namespace pantry::driver

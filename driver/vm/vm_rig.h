@@ -21,6 +21,7 @@
 #include "driver/kernel/executor.h"
 #include "driver/mmu/fake_as_block.h"
 #include "driver/provision/page_pool.h"
+#include "driver/vm/shrinker.h"
 #include "driver/vm/vm.h"
 
 namespace pantry::driver {
@@ -44,7 +45,9 @@ class VmRig final : private VmFaultListener {
                .buffers = buffers,
                .pages = pages,
                .fault_listener = *this,
-               .provisioning = provisioning()} {
+               .provisioning = provisioning(),
+               .shrinker = &shrinker} {
+    frames.set_reclaimer(&shrinker);
     spaces.unmask_interrupts();
   }
   ~VmRig() {
@@ -144,6 +147,7 @@ class VmRig final : private VmFaultListener {
   ArenaBacking backing{dram};
   BufferStore buffers{frames, dram, backing};
   PagePool pages;
+  Shrinker shrinker{buffers, pages};  // without swap until a test gives it some
   FakeAsBlock block;
   AddressSpaces spaces;
   Cleanup cleanup;

@@ -14,6 +14,7 @@
 #include "driver/provision/page_pool.h"
 #include "driver/provision/page_quota.h"
 #include "driver/provision/provisioner.h"
+#include "driver/vm/residency_gate.h"
 #include "driver/vm/vm.h"
 
 namespace pantry::driver {
@@ -40,6 +41,8 @@ struct Vm::State {
   std::optional<GpuRange> footprint(const BindPlan& plan) const PANTRY_REQUIRES(operation);
   // One bind, on tree and table. Pre: its footprint is locked.
   Result<> apply(BindPlan& plan) PANTRY_REQUIRES(operation, signalling);
+  // One restore (BindPlan::Purpose), on the table. Pre: its range is locked.
+  Result<> restore(BindPlan& plan) PANTRY_REQUIRES(operation, signalling);
   // The table half of a bind that edits nothing: frees what prepare installed for it alone. Pre:
   // its range is locked.
   void prune(BindPlan& plan) PANTRY_REQUIRES(operation);
@@ -60,6 +63,10 @@ struct Vm::State {
   SharedBuffers shared;
   std::atomic<bool> unusable{false};
   std::atomic<bool> destroyed{false};
+  ResidencyGate gate;
+  // Some mapping may lack its page-table entries. Set while the gate is closed, cleared by who is
+  // inside.
+  std::atomic<bool> torn{false};
 
   // Leaf lock. Nothing is attached once `destroyed` is set.
   mutable Mutex attachment_mutex;

@@ -461,6 +461,21 @@ TEST_EACH_EXECUTOR(VmTest, VisitorsMayUnmapWhatTheyAreShown) {
       EXPECT_EQ(Mutex::held_by_this_thread(), 0u);
       below_.withdraw(frames);
     }
+    Result<ParkedContent> park(std::span<const PhysExtent> frames, std::uint64_t size) override {
+      return below_.park(frames, size);
+    }
+    Result<> unpark(std::span<const PhysExtent> frames, std::uint64_t size, int memfd,
+                    const ParkedContent& content) override {
+      return below_.unpark(frames, size, memfd, content);
+    }
+    bool read_parked(int memfd, const ParkedContent& content, std::uint64_t offset, void* to,
+                     std::uint64_t bytes) override {
+      return below_.read_parked(memfd, content, offset, to, bytes);
+    }
+    bool write_parked(int memfd, const ParkedContent& content, std::uint64_t offset,
+                      const void* from, std::uint64_t bytes) override {
+      return below_.write_parked(memfd, content, offset, from, bytes);
+    }
     int withdrawn = 0;
 
    private:

@@ -36,11 +36,11 @@ std::optional<std::uint32_t> Recorder::buffer_of(uapi::Session& session, std::ui
   if (const auto known = find(client.buffers, handle)) return known;
   const Ref<driver::Buffer> buffer = session.file().buffer(handle);
   if (!buffer) return std::nullopt;
-  NewBuffer told{client.number,
-                 buffer->size(),
-                 buffer->create_flags(),
-                 std::nullopt,
-                 {buffer->frames().begin(), buffer->frames().end()}};
+  // Its frames must not go while they are read. If they have gone, and none are left, none are
+  // told.
+  const Result<driver::BufferPin> pin = buffer->pin();
+  NewBuffer told{client.number, buffer->size(), buffer->create_flags(), std::nullopt, {}};
+  if (pin) told.extents.assign(buffer->frames().begin(), buffer->frames().end());
   if (buffer->exclusive())
     session.file().for_each_vm([&](std::uint32_t id, const driver::Vm& vm) {
       if (vm.reservation() == buffer->reservation()) told.exclusive_vm = find(client.vms, id);

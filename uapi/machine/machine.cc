@@ -114,7 +114,8 @@ Result<std::unique_ptr<Machine>> Machine::create(driver::Executor& executor,
                                        .max_pending_table_pages = config.max_pending_table_pages,
                                        .core_hz = config.quirks.core_clock_hz,
                                        .autosuspend_delay = config.autosuspend_delay,
-                                       .provisioning = config.provisioning}));
+                                       .provisioning = config.provisioning,
+                                       .swap_bytes = config.swap_bytes}));
   return machine;
 }
 

@@ -49,7 +49,8 @@ struct MachineConfig {
   emu::Misbehaviour* misbehaviour = nullptr;  // how the hardware fails; outlives the machine
   // How VMs get the table pages that binds need (driver/provision).
   driver::Provisioning provisioning = driver::Provisioning::kWorstCase;
-  driver::Limits limits;  // of each client
+  driver::Limits limits;         // of each client
+  std::uint64_t swap_bytes = 0;  // for the content of idle buffers when DRAM runs out; 0: none
 };
 
 class Machine {
