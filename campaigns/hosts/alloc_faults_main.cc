@@ -3,8 +3,8 @@
 // alloc_faults [--quick]: makes each allocation that a VM_BIND reaches fail once: of the heap, of
 // frames, of table pages. Each time the call must say ENOMEM and leave a log line, everything must
 // be as before, and the same call must work when it is made again, which the GPU finds out. No
-// site is named here: whatever asks for memory is found by counting. The campaign is
-// scripts/campaign alloc-faults.
+// site is named here: whatever asks for memory is found by counting. The same for what a submit
+// allocates to bring an evicted buffer back. The campaign is scripts/campaign alloc-faults.
 #include <fmt/core.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -21,6 +21,7 @@
 #include "driver/heap_faults/heap_faults.h"
 #include "driver/kernel/thread_executor.h"
 #include "driver/provision/page_pool.h"
+#include "driver/vm/shrinker.h"
 
 namespace pantry::campaigns {
 namespace {
@@ -124,6 +125,10 @@ const std::vector<Scenario> kScenarios{
     {"async sparse array", kAsync, sparse_array_ops, kSparseCut},
 };
 
+// No bind: what was evicted comes back before a job can look for it.
+const Scenario kReturn{
+    "return", 0, nullptr, {{BindScene::kOldVa, old_tag(0)}, {kHoleVa, old_tag(kHole)}}};
+
 // The lines of this process's log.
 class LogReader {
  public:
@@ -151,7 +156,12 @@ class Campaign {
   void run(const Scenario& scenario, Source source, Pool pool) {
     const std::uint64_t findings = findings_;
     for (std::uint64_t n = 1; findings_ == findings; ++n)
-      if (!fail(scenario, source, pool, n)) return;
+      if (!fail(scenario, n, [&] { fail_bind(scenario, source, pool, n); })) return;
+  }
+  void run_return(Source source, Pool pool) {
+    const std::uint64_t findings = findings_;
+    for (std::uint64_t n = 1; findings_ == findings; ++n)
+      if (!fail(kReturn, n, [&] { fail_return(source, pool, n); })) return;
   }
 
   std::uint64_t cases() const { return cases_; }
@@ -168,11 +178,12 @@ class Campaign {
   }
 
   // False: there is no n-th allocation.
-  bool fail(const Scenario& scenario, Source source, Pool pool, std::uint64_t n) {
+  template <class InScene>
+  bool fail(const Scenario& scenario, std::uint64_t n, InScene in_scene) {
     const uapi::Machine::Baseline baseline = machine_.baseline();
     const std::uint64_t blocks = driver::heap_blocks();
     failed_.reset();
-    fail_in_scene(scenario, source, pool, n);
+    in_scene();
     if (machine_.baseline() != baseline)
       found(scenario, fmt::format("leaves something behind after allocation {}", n));
     if (const std::uint64_t now = driver::heap_blocks(); now != blocks)
@@ -183,15 +194,47 @@ class Campaign {
     return true;
   }
 
-  void fail_in_scene(const Scenario& scenario, Source source, Pool pool, std::uint64_t n) {
+  driver::AllocationFaults& faults_of(Source source) {
+    return source == Source::kHeap ? driver::heap_faults() : machine_.device().pages().faults();
+  }
+  void stock(Pool pool) {
     driver::PagePool& pages = machine_.device().pages();
-    driver::AllocationFaults& faults =
-        source == Source::kHeap ? driver::heap_faults() : pages.faults();
-    BindScene scene(machine_);
-    std::vector<BindScene::Op> ops = scenario.ops(scene);
     pages.trim(0);
     if (pool == Pool::kStocked)
       pages.give_back(pages.take(kStock).value(), driver::PagePool::Content::kZero);
+  }
+
+  void fail_return(Source source, Pool pool, std::uint64_t n) {
+    driver::AllocationFaults& faults = faults_of(source);
+    BindScene scene(machine_);
+    const Ref<driver::Vm> vm = scene.client().file().vm(scene.vm());
+    if (machine_.device().shrinker().shrink(1 << 20) == 0) found(kReturn, "nothing is evicted");
+    stock(pool);
+    const VmSnapshot before = scene.snapshot();
+
+    faults.fail_nth(n);
+    const auto error = [&]() -> std::optional<Errno> {
+      const Result<driver::Residency> there = vm->make_resident();
+      return there ? std::nullopt : std::optional(there.error());
+    }();
+    const bool fired = faults.fired();
+    faults.fail_nth(0);
+    if (fired) {
+      ++cases_;
+      failed_ = faults.where();
+    }
+    if (error != (fired ? std::optional(Errno::kNoMem) : std::nullopt))
+      found(kReturn, fmt::format("allocation {}: {}", n, error ? name_of(*error) : "no error"));
+    if (scene.snapshot().tree != before.tree)
+      found(kReturn, fmt::format("allocation {}: another tree", n));
+    check_effect(kReturn, scene, fmt::format("allocation {} fails", n));
+  }
+
+  void fail_bind(const Scenario& scenario, Source source, Pool pool, std::uint64_t n) {
+    driver::AllocationFaults& faults = faults_of(source);
+    BindScene scene(machine_);
+    std::vector<BindScene::Op> ops = scenario.ops(scene);
+    stock(pool);
     const VmSnapshot before = scene.snapshot();
     log_.says("");
 
@@ -273,6 +316,7 @@ int run(const std::string& log_path) {
       config.dram_bytes = 128 * kMiB;
       config.memory = memory;
       config.provisioning = kind.provisioning;
+      config.swap_bytes = 128 * kMiB;
       const auto machine = uapi::Machine::create(executor, config);
       if (!machine) return failed("the machine cannot be brought up", machine.error());
       Campaign campaign(**machine, log);
@@ -281,6 +325,9 @@ int run(const std::string& log_path) {
         campaign.run(scenario, Source::kDevice, Pool::kStocked);
         campaign.run(scenario, Source::kDevice, Pool::kEmpty);
       }
+      campaign.run_return(Source::kHeap, Pool::kStocked);
+      campaign.run_return(Source::kDevice, Pool::kStocked);
+      campaign.run_return(Source::kDevice, Pool::kEmpty);
       fmt::print("{}: {} cases, {} findings\n", kind.name, campaign.cases(), campaign.findings());
       cases += campaign.cases();
       findings += campaign.findings();
@@ -290,8 +337,8 @@ int run(const std::string& log_path) {
   const auto counts = sites.count();
   for (const auto& [site, count] : counts) fmt::print("{:5} x {}\n", count, site);
   fmt::print(
-      "alloc-faults: {} sites, {} cases in map, unmap, remap, sparse and their async forms and "
-      "async arrays; {} findings, {} s\n",
+      "alloc-faults: {} sites, {} cases in map, unmap, remap, sparse and their async forms, "
+      "async arrays, and the return of what was evicted; {} findings, {} s\n",
       counts.size(), cases, findings, (executor.clock().now() - start).ns / seconds(1).ns);
   return findings == 0 ? 0 : 1;
 }

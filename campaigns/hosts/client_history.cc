@@ -13,6 +13,7 @@
 #include "campaigns/hosts/step_dice.h"
 #include "driver/kernel/sim_executor.h"
 #include "driver/provision/page_pool.h"
+#include "driver/vm/shrinker.h"
 #include "gpu_emu/datasheet/builder.h"
 #include "gpu_emu/datasheet/cs_instruction.h"
 
@@ -26,7 +27,8 @@ constexpr std::uint64_t kClients = 2;
 constexpr std::uint64_t kBuffers = 2;
 constexpr std::uint64_t kBufferPages = 512 + 64;
 constexpr std::uint64_t kPages = 2 * 512;
-constexpr std::uint64_t kVa = 0x4000'0000;
+constexpr std::uint64_t kSparsePages = 512;  // until a sparse range shows the same again
+constexpr std::uint64_t kVa = 0x4000'0000;   // where such a window begins
 constexpr std::uint64_t kCodeVa = 0x0100'0000;
 constexpr std::uint64_t kStreamBytes = 64;
 constexpr std::uint64_t kStreams = 8;  // in flight at most
@@ -36,6 +38,7 @@ constexpr unsigned kBindThreads = 2;
 // What one VM_BIND operation does.
 struct Range {
   bool map = false;
+  bool sparse = false;  // of a map: shows what all sparse ranges do, not a buffer
   std::uint64_t first = 0, pages = 1;
   std::uint64_t buffer = 0, offset = 0;
   Prot prot = Prot::kNone;
@@ -53,6 +56,7 @@ struct Step {
     kReset,
     kRenewVm,
     kKill,
+    kEvict,  // as many pages of whatever is idle as `page` says, and one
   } kind;
   std::uint64_t client = 0;
   std::uint64_t failing = 0;  // which allocation fails; 0: none
@@ -60,9 +64,9 @@ struct Step {
   std::size_t count = 1;
   std::array<Range, kMostInBatch> ranges{};
 };
-constexpr const char* kNames[] = {
-    "bind",           "queue binds",    "shut the gate", "open the gate", "store",
-    "submit a store", "drop the group", "reset the GPU", "another VM",    "kill"};
+constexpr const char* kNames[] = {"bind",       "queue binds",    "shut the gate",  "open the gate",
+                                  "store",      "submit a store", "drop the group", "reset the GPU",
+                                  "another VM", "kill",           "evict"};
 
 Range range_of(StepDice& dice) {
   Range range;
@@ -79,6 +83,8 @@ Range range_of(StepDice& dice) {
     range.pages = 1 + dice.roll(dice.one_in(3) ? 512 : 8);
   }
   range.pages = std::min({range.pages, kPages - range.first, kBufferPages - range.offset});
+  range.sparse = range.map && dice.one_in(4);
+  if (range.sparse) range.prot = range.prot | Prot::kNoExec;
   return range;
 }
 
@@ -86,9 +92,9 @@ Step step_of(std::uint64_t seed, std::size_t number) {
   using Kind = Step::Kind;
   // Out of 100.
   constexpr std::pair<Kind, std::uint64_t> kShares[] = {
-      {Kind::kBind, 28},   {Kind::kQueueBinds, 24}, {Kind::kShutGate, 6},  {Kind::kOpenGate, 8},
+      {Kind::kBind, 25},   {Kind::kQueueBinds, 21}, {Kind::kShutGate, 6},  {Kind::kOpenGate, 8},
       {Kind::kStore, 12},  {Kind::kSubmit, 10},     {Kind::kDropGroup, 3}, {Kind::kReset, 3},
-      {Kind::kRenewVm, 3}, {Kind::kKill, 3}};
+      {Kind::kRenewVm, 3}, {Kind::kKill, 3},        {Kind::kEvict, 6}};
   StepDice dice(seed, number);
   Step step{};
   std::uint64_t share = dice.roll(100);
@@ -195,8 +201,7 @@ class Client {
     const std::uint32_t bytes = write_stream(0, kVa + step.page * kPageSize, value);
     const int status = client_.run(group_, kCodeVa, bytes);
     if ((status == 1) != arrives) found("a store to page {} ends with {}", step.page, status);
-    if (arrives && client_.word(buffers_[shown.buffer], shown.page * kPageSize) != value)
-      found("a store to page {} has not arrived", step.page);
+    if (arrives && word_at(shown) != value) found("a store to page {} has not arrived", step.page);
     drop_group();
   }
 
@@ -222,7 +227,7 @@ class Client {
     class Order final : public driver::Vm::MappingVisitor {
      public:
       void visit(const driver::Vm::MappingView& view) override {
-        if (view.buffer_offset + view.range.size() > view.buffer->size())
+        if (!view.sparse && view.buffer_offset + view.range.size() > view.buffer->size())
           found("the mapping at {:#x} leaves its buffer", view.range.first.value);
         if (last && view.range.first <= *last)
           found("two mappings at {:#x}", view.range.first.value);
@@ -241,6 +246,9 @@ class Client {
       queued_.clear();
     }
     const Ref<driver::Vm> vm = client_.file().vm(vm_);
+    // As a submit does: what was evicted is back.
+    const Result<driver::Residency> resident = vm->make_resident();
+    if (!resident) found("what was evicted does not come back");
     if (const std::uint64_t pending = vm->tables().pending_pages; queued_.empty() && pending != 0)
       found("{} table pages are held, and no bind is queued", pending);
     check_tree(*vm);
@@ -250,7 +258,8 @@ class Client {
  private:
   struct Shown {
     bool mapped = false;
-    std::uint64_t buffer = 0, page = 0;
+    bool sparse = false;                 // then without a buffer of its own
+    std::uint64_t buffer = 0, page = 0;  // sparse: of the 2 MiB that it shows
     Prot prot = Prot::kNone;
     bool operator==(const Shown&) const = default;
   };
@@ -268,14 +277,32 @@ class Client {
     const std::uint64_t size = range.pages * kPageSize;
     if (!range.map) return DirectClient::unmap(va, size);
     drm_panthor_vm_bind_op op =
-        DirectClient::map(buffers_[range.buffer], range.offset * kPageSize, va, size);
+        range.sparse
+            ? DirectClient::map(0, 0, va, size)
+            : DirectClient::map(buffers_[range.buffer], range.offset * kPageSize, va, size);
+    if (range.sparse) op.flags |= DRM_PANTHOR_VM_BIND_OP_MAP_SPARSE;
     op.flags |= static_cast<std::uint32_t>(range.prot);
     return op;
   }
   void apply(const Range& range) {
-    for (std::uint64_t i = 0; i < range.pages; ++i)
-      shown_[range.first + i] =
-          range.map ? Shown{true, range.buffer, range.offset + i, range.prot} : Shown{};
+    for (std::uint64_t page = range.first; page < range.first + range.pages; ++page) {
+      Shown& shown = shown_[page];
+      shown = {};
+      if (range.sparse)
+        shown = {true, true, 0, page % kSparsePages, range.prot};
+      else if (range.map)
+        shown = {true, false, range.buffer, range.offset + page - range.first, range.prot};
+    }
+  }
+  Ref<driver::Buffer> buffer_of(const Shown& shown) {
+    return shown.sparse ? client_.file().buffer_lookup().sparse_buffer().value()
+                        : client_.file().buffer(buffers_[shown.buffer]);
+  }
+  std::uint32_t word_at(const Shown& shown) {
+    std::uint32_t word = 0;
+    if (!buffer_of(shown)->read(shown.page * kPageSize, &word, sizeof word))
+      found("page {} is outside of its buffer", shown.page);
+    return word;
   }
 
   template <class Call>
@@ -319,8 +346,10 @@ class Client {
         if (view.range.first.value < kVa || view.range.first.value >= kVa + kPages * kPageSize)
           return;
         const std::uint64_t first = (view.range.first.value - kVa) / kPageSize;
-        for (std::uint64_t i = 0; i < view.range.size() / kPageSize; ++i)
-          seen.at(first + i) = {view.buffer, view.buffer_offset / kPageSize + i, view.prot};
+        for (std::uint64_t i = 0; i < view.range.size() / kPageSize; ++i) {
+          const std::uint64_t page = view.buffer_offset / kPageSize + i;
+          seen.at(first + i) = {view.buffer, view.sparse ? page % kSparsePages : page, view.prot};
+        }
       }
       struct Seen {
         const driver::Buffer* buffer = nullptr;
@@ -336,7 +365,7 @@ class Client {
       if ((seen.buffer != nullptr) != shown.mapped)
         found("the tree has {} mapping at page {}", seen.buffer ? "a" : "no", page);
       if (shown.mapped && (seen.page != shown.page || seen.prot != shown.prot ||
-                           seen.buffer != client_.file().buffer(buffers_[shown.buffer]).get()))
+                           seen.buffer != buffer_of(shown).get()))
         found("the tree has another mapping at page {}", page);
     }
   }
@@ -348,7 +377,7 @@ class Client {
     if (!there) return;
     if (there->prot != shown.prot) found("the entry for page {} has other rights", page);
     std::uint64_t offset = shown.page * kPageSize;
-    const Ref<driver::Buffer> buffer = client_.file().buffer(buffers_[shown.buffer]);
+    const Ref<driver::Buffer> buffer = buffer_of(shown);
     for (const PhysExtent& extent : buffer->frames()) {
       if (offset < extent.size) {
         if (there->frame != extent.start + offset)
@@ -387,7 +416,10 @@ class Play {
                                      Caching::kCoherent};
     config.quirks.caching = kCachings[seed / 2 % 4];
     config.quirks.speculation_seed = seed;
+    const auto& provisioners = driver::kProvisioningNames;
+    config.provisioning = provisioners[seed / 8 % std::size(provisioners)].provisioning;
     config.checker = uapi::MachineConfig::Check::kReport;
+    config.swap_bytes = kGiB;
     machine_ = uapi::Machine::create(executor_, config).value();
     before_ = machine_->baseline();
     for (auto& client : clients_) client = std::make_unique<Client>(*machine_);
@@ -427,6 +459,9 @@ class Play {
       case Step::Kind::kKill:
         kill(step.client);
         clients_[step.client] = std::make_unique<Client>(*machine_);
+        break;
+      case Step::Kind::kEvict:
+        machine_->device().shrinker().shrink(step.page + 1);
         break;
     }
     for (const auto& each : clients_) each->check_always();
@@ -491,10 +526,12 @@ std::string ClientHistory::describe(std::uint64_t seed, std::size_t number) cons
   if (step.kind == Kind::kBind || step.kind == Kind::kQueueBinds) {
     const std::size_t count = step.kind == Kind::kBind ? 1 : step.count;
     for (const Range& range : std::span(step.ranges).first(count))
-      text += range.map ? fmt::format("; map {}+{} to page {} of buffer {}, flags {}", range.first,
-                                      range.pages, range.offset, range.buffer,
-                                      static_cast<unsigned>(range.prot))
-                        : fmt::format("; unmap {}+{}", range.first, range.pages);
+      text += range.sparse ? fmt::format("; map {}+{} sparse, flags {}", range.first, range.pages,
+                                         static_cast<unsigned>(range.prot))
+              : range.map  ? fmt::format("; map {}+{} to page {} of buffer {}, flags {}",
+                                         range.first, range.pages, range.offset, range.buffer,
+                                         static_cast<unsigned>(range.prot))
+                           : fmt::format("; unmap {}+{}", range.first, range.pages);
   }
   if (step.failing != 0) text += fmt::format("; allocation {} fails", step.failing);
   return text;

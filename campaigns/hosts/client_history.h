@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// Clients of a whole machine under simulation: binds at once and behind fences, jobs that arrive
-// and jobs that fault, resets of the device, clients that are killed with everything in flight, VMs
-// and groups that go, allocations that fail. After each step what must always hold is looked at;
-// when a queue has run dry, each page of its VM is compared with a model; in the end nothing may be
-// left. What the driver gets to see is a function of the seed, the order of its threads included.
-//
-// Evictions have their place among the steps once the driver can take the memory of idle buffers.
+// Clients of a whole machine under simulation: binds of buffers and sparse ranges, at once and
+// behind fences, jobs that arrive and jobs that fault, resets of the device, clients that are
+// killed with everything in flight, VMs and groups that go, idle buffers whose memory is taken,
+// allocations that fail; with each provisioner in turn. After each step what must always hold is
+// looked at; when a queue has run dry, each page of its VM is compared with a model; in the end
+// nothing may be left. What the driver gets to see is a function of the seed, the order of its
+// threads included.
 #pragma once
 
 #include "campaigns/hosts/history_hunt.h"
