@@ -126,8 +126,30 @@ void Checker::examine_release(const WatchedSpace& space, const CachedTranslation
   // What this flush was made for has been edited since its LOCK, or before it.
   if (!mine || was_same_at_lock != edits_under_lock) return;
   const Comparison comparison = compare(dram_, space.config, cached);
-  if (is_wrong(comparison.difference))
-    report_entry(Mistake::kFlushTooSmall, cached.tag.covers().first, cached, comparison);
+  if (!is_wrong(comparison.difference)) return;
+  report_entry(name_of_uncovered(cached, comparison.difference), cached.tag.covers().first, cached,
+               comparison);
+}
+
+// A flush has not covered an entry that was changed.
+Mistake Checker::name_of_uncovered(const CachedTranslation& cached, Difference difference) const {
+  // What was used with the change in place before this flush was begun is older than the edit that
+  // the flush is for: for that one there was none.
+  const auto use = std::ranges::find_if(uses_, [&](const CachedWord& one) {
+    return one.number >= cached.origin.found_same_at && one.tag == cached.tag &&
+           one.word == own_word(cached.origin);
+  });
+  const std::uint64_t lock = spaces_[cached.tag.as().value].lock_number;
+  if (use == uses_.end() || use->number >= lock) return Mistake::kFlushTooSmall;
+  return diagnose(cached, difference);
+}
+
+void Checker::note_use(const CachedTranslation& cached) {
+  const std::uint64_t word = own_word(cached.origin);
+  for (const CachedWord& use : uses_)
+    if (use.number >= cached.origin.found_same_at && use.tag == cached.tag && use.word == word)
+      return;
+  uses_[next_use_++ % uses_.size()] = {cached.tag, word, history_.now()};
 }
 
 void Checker::examined() {
@@ -214,6 +236,7 @@ void Checker::on_used(const WatchedSpace& space, GpuVa va, const CachedTranslati
     return;
   }
   // A driver that edits first is at work until its flush, which examine_release judges.
+  if (config_.order == EditOrder::kEditLockFlush) note_use(cached);
   if (is_locked(space, cached) || config_.order == EditOrder::kEditLockFlush) return;
   const Comparison comparison = compare(dram_, space.config, cached);
   if (is_wrong(comparison.difference))
@@ -245,7 +268,7 @@ Mistake Checker::diagnose(const CachedTranslation& cached, Difference difference
   const GpuRange covered = cached.tag.covers();
   // The address space's latest flush dropped it, as it is cached again now.
   const std::uint64_t latest = spaces_[cached.tag.as().value].release_number;
-  for (const UselessDrop& drop : drops_) {
+  for (const CachedWord& drop : drops_) {
     if (latest != 0 && drop.number == latest && drop.tag == cached.tag &&
         drop.word == own_word(cached.origin))
       return Mistake::kEarlyFlush;

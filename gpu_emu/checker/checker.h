@@ -88,11 +88,11 @@ class Checker final : public MmuWatch {
     std::uint64_t root_stamp = 0;      // changes of owners when UPDATE committed the tables
     std::uint64_t root_owner = 0;
   };
-  // A flush that dropped an entry which was as it had been.
-  struct UselessDrop {
+  // What was seen of a cached entry.
+  struct CachedWord {
     CacheTag tag;
     std::uint64_t word = 0;
-    std::uint64_t number = 0;  // of the flush; 0: empty
+    std::uint64_t number = 0;  // of the latest command then; 0: empty
   };
   // The command being examined.
   struct Current {
@@ -108,6 +108,8 @@ class Checker final : public MmuWatch {
   // Whether the owner of the frame at `pa` has changed since `cached` was, and reports it.
   bool check_owner(const WatchedSpace& space, GpuVa va, const CachedTranslation& cached,
                    PhysAddr pa);
+  Mistake name_of_uncovered(const CachedTranslation& cached, Difference difference) const;
+  void note_use(const CachedTranslation& cached);
   Mistake diagnose(const CachedTranslation& cached, Difference difference) const;
   CheckerReport describe(Mistake mistake, GpuVa va, const CachedTranslation& cached,
                          const Comparison& comparison) const;
@@ -123,8 +125,12 @@ class Checker final : public MmuWatch {
   CommandHistory history_;
   std::array<Space, datasheet::address_space::kMaxCount> spaces_{};
   Current current_;
-  std::array<UselessDrop, 64> drops_{};
+  // Flushes that dropped an entry which was as it had been.
+  std::array<CachedWord, 64> drops_{};
   std::size_t next_drop_ = 0;
+  // First uses of entries that had changed, by drivers that edit first.
+  std::array<CachedWord, 64> uses_{};
+  std::size_t next_use_ = 0;
 
   // No simulated thread gives the baton away under it.
   mutable std::mutex mutex_;

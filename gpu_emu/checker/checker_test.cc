@@ -191,6 +191,45 @@ TEST_F(CheckerTest, EditsMayComeFirst) {
   EXPECT_THAT(linux_rig.found(), ElementsAre(Mistake::kFlushTooSmall));
 }
 
+// A flush that leaves out what was used in its changed state before its LOCK was meant for another
+// edit: that one had no flush at all, or one of another space.
+TEST_F(CheckerTest, WhatAnEarlierEditLackedShowsAtTheNextFlush) {
+  CheckerRig linux_rig({}, CheckerRig::Order::kEditLockFlush);
+  linux_rig.map(kVa, kOld, kPageRw);
+  linux_rig.enable(1);
+  linux_rig.enable(2);
+  linux_rig.reach(1, kVa);
+  linux_rig.leaf(kVa) = 0;
+  linux_rig.reach(1, kVa);
+  EXPECT_THAT(linux_rig.found(), IsEmpty());
+  linux_rig.lock(1, page_at(kFar));
+  linux_rig.command(1, Command::kFlushPt);
+  ASSERT_THAT(linux_rig.found(), ElementsAre(Mistake::kMissingFlush));
+
+  linux_rig.map(kFar, kNew, kPageRw);
+  linux_rig.reach(1, kFar);
+  linux_rig.leaf(kFar) = 0;
+  linux_rig.lock(2, page_at(kFar));
+  linux_rig.command(2, Command::kFlushPt);
+  linux_rig.reach(1, kFar);
+  linux_rig.lock(1, page_at(kVa));
+  linux_rig.command(1, Command::kFlushPt);
+  EXPECT_THAT(linux_rig.found(), ElementsAre(Mistake::kMissingFlush, Mistake::kFlushOfOtherSpace));
+}
+
+// A running job may use the old entry between LOCK and the flush that leaves it out.
+TEST_F(CheckerTest, UseDuringTheFlushDoesNotMakeItsEditOlder) {
+  CheckerRig linux_rig({}, CheckerRig::Order::kEditLockFlush);
+  linux_rig.map(kVa, kOld, kPageRw);
+  linux_rig.enable(1);
+  linux_rig.reach(1, kVa);
+  linux_rig.leaf(kVa) = 0;
+  linux_rig.lock(1, page_at(kFar));
+  linux_rig.reach(1, kVa);
+  linux_rig.command(1, Command::kFlushPt);
+  EXPECT_THAT(linux_rig.found(), ElementsAre(Mistake::kFlushTooSmall));
+}
+
 TEST_F(CheckerTest, InvalidEntriesThatAreCached) {
   Quirks quirks;
   quirks.invalid_entries = Quirks::InvalidEntries::kCached;
