@@ -42,6 +42,12 @@ uapi::MachineConfig::Check check_of(const std::string& name) {
   return name == "abort" ? Check::kAbort : Check::kReport;
 }
 
+emu::RemoteDeviceConfig::Check remote_check_of(const std::string& name) {
+  using Check = emu::RemoteDeviceConfig::Check;
+  if (name == "off") return Check::kOff;
+  return name == "abort" ? Check::kAbort : Check::kReport;
+}
+
 // "handles=100"; memory also as "512M" or "2G", bytes.
 bool set_limit(const std::string& text, driver::Limits& limits) {
   const std::size_t equals = text.find('=');
@@ -184,6 +190,9 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
   kernel_app.add_flag("--lockdep", lockdep, "a kernel that checks its locks");
   kernel_app.add_flag("--gdb", gdb, "boot the kernel under gdb");
   add_inject(kernel_app);
+  kernel_app.add_option("--checker", checker, "as for run: of the Linux driver")
+      ->check(CLI::IsMember({"off", "report", "abort"}));
+  kernel_app.add_option("--checker-json", kernel.checker_json, "as for run");
   kernel_app.add_option("--source", kernel.source,
                         "a Linux source tree; without it Debian's linux-source-6.12");
   kernel_app.add_option("--kernel-log", kernel.kernel_log,
@@ -254,6 +263,7 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
     using Check = KernelOptions::Check;
     kernel.quirks = run.machine.quirks;
     kernel.faults = run.faults;
+    kernel.checker = remote_check_of(checker);
     kernel.kasan = kasan ? Check::kOn : Check::kOff;
     kernel.lockdep = lockdep ? Check::kOn : Check::kOff;
     kernel.gdb = gdb ? KernelOptions::Gdb::kOn : KernelOptions::Gdb::kOff;

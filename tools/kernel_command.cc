@@ -7,6 +7,7 @@
 
 #include <cstdio>
 
+#include "tools/checker_output.h"
 #include "tools/injected_faults.h"
 #include "tools/kernel_build.h"
 #include "tools/kernel_device.h"
@@ -23,9 +24,9 @@ constexpr std::uint64_t kMemoryMib = 640;
 constexpr std::uint64_t kCheckedMemoryMib =
     1024;  // KASAN's shadow takes an eighth, and every object grows
 
-int fail(const std::string& what, Errno error) {
+KernelOutcome fail(const std::string& what, Errno error) {
   fmt::print(stderr, "pantry: {}: {}\n", what, name_of(error));
-  return kCannotHost;
+  return {kCannotHost, {}};
 }
 
 std::string variant_of(const KernelOptions& options) {
@@ -41,7 +42,7 @@ std::string variant_of(const KernelOptions& options) {
 
 }  // namespace
 
-int kernel_command(const KernelOptions& options) {
+KernelOutcome run_kernel(const KernelOptions& options) {
   auto build = build_kernel({variant_of(options), options.source});
   if (!build) return fail("no kernel", build.error());
   const auto directory = PrivateDirectory::create();
@@ -55,9 +56,11 @@ int kernel_command(const KernelOptions& options) {
   const std::string init = default_init_program();
   if (::access(init.c_str(), X_OK) != 0) return fail(init, static_cast<Errno>(errno));
   InjectedFaults faults(options.faults);
-  auto device =
-      KernelDevice::listen(directory->path() + kDeviceSocket,
-                           {.quirks = options.quirks, .misbehaviour = faults.misbehaviour()});
+  auto device = KernelDevice::listen(directory->path() + kDeviceSocket,
+                                     {.quirks = options.quirks,
+                                      .misbehaviour = faults.misbehaviour(),
+                                      .seam = options.seam,
+                                      .checker = options.checker});
   if (!device) return fail("the device cannot listen", device.error());
 
   KernelGuest guest{
@@ -70,9 +73,17 @@ int kernel_command(const KernelOptions& options) {
                                                          : KernelGuest::Debugger::kNone};
   const auto status =
       run_guest(guest, {STDOUT_FILENO, STDERR_FILENO, log_file ? log_file.get() : STDERR_FILENO});
-  if (!status) return fail("the kernel ended before the program did", status.error());
-  faults.print();
-  return *status;
+  KernelOutcome outcome = status ? KernelOutcome{*status, {}}
+                                 : fail("the kernel ended before the program did", status.error());
+  if (status) faults.print();
+  outcome.mistakes = (*device)->end();
+  return outcome;
+}
+
+int kernel_command(const KernelOptions& options) {
+  const KernelOutcome outcome = run_kernel(options);
+  if (!print_mistakes(outcome.mistakes, options.checker_json)) return kCannotHost;
+  return outcome.status;
 }
 
 }  // namespace pantry::tools

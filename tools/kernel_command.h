@@ -13,12 +13,17 @@
 
 #include "gpu_emu/inject/fault_plan.h"
 #include "gpu_emu/quirks.h"
+#include "gpu_emu/remote/remote_device.h"
 
 namespace pantry::tools {
 
 struct KernelOptions {
   emu::Quirks quirks;
   std::vector<emu::FaultPlan> faults;  // that the hardware has
+  // The driver's mistakes with the MMU.
+  emu::RemoteDeviceConfig::Check checker = emu::RemoteDeviceConfig::Check::kOff;
+  std::string checker_json;       // a file for them; empty: none
+  emu::MmioSeam* seam = nullptr;  // between driver and device; only to test tests
   enum class Check { kOff, kOn } kasan = Check::kOff, lockdep = Check::kOff;
   enum class Gdb { kOff, kOn } gdb = Gdb::kOff;
   std::string source;      // of Linux; empty: Debian's
@@ -26,8 +31,13 @@ struct KernelOptions {
   std::vector<std::string> command;
 };
 
-// The exit status of the program; 125 when the kernel does not build, boot or live as long as the
-// program.
+struct KernelOutcome {
+  int status = 0;  // of the program; 125 when the kernel does not build, boot or live as long as it
+  std::vector<emu::CheckerReport> mistakes;
+};
+KernelOutcome run_kernel(const KernelOptions& options);
+
+// Prints the mistakes as well. The status; 125 also when checker_json cannot be written.
 int kernel_command(const KernelOptions& options);
 
 }  // namespace pantry::tools

@@ -36,9 +36,14 @@ KernelDevice::KernelDevice(emu::Descriptor listener, emu::Descriptor stop,
       config_(config),
       thread_([this] { serve(); }) {}
 
-KernelDevice::~KernelDevice() {
-  ::eventfd_write(stop_.get(), 1);
-  thread_.join();
+KernelDevice::~KernelDevice() { end(); }
+
+std::vector<emu::CheckerReport> KernelDevice::end() {
+  if (thread_.joinable()) {
+    ::eventfd_write(stop_.get(), 1);
+    thread_.join();
+  }
+  return std::move(mistakes_);
 }
 
 void KernelDevice::serve() {
@@ -49,11 +54,12 @@ void KernelDevice::serve() {
     emu::Descriptor socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (!socket) continue;
     const auto totals = emu::serve_remote_device(std::move(socket), stop_.get(), config_);
-    if (totals)
+    if (totals) {
       log_info("tools",
                "the guest's device: {} register accesses ({} refused), {} interrupts, {} resets",
                totals->requests, totals->refused, totals->edges, totals->resets);
-    else if (totals.error() != Errno::kCanceled)
+      mistakes_.insert(mistakes_.end(), totals->mistakes.begin(), totals->mistakes.end());
+    } else if (totals.error() != Errno::kCanceled)
       log_error("tools", "the guest's device: {}", name_of(totals.error()));
   }
 }

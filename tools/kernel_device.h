@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "base/result.h"
 #include "gpu_emu/remote/descriptor.h"
@@ -24,6 +25,9 @@ class KernelDevice {
   KernelDevice(const KernelDevice&) = delete;
   KernelDevice& operator=(const KernelDevice&) = delete;
 
+  // Hangs up, and hands over what the checker has found in all connections. Once.
+  std::vector<emu::CheckerReport> end();
+
  private:
   KernelDevice(emu::Descriptor listener, emu::Descriptor stop,
                const emu::RemoteDeviceConfig& config);
@@ -32,6 +36,7 @@ class KernelDevice {
   const emu::Descriptor listener_;
   const emu::Descriptor stop_;  // an eventfd
   const emu::RemoteDeviceConfig config_;
+  std::vector<emu::CheckerReport> mistakes_;  // the thread's until it has ended
   std::thread thread_;
 };
 

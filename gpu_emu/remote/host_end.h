@@ -53,7 +53,7 @@ class HostEnd {
   }
   void serve() {
     thread_ = std::thread(
-        [this] { result.emplace(serve_remote_device(std::move(device_), stop.get(), {})); });
+        [this] { result.emplace(serve_remote_device(std::move(device_), stop.get(), config)); });
   }
   // Serves, says hello, and hands over the registers.
   RemoteMmio& connect() {
@@ -82,6 +82,7 @@ class HostEnd {
   }
 
   Descriptor socket, edges, device_edges, stop, dram, page;
+  RemoteDeviceConfig config;  // of the device; before serve()
   std::optional<Result<RemoteDeviceTotals>> result;
 
  private:

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include "base/log.h"
 #include "gpu_emu/gpu.h"
@@ -44,8 +45,13 @@ class Connection {
         gpu_line_(PANTRY_LINE_GPU, lent_.edges.get()),
         job_line_(PANTRY_LINE_JOB, lent_.edges.get()),
         mmu_line_(PANTRY_LINE_MMU, lent_.edges.get()),
-        gpu_(config.model, config.quirks, ports(), config.streams) {
+        gpu_(config.model, config.quirks, ports(), config.streams),
+        registers_(config.seam ? config.seam->put_before(gpu_) : gpu_) {
     if (config.misbehaviour) gpu_.attach(*config.misbehaviour);
+    if (config.checker == RemoteDeviceConfig::Check::kOff) return;
+    checker_.emplace(ports().dram, Checker::Config{.order = config.order,
+                                                   .on_mistake = on_mistake(config.checker)});
+    gpu_.attach(*checker_);
   }
 
   Result<> serve();
@@ -54,6 +60,10 @@ class Connection {
  private:
   enum class Peer { kThere, kGone };
 
+  static Checker::OnMistake on_mistake(RemoteDeviceConfig::Check check) {
+    return check == RemoteDeviceConfig::Check::kAbort ? Checker::OnMistake::kAbort
+                                                      : Checker::OnMistake::kKeep;
+  }
   HostPorts ports();
   std::uint32_t levels() const { return gpu_line_.bit() | job_line_.bit() | mmu_line_.bit(); }
   bool memory_lost() const { return lent_.dram.lost() || lent_.user_page.lost(); }
@@ -69,7 +79,9 @@ class Connection {
   EdgeLine gpu_line_, job_line_, mmu_line_;
   MonotonicTime time_;
   NobodySleeps wake_;
+  std::optional<Checker> checker_;  // outlives what it watches
   Gpu gpu_;
+  Mmio& registers_;  // the device's, or what the seam has put before them
   std::uint64_t requests_ = 0, refused_ = 0;
   enum class Sleep { kWoken, kStopped } woken_by_ = Sleep::kWoken;
 
@@ -95,7 +107,8 @@ RemoteDeviceTotals Connection::totals() {
   return {.requests = requests_,
           .refused = refused_,
           .edges = gpu_line_.edges() + job_line_.edges() + mmu_line_.edges(),
-          .resets = gpu_.dump().resets};
+          .resets = gpu_.dump().resets,
+          .mistakes = checker_ ? checker_->reports() : std::vector<CheckerReport>()};
 }
 
 pantry_reply Connection::answer(const pantry_request& request) {
@@ -107,9 +120,9 @@ pantry_reply Connection::answer(const pantry_request& request) {
   } else if (access && (request.offset % 4 != 0 || request.offset >= PANTRY_APERTURE_BYTES)) {
     reply.status = -EINVAL;
   } else if (request.op == PANTRY_READ32) {
-    reply.value = gpu_.read32(request.offset);
+    reply.value = registers_.read32(request.offset);
   } else if (request.op == PANTRY_WRITE32) {
-    gpu_.write32(request.offset, request.value);
+    registers_.write32(request.offset, request.value);
   }
   if (memory_lost()) reply.status = -EFAULT;
   if (reply.status != 0) {

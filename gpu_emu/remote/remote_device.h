@@ -10,10 +10,14 @@
 // its connection.
 #pragma once
 
+#include <vector>
+
 #include "base/result.h"
+#include "gpu_emu/checker/checker.h"
 #include "gpu_emu/cs/stream_policy.h"
 #include "gpu_emu/datasheet/model.h"
 #include "gpu_emu/misbehaviour.h"
+#include "gpu_emu/mmio_seam.h"
 #include "gpu_emu/quirks.h"
 #include "gpu_emu/remote/descriptor.h"
 
@@ -24,6 +28,12 @@ struct RemoteDeviceConfig {
   Quirks quirks;
   StreamPolicy streams = StreamPolicy::kAll;
   Misbehaviour* misbehaviour = nullptr;  // of each device; outlives them
+  // Between the requests and each device's registers; outlives them. Only to test tests.
+  MmioSeam* seam = nullptr;
+  // The host's mistakes with the MMU (gpu_emu/checker). Off, it costs nothing; kReport keeps them
+  // for the totals; kAbort ends the process with the text.
+  enum class Check : std::uint8_t { kOff, kReport, kAbort } checker = Check::kOff;
+  Checker::EditOrder order = Checker::EditOrder::kEditLockFlush;  // in which the host edits tables
 };
 
 // What a connection amounted to.
@@ -32,6 +42,7 @@ struct RemoteDeviceTotals {
   std::uint64_t refused = 0;
   std::uint64_t edges = 0;
   std::uint64_t resets = 0;
+  std::vector<CheckerReport> mistakes;  // none when the checker is off
 };
 
 // Returns when the host has hung up, or when `stop` (a pipe or eventfd) becomes readable. The errno

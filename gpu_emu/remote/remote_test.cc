@@ -6,6 +6,7 @@
 #include <cstring>
 #include <vector>
 
+#include "gpu_emu/datasheet/address_space.h"
 #include "gpu_emu/datasheet/gpu_control.h"
 #include "gpu_emu/datasheet/job_int.h"
 #include "gpu_emu/remote/host_end.h"
@@ -160,6 +161,48 @@ TEST(Remote, AHostThatReadsNoRepliesDoesNotHoldTheDevice) {
   }
   EXPECT_EQ(errno, EAGAIN);
   EXPECT_TRUE(host.end());
+}
+
+TEST(Remote, TheCheckerNamesTheHostsMistakes) {
+  namespace as = datasheet::address_space;
+  const auto flush_without_lock = [](HostEnd& host) {
+    RemoteMmio& mmio = host.connect();
+    mmio.write32(as::offset_of(1, as::kCommand), static_cast<std::uint32_t>(as::Command::kFlushPt));
+    mmio.read32(as::offset_of(1, as::kStatus));
+    host.hang_up();
+    return host.join()->mistakes;
+  };
+  HostEnd off;
+  EXPECT_TRUE(flush_without_lock(off).empty());
+  HostEnd on;
+  on.config.checker = RemoteDeviceConfig::Check::kReport;
+  const std::vector<CheckerReport> mistakes = flush_without_lock(on);
+  ASSERT_EQ(mistakes.size(), 1u);
+  EXPECT_EQ(mistakes[0].mistake, Mistake::kFlushWithoutLock);
+  EXPECT_EQ(mistakes[0].as, AsIndex{1});
+}
+
+TEST(Remote, ASeamStandsBetweenTheRequestsAndTheRegisters) {
+  class Inverted final : public Mmio, public MmioSeam {
+   public:
+    Mmio& put_before(Mmio& device) override {
+      device_ = &device;
+      return *this;
+    }
+    std::uint32_t read32(std::uint32_t offset) override { return ~device_->read32(offset); }
+    void write32(std::uint32_t offset, std::uint32_t value) override {
+      device_->write32(offset, ~value);
+    }
+
+   private:
+    Mmio* device_ = nullptr;
+  } inverted;
+  HostEnd host;
+  host.config.seam = &inverted;
+  RemoteMmio& mmio = host.connect();
+  EXPECT_EQ(mmio.read32(regs::kGpuId.offset), ~0xa867'0005u);
+  mmio.write32(regs::kIrqMask.offset, ~0x100u);
+  EXPECT_EQ(mmio.read32(regs::kIrqMask.offset), ~0x100u);
 }
 
 TEST(Remote, AFullInterruptSocketDropsEdges) {
