@@ -73,6 +73,55 @@ constexpr Entry kCatalogue[] = {
     {Scene::kDestroy, Seed::kNoFlushMem, kUpdateWhileLocked},
 };
 
+// Linux 6.12 edits first, then locks and flushes. So of the seeds in time there are fewer: its
+// order is what "late" and "early" would make of ours. It never sees a block that it can split, as
+// its buffers come in single pages, and who owns its frames is not known here. Whether it waits for
+// a command does not show either: a register access of the guest takes longer than the command.
+constexpr Entry kLinuxCatalogue[] = {
+    // Unmapping
+    {Scene::kUnmap, Seed::kNoFlush, kMissingFlush},
+    {Scene::kUnmap, Seed::kNoLock, kFlushWithoutLock},
+    {Scene::kUnmap, Seed::kNoUnlock, kMissingUnlock},
+    {Scene::kUnmap, Seed::kNextRegion, kFlushTooSmall},
+    {Scene::kUnmap, Seed::kFarRegion, kFlushTooSmall},
+    {Scene::kUnmap, Seed::kOtherSpace, kFlushOfOtherSpace},
+    {Scene::kUnmap, Seed::kSecondUnlock, kFlushWithoutLock},
+    {Scene::kUnmap, Seed::kUnknown, kUnknownCommand},
+    {Scene::kUnmap, Seed::kLateRegister, kRegisterWriteWhileActive, {}, Device::kSlowCommands},
+    {Scene::kUnmap, Seed::kSpaceStolen, kSpaceChangedInUse},
+    {Scene::kUnmap, Seed::kRootStolen, kSpaceChangedInUse},
+    {Scene::kUnmapHalf, Seed::kHalfRegion, kFlushTooSmall},
+    {Scene::kUnmapHalf, Seed::kSmallestRegion, kFlushTooSmall},
+    {Scene::kUnmapHalf, Seed::kNoFlush, kMissingFlush},
+    {Scene::kUnmapHalf, Seed::kOtherSpace, kFlushOfOtherSpace},
+    {Scene::kTwoBinds, Seed::kNoUnlock, kMissingUnlock},
+    // Mapping over what is mapped
+    {Scene::kRemap, Seed::kNoFlush, kMissingFlush},
+    {Scene::kRemap, Seed::kNoLock, kFlushWithoutLock},
+    {Scene::kRemap, Seed::kNextRegion, kFlushTooSmall},
+    {Scene::kRemap, Seed::kOtherSpace, kFlushOfOtherSpace},
+    {Scene::kReadOnly, Seed::kNoFlush, kMissingFlush},
+    {Scene::kReadOnly, Seed::kNextRegion, kFlushTooSmall},
+    {Scene::kReadOnly, Seed::kOtherSpace, kFlushOfOtherSpace},
+    // Tables
+    {Scene::kFreeTable, Seed::kNoFlush, kMissingFlush},
+    {Scene::kFreeTable, Seed::kNextRegion, kFlushTooSmall},
+    {Scene::kFreeTable, Seed::kOtherSpace, kFlushOfOtherSpace},
+    // Slots
+    {Scene::kStart, Seed::kNoUpdate, kMissingUpdate},
+    {Scene::kStart, Seed::kOtherUpdate, kMissingUpdate},
+    {Scene::kStart, Seed::kEarlyUpdate, kMissingUpdate},
+    {Scene::kStart, Seed::kNoFlushMem, kUpdateWhileLocked},
+    {Scene::kStart, Seed::kNoLock, kFlushWithoutLock},
+    {Scene::kEvict, Seed::kNoUpdate, kMissingUpdate},
+    {Scene::kEvict, Seed::kEarlyUpdate, kMissingUpdate},
+    {Scene::kEvict, Seed::kNoFlushMem, kUpdateWhileLocked},
+    {Scene::kFaultAndBack, Seed::kNoUpdate, kMissingUpdate},
+    {Scene::kFaultAndBack, Seed::kNoFlushMem, kUpdateWhileLocked},
+    {Scene::kDestroy, Seed::kNoUpdate, kMissingUpdate},
+    {Scene::kDestroy, Seed::kNoFlushMem, kUpdateWhileLocked},
+};
+
 constexpr Seed kHarmless[] = {Seed::kNone,           Seed::kLargerRegion, Seed::kWholeSpace,
                               Seed::kFlushPt,        Seed::kFlushMem,     Seed::kLockTwice,
                               Seed::kOneFlushTooMany};
@@ -80,7 +129,15 @@ constexpr Seed kHarmless[] = {Seed::kNone,           Seed::kLargerRegion, Seed::
 }  // namespace
 
 std::span<const Entry> catalogue() { return kCatalogue; }
+std::span<const Entry> linux_catalogue() { return kLinuxCatalogue; }
 std::span<const Seed> harmless() { return kHarmless; }
+
+emu::Quirks quirks_of(Device device) {
+  emu::Quirks quirks;
+  if (device == Device::kSpeculative) quirks.caching = emu::Quirks::Caching::kSpeculative;
+  if (device == Device::kSlowCommands) quirks.as_command_time = microseconds(5);
+  return quirks;
+}
 
 std::string_view name_of(Seed seed) {
   constexpr std::string_view kNames[] = {

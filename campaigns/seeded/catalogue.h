@@ -7,9 +7,10 @@
 #include <span>
 #include <string>
 
+#include "campaigns/seeded/scene.h"
 #include "campaigns/seeded/seeded_mmio.h"
-#include "campaigns/seeded/workload.h"
 #include "gpu_emu/checker/mistake.h"
+#include "gpu_emu/quirks.h"
 
 namespace pantry::seeded {
 
@@ -28,10 +29,13 @@ struct Entry {
   Device device = Device::kPlain;
 };
 
-std::span<const Entry> catalogue();
+std::span<const Entry> catalogue();  // of our driver
+// Of Linux 6.12's under `pantry kernel`, whose scenes campaigns/clients/seeded_scene_main.cc plays.
+std::span<const Entry> linux_catalogue();
 // Seeds that are no mistake, for any scene.
 std::span<const Seed> harmless();
 
+emu::Quirks quirks_of(Device device);
 std::string_view name_of(Seed seed);
 // "unmap-no-flush".
 std::string name_of(const Entry& entry);

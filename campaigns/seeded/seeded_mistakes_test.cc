@@ -9,6 +9,7 @@
 
 #include "base/sanitizer.h"
 #include "campaigns/seeded/catalogue.h"
+#include "campaigns/seeded/workload.h"
 #include "driver/kernel/sim_executor.h"
 #include "gpu_emu/checker/report.h"
 
@@ -50,13 +51,6 @@ Outcome outcome_of(Scene scene, Seed seed, const emu::Quirks& quirks, std::uint6
     executor.join_spawned();
   }
   return outcome;
-}
-
-emu::Quirks quirks_of(Device device) {
-  emu::Quirks quirks;
-  if (device == Device::kSpeculative) quirks.caching = emu::Quirks::Caching::kSpeculative;
-  if (device == Device::kSlowCommands) quirks.as_command_time = microseconds(5);
-  return quirks;
 }
 
 // The registers between driver and device belong to the one thread that has the baton, which

@@ -17,6 +17,12 @@ constexpr int kMoments = 400;
 // Where accesses to `as` go instead. Not the MCU's.
 constexpr std::uint32_t other_than(std::uint32_t as) { return as == 7 ? 6 : as + 1; }
 
+// What a driver lets go of a locked region with after an edit: ours UNLOCK, that of Linux 6.12
+// FLUSH_PT.
+constexpr bool ends_edit(regs::Command command) {
+  return command == regs::Command::kUnlock || command == regs::Command::kFlushPt;
+}
+
 }  // namespace
 
 emu::Mmio& SeededMmio::put_before(emu::Mmio& device) {
@@ -122,10 +128,10 @@ void SeededMmio::command(std::uint32_t as, Command command) {
       if (command == Command::kLock) return;
       break;
     case Seed::kNoUnlock:
-      if (command == Command::kUnlock) return;
+      if (ends_edit(command)) return;
       break;
     case Seed::kNoFlush:
-      if (command == Command::kLock || command == Command::kUnlock) return;
+      if (command == Command::kLock || ends_edit(command)) return;
       break;
     case Seed::kNoFlushMem:
       if (command == Command::kFlushMem) return;
@@ -135,7 +141,7 @@ void SeededMmio::command(std::uint32_t as, Command command) {
       if (command == Command::kUpdate) return;
       break;
     case Seed::kEarlyFlush:
-      if (command == Command::kUnlock) return;
+      if (ends_edit(command)) return;
       if (command != Command::kLock) break;
       give(as, Command::kLock);
       give(as, Command::kUnlock);
@@ -146,15 +152,15 @@ void SeededMmio::command(std::uint32_t as, Command command) {
       return;
     case Seed::kLateLock:
       if (command == Command::kLock) return;
-      if (command == Command::kUnlock) give(as, Command::kLock);
+      if (ends_edit(command)) give(as, Command::kLock);
       break;
     case Seed::kLateFlush:
-      if (command == Command::kUnlock) return late(command);
+      if (ends_edit(command)) return late(command);
       if (command != Command::kLock) break;
       deliver();
       return late(command);
     case Seed::kSecondUnlock:
-      if (command != Command::kUnlock) break;
+      if (!ends_edit(command)) break;
       give(as, command);
       return give(as, command);
     case Seed::kLateRegister:
@@ -169,13 +175,13 @@ void SeededMmio::command(std::uint32_t as, Command command) {
     case Seed::kWholeSpace:
       return give(as, command);  // write_lockaddr has done it
     case Seed::kOtherSpace:
-      if (command != Command::kLock && command != Command::kUnlock) break;
+      if (command != Command::kLock && !ends_edit(command)) break;
       return give(other_than(as), command);
     case Seed::kOtherUpdate:
       if (command != Command::kUpdate) break;
       return give(other_than(as), command);
     case Seed::kUnknown:
-      if (command == Command::kUnlock) return give(as, static_cast<Command>(9));
+      if (ends_edit(command)) return give(as, static_cast<Command>(9));
       break;
     case Seed::kSpaceStolen:
     case Seed::kRootStolen:
@@ -184,14 +190,14 @@ void SeededMmio::command(std::uint32_t as, Command command) {
       return give(as, command);
     case Seed::kFlushPt:
     case Seed::kFlushMem:
-      if (command != Command::kUnlock) break;
+      if (!ends_edit(command)) break;
       return give(as, seed_ == Seed::kFlushPt ? Command::kFlushPt : Command::kFlushMem);
     case Seed::kLockTwice:
       if (command != Command::kLock) break;
       give(as, command);
       return give(as, command);
     case Seed::kOneFlushTooMany:
-      if (command != Command::kUnlock) break;
+      if (!ends_edit(command)) break;
       give(as, command);
       give(as, Command::kLock);
       return give(as, command);

@@ -20,7 +20,7 @@ enum class Seed : std::uint8_t {
   kNone,
   // What is lost.
   kNoLock,      // LOCK
-  kNoUnlock,    // UNLOCK
+  kNoUnlock,    // UNLOCK, or FLUSH_PT where the driver gives that instead; so below as well
   kNoFlush,     // LOCK and UNLOCK
   kNoFlushMem,  // FLUSH_MEM, which comes before UPDATE
   kNoUpdate,

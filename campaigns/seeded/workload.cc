@@ -144,31 +144,17 @@ void destroy(SceneClient& client, Effects effects) {
   next->use(kPlace);
 }
 
-struct Description {
-  std::string_view name;
-  void (*play)(SceneClient&, Effects);
-};
-constexpr Description kDescriptions[] = {
-    {"unmap", unmap},           {"unmap-half", unmap_half},
-    {"remap", remap},           {"read-only", read_only},
-    {"close", close},           {"reuse", reuse},
-    {"split", split},           {"join", join},
-    {"free-table", free_table}, {"reuse-table", reuse_table},
-    {"two-binds", two_binds},   {"start", start},
-    {"evict", evict},           {"fault-and-back", fault_and_back},
-    {"destroy", destroy}};
-static_assert(std::size(kDescriptions) == std::size(kScenes));
+constexpr void (*kPlays[])(SceneClient&, Effects) = {
+    unmap,      unmap_half,  remap,     read_only, close, reuse,          split,  join,
+    free_table, reuse_table, two_binds, start,     evict, fault_and_back, destroy};
+static_assert(std::size(kPlays) == std::size(kScenes));
 
 }  // namespace
-
-std::string_view name_of(Scene scene) {
-  return kDescriptions[static_cast<std::size_t>(scene)].name;
-}
 
 void play(Scene scene, uapi::Machine& machine, driver::Executor& executor, SeededMmio& registers,
           Effects effects) {
   SceneClient client(machine, executor, registers, effects);
-  kDescriptions[static_cast<std::size_t>(scene)].play(client, effects);
+  kPlays[static_cast<std::size_t>(scene)](client, effects);
 }
 
 }  // namespace pantry::seeded
