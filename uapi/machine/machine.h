@@ -13,20 +13,12 @@
 #include "driver/provision/provisioning.h"
 #include "gpu_emu/checker/report.h"
 #include "gpu_emu/gpu.h"
+#include "gpu_emu/mmio_seam.h"
 #include "uapi/session.h"
 
 namespace pantry::uapi {
 
-// What a test puts between the driver and the registers of its device.
-class MmioSeam {
- public:
-  // The driver is given what this returns, which outlives the machine and passes on to `device`
-  // what it likes.
-  virtual emu::Mmio& put_before(emu::Mmio& device) = 0;
-
- protected:
-  ~MmioSeam() = default;
-};
+using emu::MmioSeam;
 
 struct MachineConfig {
   std::uint64_t dram_bytes = 4 * kGiB;  // a multiple of 2 MiB; only touched pages cost memory
