@@ -11,7 +11,7 @@
 
 namespace pantry::campaigns {
 
-class LossyRegisters final : public emu::Mmio, public uapi::MmioSeam {
+class LossyRegisters final : public emu::Mmio, public emu::MmioSeam {
  public:
   enum class Lost : std::uint8_t {
     kNothing,

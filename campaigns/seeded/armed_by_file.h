@@ -9,7 +9,7 @@
 
 #include "base/result.h"
 #include "campaigns/seeded/seeded_mmio.h"
-#include "gpu_emu/mmio_seam.h"
+#include "gpu_emu/seams.h"
 
 namespace pantry::seeded {
 

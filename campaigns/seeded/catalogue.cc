@@ -45,6 +45,12 @@ constexpr Entry kCatalogue[] = {
     {Scene::kClose, Seed::kOtherSpace, kFreedFrameAccess, kFlushOfOtherSpace},
     {Scene::kReuse, Seed::kNoFlush, kReusedFrameAccess, kMissingFlush},
     {Scene::kReuse, Seed::kOtherSpace, kReusedFrameAccess, kFlushOfOtherSpace},
+    {Scene::kHold, Seed::kFreedEarly, kFreedFrameAccess},
+    {Scene::kHold, Seed::kReusedAtOnce, kReusedFrameAccess},
+    {Scene::kHold, Seed::kHandedOutFree, kFreeFrameMapped},
+    {Scene::kHoldTable, Seed::kFreedEarly, kFreedTableWalk},
+    {Scene::kHoldTable, Seed::kReusedAtOnce, kReusedTableWalk},
+    {Scene::kHoldTable, Seed::kHandedOutFree, kFreedTableWalk},
     // Blocks and tables
     {Scene::kSplit, Seed::kNoFlush, kSwapWithoutBreak},
     {Scene::kSplit, Seed::kLateFlush, kEditBeforeLock},
@@ -122,9 +128,10 @@ constexpr Entry kLinuxCatalogue[] = {
     {Scene::kDestroy, Seed::kNoFlushMem, kUpdateWhileLocked},
 };
 
-constexpr Seed kHarmless[] = {Seed::kNone,           Seed::kLargerRegion, Seed::kWholeSpace,
-                              Seed::kFlushPt,        Seed::kFlushMem,     Seed::kLockTwice,
-                              Seed::kOneFlushTooMany};
+constexpr Seed kHarmless[] = {
+    Seed::kNone,        Seed::kLargerRegion, Seed::kWholeSpace,      Seed::kFlushPt,
+    Seed::kFlushMem,    Seed::kLockTwice,    Seed::kOneFlushTooMany, Seed::kSpuriousInterrupts,
+    Seed::kBouncingLine};
 
 }  // namespace
 
@@ -140,15 +147,40 @@ emu::Quirks quirks_of(Device device) {
 }
 
 std::string_view name_of(Seed seed) {
-  constexpr std::string_view kNames[] = {
-      "none",         "no-lock",      "no-unlock",       "no-flush",
-      "no-flush-mem", "no-update",    "early-flush",     "late-lock",
-      "late-flush",   "early-update", "second-unlock",   "late-register",
-      "next-region",  "far-region",   "half-region",     "smallest-region",
-      "other-space",  "other-update", "unknown-command", "no-waiting",
-      "space-stolen", "root-stolen",  "larger-region",   "whole-space",
-      "flush-pt",     "flush-mem",    "lock-twice",      "one-flush-too-many"};
-  static_assert(std::size(kNames) == static_cast<std::size_t>(Seed::kOneFlushTooMany) + 1);
+  constexpr std::string_view kNames[] = {"none",
+                                         "no-lock",
+                                         "no-unlock",
+                                         "no-flush",
+                                         "no-flush-mem",
+                                         "no-update",
+                                         "early-flush",
+                                         "late-lock",
+                                         "late-flush",
+                                         "early-update",
+                                         "second-unlock",
+                                         "late-register",
+                                         "next-region",
+                                         "far-region",
+                                         "half-region",
+                                         "smallest-region",
+                                         "other-space",
+                                         "other-update",
+                                         "unknown-command",
+                                         "no-waiting",
+                                         "space-stolen",
+                                         "root-stolen",
+                                         "freed-early",
+                                         "reused-at-once",
+                                         "handed-out-free",
+                                         "larger-region",
+                                         "whole-space",
+                                         "flush-pt",
+                                         "flush-mem",
+                                         "lock-twice",
+                                         "one-flush-too-many",
+                                         "spurious-interrupts",
+                                         "bouncing-line"};
+  static_assert(std::size(kNames) == static_cast<std::size_t>(Seed::kBouncingLine) + 1);
   return kNames[static_cast<std::size_t>(seed)];
 }
 

@@ -26,11 +26,14 @@ enum class Scene : std::uint8_t {
   kEvict,         // seven spaces in use and idle, [a job in an eighth]
   kFaultAndBack,  // a job faults, [another group of the VM makes it come back]
   kDestroy,       // use a page, [the VM goes], a new VM, use it
+  kHold,          // use a page, [map and use another in its table], use that
+  kHoldTable,     // use a page, [map two others far away, use one], use the other
 };
 std::string_view name_of(Scene scene);
 inline constexpr Scene kScenes[] = {
     Scene::kUnmap,    Scene::kUnmapHalf, Scene::kRemap, Scene::kReadOnly,     Scene::kClose,
     Scene::kReuse,    Scene::kSplit,     Scene::kJoin,  Scene::kFreeTable,    Scene::kReuseTable,
-    Scene::kTwoBinds, Scene::kStart,     Scene::kEvict, Scene::kFaultAndBack, Scene::kDestroy};
+    Scene::kTwoBinds, Scene::kStart,     Scene::kEvict, Scene::kFaultAndBack, Scene::kDestroy,
+    Scene::kHold,     Scene::kHoldTable};
 
 }  // namespace pantry::seeded

@@ -16,11 +16,10 @@ namespace pantry::seeded {
 
 class SceneClient {
  public:
-  SceneClient(uapi::Machine& machine, driver::Executor& executor, SeededMmio& registers,
-              Effects effects)
+  SceneClient(uapi::Machine& machine, driver::Executor& executor, Seeds& seeds, Effects effects)
       : machine_(machine),
         executor_(executor),
-        registers_(registers),
+        seeds_(seeds),
         effects_(effects),
         client_(machine),
         vm_(client_.create_vm()),
@@ -29,14 +28,14 @@ class SceneClient {
     bind(uapi::TestClient::map(stream_.handle, kStream, kPageSize));
   }
   std::unique_ptr<SceneClient> another(Effects effects) {
-    return std::make_unique<SceneClient>(machine_, executor_, registers_, effects);
+    return std::make_unique<SceneClient>(machine_, executor_, seeds_, effects);
   }
 
   template <class Step>
   void armed(Step step) {
-    registers_.arm();
+    seeds_.arm();
     step();
-    registers_.disarm();
+    seeds_.disarm();
   }
 
   // A new buffer; its handle.
@@ -102,7 +101,7 @@ class SceneClient {
   };
   uapi::Machine& machine_;
   driver::Executor& executor_;
-  SeededMmio& registers_;
+  Seeds& seeds_;
   const Effects effects_;
   uapi::TestClient client_;
   const std::uint32_t vm_;

@@ -203,6 +203,11 @@ void SeededMmio::command(std::uint32_t as, Command command) {
       return give(as, command);
     case Seed::kNone:
     case Seed::kNoWaiting:
+    case Seed::kFreedEarly:
+    case Seed::kReusedAtOnce:
+    case Seed::kHandedOutFree:
+    case Seed::kSpuriousInterrupts:
+    case Seed::kBouncingLine:
       break;
   }
   changed_ = before;

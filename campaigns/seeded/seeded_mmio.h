@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "gpu_emu/datasheet/address_space.h"
-#include "uapi/machine/machine.h"
+#include "gpu_emu/seams.h"
 
 namespace pantry::seeded {
 
@@ -43,16 +43,22 @@ enum class Seed : std::uint8_t {
   // What the driver never said.
   kSpaceStolen,  // before LOCK: no tables any more, and UPDATE
   kRootStolen,   // before LOCK: another root, and UPDATE
+  // What the allocator of frames does wrong (seeded_frames.h).
+  kFreedEarly,     // what was handed out is free while it is in use
+  kReusedAtOnce,   // ... and somebody else's
+  kHandedOutFree,  // what is handed out was not taken from what is free
   // What is no mistake, and must not be taken for one.
-  kLargerRegion,     // LOCKADDR: twice the region
-  kWholeSpace,       // ... everything
-  kFlushPt,          // FLUSH_PT for UNLOCK
-  kFlushMem,         // FLUSH_MEM for UNLOCK
-  kLockTwice,        // the same region
-  kOneFlushTooMany,  // LOCK and UNLOCK of the region once more
+  kLargerRegion,        // LOCKADDR: twice the region
+  kWholeSpace,          // ... everything
+  kFlushPt,             // FLUSH_PT for UNLOCK
+  kFlushMem,            // FLUSH_MEM for UNLOCK
+  kLockTwice,           // the same region
+  kOneFlushTooMany,     // LOCK and UNLOCK of the region once more
+  kSpuriousInterrupts,  // all lines, whenever one changes (seeded_lines.h)
+  kBouncingLine,        // a line that changes goes back and forth
 };
 
-class SeededMmio final : public emu::Mmio, public uapi::MmioSeam {
+class SeededMmio final : public emu::Mmio, public emu::MmioSeam {
  public:
   // Room for what is late: inside a SignallingSection nothing may be allocated.
   explicit SeededMmio(Seed seed) : seed_(seed) { late_.reserve(16); }

@@ -144,16 +144,37 @@ void destroy(SceneClient& client, Effects effects) {
   next->use(kPlace);
 }
 
+void hold(SceneClient& client, Effects) {
+  client.map(kPlace, kPageSize);
+  client.use(kPlace);
+  client.armed([&] {
+    client.map(kPlace + kPageSize, kPageSize);
+    client.use(kPlace + kPageSize);
+  });
+  client.use(kPlace + kPageSize);
+}
+
+void hold_table(SceneClient& client, Effects) {
+  client.map(kPlace, kPageSize);
+  client.use(kPlace);
+  client.armed([&] {
+    client.map(kFarPlace, 2 * kPageSize);
+    client.use(kFarPlace);
+  });
+  client.use(kFarPlace + kPageSize);
+}
+
 constexpr void (*kPlays[])(SceneClient&, Effects) = {
-    unmap,      unmap_half,  remap,     read_only, close, reuse,          split,  join,
-    free_table, reuse_table, two_binds, start,     evict, fault_and_back, destroy};
+    unmap, unmap_half,     remap,      read_only,   close,     reuse,
+    split, join,           free_table, reuse_table, two_binds, start,
+    evict, fault_and_back, destroy,    hold,        hold_table};
 static_assert(std::size(kPlays) == std::size(kScenes));
 
 }  // namespace
 
-void play(Scene scene, uapi::Machine& machine, driver::Executor& executor, SeededMmio& registers,
+void play(Scene scene, uapi::Machine& machine, driver::Executor& executor, Seeds& seeds,
           Effects effects) {
-  SceneClient client(machine, executor, registers, effects);
+  SceneClient client(machine, executor, seeds, effects);
   kPlays[static_cast<std::size_t>(scene)](client, effects);
 }
 

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "campaigns/seeded/scene.h"
-#include "campaigns/seeded/seeded_mmio.h"
+#include "campaigns/seeded/seeds.h"
 #include "driver/kernel/executor.h"
 #include "uapi/machine/machine.h"
 
@@ -14,7 +14,7 @@ namespace pantry::seeded {
 // Whether jobs must have the effect that they have on a correct driver.
 enum class Effects { kChecked, kIgnored };
 
-void play(Scene scene, uapi::Machine& machine, driver::Executor& executor, SeededMmio& registers,
+void play(Scene scene, uapi::Machine& machine, driver::Executor& executor, Seeds& seeds,
           Effects effects);
 
 }  // namespace pantry::seeded

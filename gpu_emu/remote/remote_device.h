@@ -17,9 +17,9 @@
 #include "gpu_emu/cs/stream_policy.h"
 #include "gpu_emu/datasheet/model.h"
 #include "gpu_emu/misbehaviour.h"
-#include "gpu_emu/mmio_seam.h"
 #include "gpu_emu/quirks.h"
 #include "gpu_emu/remote/descriptor.h"
+#include "gpu_emu/seams.h"
 
 namespace pantry::emu {
 

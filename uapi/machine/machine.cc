@@ -23,20 +23,26 @@ driver::FrameAllocator::Options placement(const MachineConfig& config, emu::Fram
 
 // The checker with what it knows of frames.
 struct CheckerParts {
-  CheckerParts(const emu::Dram& dram, MachineConfig::Check check)
+  CheckerParts(const emu::Dram& dram, const MachineConfig& config)
       : ledger(dram),
+        owner(config.frame_seam ? config.frame_seam->put_before(ledger) : ledger),
         checker(dram, {.order = emu::Checker::EditOrder::kLockEditUnlock,
-                       .on_mistake = check == MachineConfig::Check::kAbort
+                       .on_mistake = config.checker == MachineConfig::Check::kAbort
                                          ? emu::Checker::OnMistake::kAbort
                                          : emu::Checker::OnMistake::kKeep,
                        .ledger = &ledger}) {}
   emu::FrameLedger ledger;
+  emu::FrameOwner& owner;  // the ledger, or what the seam has put before it
   emu::Checker checker;
 };
 
 std::unique_ptr<CheckerParts> checker_for(const MachineConfig& config, const emu::Dram& dram) {
   if (config.checker == MachineConfig::Check::kOff) return nullptr;
-  return std::make_unique<CheckerParts>(dram, config.checker);
+  return std::make_unique<CheckerParts>(dram, config);
+}
+
+emu::IrqLine* before(const MachineConfig& config, emu::IrqLine& line) {
+  return config.irq_seam ? &config.irq_seam->put_before(line) : &line;
 }
 
 std::unique_ptr<driver::Backing> backing(const MachineConfig& config, emu::Dram dram) {
@@ -58,14 +64,15 @@ struct Machine::State {
         flush_id(std::move(flush_id_)),
         checker(checker_for(config, window.dram())),
         frames({window.dram().base, window.dram().size},
-               placement(config, checker ? &checker->ledger : nullptr)),
+               placement(config, checker ? &checker->owner : nullptr)),
         backing(uapi::backing(config, window.dram())),
         gpu_irq(executor.lane(driver::Lane::kIrq)),
         job_irq(executor.lane(driver::Lane::kIrq)),
         mmu_irq(executor.lane(driver::Lane::kIrq)),
         host(executor),
         gpu(datasheet::kMaliG610, config.quirks,
-            {window.dram(), &gpu_irq, &job_irq, &mmu_irq, flush_id.port(), &host, &host, nullptr},
+            {window.dram(), before(config, gpu_irq), before(config, job_irq),
+             before(config, mmu_irq), flush_id.port(), &host, &host, nullptr},
             config.streams) {
     if (checker) gpu.attach(checker->checker);
     if (config.misbehaviour) gpu.attach(*config.misbehaviour);

@@ -13,12 +13,10 @@
 #include "driver/provision/provisioning.h"
 #include "gpu_emu/checker/report.h"
 #include "gpu_emu/gpu.h"
-#include "gpu_emu/mmio_seam.h"
+#include "gpu_emu/seams.h"
 #include "uapi/session.h"
 
 namespace pantry::uapi {
-
-using emu::MmioSeam;
 
 struct MachineConfig {
   std::uint64_t dram_bytes = 4 * kGiB;  // a multiple of 2 MiB; only touched pages cost memory
@@ -37,7 +35,10 @@ struct MachineConfig {
   enum class Check { kOff, kReport, kAbort } checker = Check::kAbort;
   // Of idleness, until the GPU is suspended; none: never.
   std::optional<Duration> autosuspend_delay = driver::kAutosuspendDelay;
-  MmioSeam* seam = nullptr;                   // only to test tests
+  // Between driver and device; only to test tests.
+  emu::MmioSeam* seam = nullptr;
+  emu::FrameOwnerSeam* frame_seam = nullptr;  // with the checker
+  emu::IrqLineSeam* irq_seam = nullptr;
   emu::Misbehaviour* misbehaviour = nullptr;  // how the hardware fails; outlives the machine
   // How VMs get the table pages that binds need (driver/provision).
   driver::Provisioning provisioning = driver::Provisioning::kWorstCase;
