@@ -69,6 +69,9 @@ KernelOutcome run_kernel(const KernelOptions& options) {
       .folder = directory->path(),
       .command = options.command,
       .memory_mib = options.kasan == KernelOptions::Check::kOn ? kCheckedMemoryMib : kMemoryMib,
+      .frame_owners = options.checker == emu::RemoteDeviceConfig::Check::kOff
+                          ? KernelGuest::FrameOwners::kUntold
+                          : KernelGuest::FrameOwners::kTold,
       .debugger = options.gdb == KernelOptions::Gdb::kOn ? KernelGuest::Debugger::kGdb
                                                          : KernelGuest::Debugger::kNone};
   const auto status =

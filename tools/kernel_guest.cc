@@ -52,11 +52,21 @@ bool write_command(const KernelGuest& guest) {
   return file.good();
 }
 
-// The file behind the register pages that clients can map.
-bool make_aperture(const KernelGuest& guest) {
-  const std::string path = guest.folder + "/aperture";
+constexpr const char* kAperture = "/aperture";  // the register pages that clients can map
+constexpr const char* kFrames = "/frames";      // who owns which frame
+
+bool make_file(const std::string& path, std::uint64_t bytes) {
   const Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  return file && ::ftruncate(file.get(), PANTRY_APERTURE_BYTES) == 0;
+  return file && ::ftruncate(file.get(), static_cast<off_t>(bytes)) == 0;
+}
+
+// Shared by guest and device.
+bool make_shared_files(const KernelGuest& guest) {
+  if (!make_file(guest.folder + kAperture, PANTRY_APERTURE_BYTES)) return false;
+  if (guest.frame_owners == KernelGuest::FrameOwners::kUntold) return true;
+  const std::uint64_t frames = guest.memory_mib * kMiB / kPageSize;
+  return make_file(guest.folder + kFrames,
+                   align_up((1 + frames) * sizeof(pantry_frame), kPageSize));
 }
 
 std::vector<std::string> command_line(const KernelGuest& guest) {
@@ -75,7 +85,7 @@ std::vector<std::string> command_line(const KernelGuest& guest) {
       "PANTRY_RUN=" + guest.folder,
       "uml_dir=" + guest.folder,
       "dtb=" + guest.build.device_tree,
-      "iomem=pantry," + guest.folder + "/aperture",
+      "iomem=pantry," + guest.folder + kAperture,
       "pantry_gpu.socket=" + guest.folder + kDeviceSocket,
       "con=null",
       "con0=null,fd:2",
@@ -84,6 +94,8 @@ std::vector<std::string> command_line(const KernelGuest& guest) {
       "ssl1=null,fd:" + std::to_string(kErrFd),
   };
   line.insert(line.end(), arguments.begin(), arguments.end());
+  if (guest.frame_owners == KernelGuest::FrameOwners::kTold)
+    line.push_back("iomem=frames," + guest.folder + kFrames);
   return line;
 }
 
@@ -157,7 +169,7 @@ Result<int> status_of(const KernelGuest& guest) {
 }  // namespace
 
 Result<int> run_guest(const KernelGuest& guest, const GuestOutput& output) {
-  if (!write_command(guest) || !make_aperture(guest)) return Error(Errno::kIo);
+  if (!write_command(guest) || !make_shared_files(guest)) return Error(Errno::kIo);
   PANTRY_TRY_ASSIGN(Pipe log, Pipe::open());
   PANTRY_TRY_ASSIGN(Pipe out, Pipe::open());
   PANTRY_TRY_ASSIGN(Pipe err, Pipe::open());

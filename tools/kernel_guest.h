@@ -20,6 +20,8 @@ struct KernelGuest {
   std::vector<std::string>
       command;  // program and arguments; runs in this process's directory and environment
   std::uint64_t memory_mib = 0;
+  // Whether the guest tells who owns its memory: for the checker.
+  enum class FrameOwners { kUntold, kTold } frame_owners = FrameOwners::kUntold;
   enum class Debugger { kNone, kGdb } debugger = Debugger::kNone;
 };
 

@@ -64,18 +64,29 @@ class Client {
   void map_read_only(uint64_t va, uint64_t size) {
     bind(Binds().map(*buffers_.back(), 0, va, size, kReadOnly, {}));
   }
+  // Of that buffer: its frames are free when nothing maps it.
+  void close() { buffers_.pop_back(); }
+  // Some of the frames that are free now have a new owner.
+  void take_free_pages() {
+    for (int n = 0; n < 64; ++n) {
+      taken_.push_back(std::make_unique<Bo>(Bo::create(device_, kPage)));
+      taken_.back()->bytes()[0] = 1;
+    }
+  }
   void unmap(uint64_t va, uint64_t size) { bind(Binds().unmap(va, size, {})); }
 
   // A job that stores there ends in one way or another. A group that is lost is made anew by the
   // next.
   void use(uint64_t va) {
-    if (!group_) group_ = std::make_unique<Group>(Group::create_simple(vm_));
     Assembler stream;
     stream.store_value(va, ++value_).publish();
-    for (size_t n = 0; n < stream.words().size(); ++n) code_.quads()[n] = stream.words()[n];
-    Jobs jobs;
-    jobs.add(0, {kCodeVa, stream.size_bytes()}, Syncs().signal(done_));
-    if (group_->try_submit(jobs) != 0 || done_.finish(60 * kSecond) != 1) group_.reset();
+    run(stream);
+  }
+  // A job that loads from there: for frames that may be the kernel's by now.
+  void read(uint64_t va) {
+    Assembler stream;
+    stream.move48(kAddress, va).load(kValue, 1, kAddress, 0).wait_all();
+    run(stream);
   }
   void end_group() {
     group_.reset();
@@ -87,6 +98,15 @@ class Client {
   }
 
  private:
+  static constexpr unsigned kValue = 0, kAddress = 2;
+
+  void run(const Assembler& stream) {
+    if (!group_) group_ = std::make_unique<Group>(Group::create_simple(vm_));
+    for (size_t n = 0; n < stream.words().size(); ++n) code_.quads()[n] = stream.words()[n];
+    Jobs jobs;
+    jobs.add(0, {kCodeVa, stream.size_bytes()}, Syncs().signal(done_));
+    if (group_->try_submit(jobs) != 0 || done_.finish(60 * kSecond) != 1) group_.reset();
+  }
   void bind(Binds& binds) {
     uint32_t failed_at = 0;
     (void)vm_.bind_sync(binds, failed_at);
@@ -97,7 +117,7 @@ class Client {
   Bo code_;
   Syncobj done_;
   std::unique_ptr<Group> group_;
-  std::vector<std::unique_ptr<Bo>> buffers_;
+  std::vector<std::unique_ptr<Bo>> buffers_, taken_;
   uint32_t value_ = 0x1000;
 };
 
@@ -132,13 +152,45 @@ void read_only(const Device&, Client& client) {
   client.use(kPlace);
 }
 
-// A table goes when all that it covers is unmapped at once. The page that was used is used again: a
-// walk to another one would go through a page that is the kernel's by now, and end anywhere.
+// The first page that is given back is the last that is handed out again.
+void close(const Device&, Client& client) {
+  client.map(kPlace, kBlock);
+  client.use(kPlace);
+  armed([&] {
+    client.unmap(kPlace, kBlock);
+    client.close();
+  });
+  client.read(kPlace);
+}
+
+void reuse(const Device&, Client& client) {
+  client.map(kPlace, kPage);
+  client.use(kPlace);
+  armed([&] {
+    client.unmap(kPlace, kPage);
+    client.close();
+  });
+  client.take_free_pages();
+  client.read(kPlace);
+}
+
+// A table goes when all that it covers is unmapped at once.
 void free_table(const Device&, Client& client) {
   client.map(kPlace, kBlock);
   client.use(kPlace);
   armed([&] { client.unmap(kPlace, kBlock); });
+  client.read(kPlace + kPage);
+}
+
+// The other binds have no flush either, as the next one would tell of the first.
+void reuse_table(const Device&, Client& client) {
+  client.map(kPlace, kBlock);
   client.use(kPlace);
+  armed([&] {
+    client.unmap(kPlace, kBlock);
+    for (uint64_t n = 0; n < 8; ++n) client.map(kFarPlace + n * kBlock, kPage);
+  });
+  client.read(kPlace + kPage);
 }
 
 void two_binds(const Device&, Client& client) {
@@ -199,6 +251,9 @@ constexpr Scene kScenes[] = {{"unmap", unmap, Scene::Ending::kFarBind},
                              {"unmap-half", unmap_half, Scene::Ending::kFarBind},
                              {"remap", remap, Scene::Ending::kFarBind},
                              {"read-only", read_only, Scene::Ending::kFarBind},
+                             {"close", close, Scene::Ending::kFarBind},
+                             {"reuse", reuse, Scene::Ending::kFarBind},
+                             {"reuse-table", reuse_table, Scene::Ending::kFarBind},
                              {"free-table", free_table, Scene::Ending::kFarBind},
                              {"two-binds", two_binds, Scene::Ending::kFarBind},
                              {"start", start, Scene::Ending::kPlain},

@@ -81,8 +81,8 @@ constexpr Entry kCatalogue[] = {
 
 // Linux 6.12 edits first, then locks and flushes. So of the seeds in time there are fewer: its
 // order is what "late" and "early" would make of ours. It never sees a block that it can split, as
-// its buffers come in single pages, and who owns its frames is not known here. Whether it waits for
-// a command does not show either: a register access of the guest takes longer than the command.
+// its buffers come in single pages. Whether it waits for a command does not show either: a register
+// access of the guest takes longer than the command.
 constexpr Entry kLinuxCatalogue[] = {
     // Unmapping
     {Scene::kUnmap, Seed::kNoFlush, kMissingFlush},
@@ -110,9 +110,15 @@ constexpr Entry kLinuxCatalogue[] = {
     {Scene::kReadOnly, Seed::kNextRegion, kFlushTooSmall},
     {Scene::kReadOnly, Seed::kOtherSpace, kFlushOfOtherSpace},
     // Tables
-    {Scene::kFreeTable, Seed::kNoFlush, kMissingFlush},
+    {Scene::kFreeTable, Seed::kNoFlush, kFreedTableWalk, kMissingFlush},
+    {Scene::kFreeTable, Seed::kOtherSpace, kFreedTableWalk, kFlushOfOtherSpace},
     {Scene::kFreeTable, Seed::kNextRegion, kFlushTooSmall},
-    {Scene::kFreeTable, Seed::kOtherSpace, kFlushOfOtherSpace},
+    {Scene::kReuseTable, Seed::kNoFlush, kReusedTableWalk, kMissingFlush},
+    // Frames
+    {Scene::kClose, Seed::kNoFlush, kFreedFrameAccess, kMissingFlush},
+    {Scene::kClose, Seed::kOtherSpace, kFreedFrameAccess, kFlushOfOtherSpace},
+    {Scene::kReuse, Seed::kNoFlush, kReusedFrameAccess, kMissingFlush},
+    {Scene::kReuse, Seed::kOtherSpace, kReusedFrameAccess, kFlushOfOtherSpace},
     // Slots
     {Scene::kStart, Seed::kNoUpdate, kMissingUpdate},
     {Scene::kStart, Seed::kOtherUpdate, kMissingUpdate},

@@ -59,7 +59,8 @@ std::string judge(const Entry& entry, const Outcome& outcome) {
   if (outcome.changed == 0) return "nothing was seeded; " + outcome.failure;
   if (outcome.mistakes.empty()) return "not seen; " + outcome.failure;
   const emu::CheckerReport& first = outcome.mistakes[0];
-  return first.mistake == entry.mistake ? "" : text_of(first);
+  const bool right = first.mistake == entry.mistake && (!entry.cause || first.cause == entry.cause);
+  return right ? "" : text_of(first);
 }
 
 std::string judge_correct(const Outcome& outcome) {

@@ -17,7 +17,8 @@ namespace pantry::seeded {
 
 class SeededFrames final : public emu::FrameOwner, public emu::FrameOwnerSeam {
  public:
-  explicit SeededFrames(Seed seed) : seed_(seed) {}
+  // Room for what is handed out: hands may change inside a SignallingSection.
+  explicit SeededFrames(Seed seed) : seed_(seed) { handed_out_.reserve(1024); }
 
   emu::FrameOwner& put_before(emu::FrameOwner& ledger) override;
   void arm() { armed_ = true; }

@@ -5,7 +5,9 @@
 //
 // Two words per frame, of which only those that are touched cost memory. No lock: changed() may be
 // called from any thread, also inside a SignallingSection, and may run beside the look-ups; it
-// allocates nothing and costs two stores per frame. Allocates in the constructor.
+// allocates nothing and costs two stores per frame. Allocates in the constructor; a ledger whose
+// words are lent is written by whoever lends them (pantry_frame in gpu_emu/remote/wire.h), and by
+// changed() as well.
 #pragma once
 
 #include <atomic>
@@ -20,12 +22,17 @@ class FrameLedger final : public FrameOwner {
  public:
   // At first nobody owns any frame of `dram`.
   explicit FrameLedger(const Dram& dram);
+  // Words of somebody else's, at least bytes_for(dram) and of any content, which outlive the
+  // ledger.
+  FrameLedger(const Dram& dram, void* words);
+  // A multiple of 4 KiB.
+  static std::uint64_t bytes_for(const Dram& dram);
 
   // Parts outside of DRAM are ignored.
   void changed(PhysExtent frames, std::uint64_t owner) override;
 
   // The number of changes so far.
-  std::uint64_t now() const { return changes_.load(std::memory_order_acquire); }
+  std::uint64_t now() const { return words_[0].changed_at.load(std::memory_order_acquire); }
   struct Entry {
     std::uint64_t owner = 0;       // 0: nobody
     std::uint64_t changed_at = 0;  // the number of the latest change; 0: never
@@ -39,13 +46,15 @@ class FrameLedger final : public FrameOwner {
     std::atomic<std::uint64_t> changed_at;
   };
   struct Release {
-    std::size_t bytes = 0;
+    std::size_t bytes = 0;  // 0: lent
     void operator()(Word* words) const;
   };
 
+  Word& word_of(PhysAddr pa) const { return words_[1 + (pa - range_.start) / kPageSize]; }
+
   const PhysExtent range_;
+  // The first has the number of changes, those of the frames follow.
   std::unique_ptr<Word[], Release> words_;
-  std::atomic<std::uint64_t> changes_{0};
 };
 
 }  // namespace pantry::emu

@@ -31,6 +31,20 @@ TEST(FrameLedger, OutsideOfMemoryNothingIsOwned) {
   EXPECT_EQ(ledger.at(kBase + kFrames * kPageSize).owner, 0u);
 }
 
+TEST(FrameLedger, WordsThatAreLentAreWrittenByWhoeverLendsThem) {
+  alignas(kPageSize) std::uint64_t words[kPageSize / sizeof(std::uint64_t)] = {};
+  ASSERT_EQ(FrameLedger::bytes_for(dram()), sizeof words);
+  const FrameLedger ledger(dram(), words);
+  EXPECT_EQ(ledger.now(), 0u);
+  words[1] = 9;          // changes
+  words[2 + 2 * 3] = 7;  // of frame 3: the owner, and since when
+  words[2 + 2 * 3 + 1] = 8;
+  EXPECT_EQ(ledger.now(), 9u);
+  EXPECT_EQ(ledger.at(kBase + 3 * kPageSize).owner, 7u);
+  EXPECT_EQ(ledger.at(kBase + 3 * kPageSize).changed_at, 8u);
+  EXPECT_EQ(ledger.at(kBase + 2 * kPageSize).owner, 0u);
+}
+
 RC_GTEST_PROP(FrameLedger, IsTheLatestChangeOfEachFrame, ()) {
   FrameLedger ledger(dram());
   std::vector<FrameLedger::Entry> model(kFrames);

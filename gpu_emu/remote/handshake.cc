@@ -20,7 +20,7 @@ constexpr const char* kRoom = "gpu_emu/remote";
 constexpr Errno kPipe = static_cast<Errno>(EPIPE);
 constexpr Errno kProtocol = static_cast<Errno>(EPROTO);
 constexpr Errno kVersion = static_cast<Errno>(EPROTONOSUPPORT);
-constexpr std::size_t kMostDescriptors = 3;
+constexpr std::size_t kMostDescriptors = 4;
 
 // The descriptors that came with the first byte. More than fit are an error, and are closed by the
 // kernel.
@@ -96,12 +96,19 @@ Result<SharedWindow> own_page() {
   return SharedWindow::map(file.get(), 0, kPageSize);
 }
 
+// One for each 4 KiB of DRAM and the one that counts.
+constexpr std::uint64_t bytes_of_frames(std::uint64_t dram_bytes) {
+  return align_up((1 + dram_bytes / kPageSize) * sizeof(pantry_frame), kPageSize);
+}
+
 Result<Lent> accept_hello(const pantry_hello& hello, Received& received) {
   if (hello.bytes != sizeof hello) return Error(kProtocol);
   if (hello.version < PANTRY_WIRE_VERSION) return Error(kVersion);
-  if ((hello.flags & ~std::uint32_t{PANTRY_HAS_USER_PAGE}) != 0) return Error(kVersion);
+  constexpr std::uint32_t kKnown = PANTRY_HAS_USER_PAGE | PANTRY_HAS_FRAME_OWNERS;
+  if ((hello.flags & ~kKnown) != 0) return Error(kVersion);
   const bool has_page = (hello.flags & PANTRY_HAS_USER_PAGE) != 0;
-  if (received.too_many || received.count != (has_page ? 3u : 2u)) return Error(kProtocol);
+  const bool has_frames = (hello.flags & PANTRY_HAS_FRAME_OWNERS) != 0;
+  if (received.too_many || received.count != 2u + has_page + has_frames) return Error(kProtocol);
   const std::uint64_t all =
       hello.dram_base | hello.dram_bytes | hello.dram_offset | hello.user_page_offset;
   if (!is_aligned(all, kPageSize) || hello.dram_bytes == 0) return Error(Errno::kInval);
@@ -112,8 +119,14 @@ Result<Lent> accept_hello(const pantry_hello& hello, Received& received) {
   auto page = has_page ? SharedWindow::map(received.fds[2].get(), hello.user_page_offset, kPageSize)
                        : own_page();
   if (!page) return Error(page.error());
-  return Lent{PhysAddr{hello.dram_base}, std::move(dram), *std::move(page),
-              std::move(received.fds[1])};
+  Lent lent{PhysAddr{hello.dram_base}, std::move(dram), *std::move(page),
+            std::move(received.fds[1]), std::nullopt};
+  if (has_frames) {
+    PANTRY_TRY_ASSIGN(SharedWindow frames, SharedWindow::map(received.fds[has_page ? 3 : 2].get(),
+                                                             0, bytes_of_frames(hello.dram_bytes)));
+    lent.frames.emplace(std::move(frames));
+  }
+  return lent;
 }
 
 void send_welcome(int socket, int status) {
@@ -140,13 +153,17 @@ Result<> send_hello(int socket, const Loan& loan) {
   hello.magic = PANTRY_WIRE_MAGIC;
   hello.version = PANTRY_WIRE_VERSION;
   hello.bytes = sizeof hello;
-  hello.flags = loan.user_page >= 0 ? PANTRY_HAS_USER_PAGE : 0;
+  hello.flags = (loan.user_page >= 0 ? PANTRY_HAS_USER_PAGE : 0) |
+                (loan.frames >= 0 ? PANTRY_HAS_FRAME_OWNERS : 0);
   hello.dram_base = loan.dram_base.value;
   hello.dram_bytes = loan.dram_bytes;
   hello.dram_offset = loan.dram_offset;
   hello.user_page_offset = loan.user_page_offset;
-  const int fds[] = {loan.dram, loan.edges, loan.user_page};
-  const std::size_t fd_bytes = sizeof(int) * (loan.user_page >= 0 ? 3 : 2);
+  int fds[kMostDescriptors] = {loan.dram, loan.edges};
+  std::size_t count = 2;
+  if (loan.user_page >= 0) fds[count++] = loan.user_page;
+  if (loan.frames >= 0) fds[count++] = loan.frames;
+  const std::size_t fd_bytes = sizeof(int) * count;
 
   iovec part{&hello, sizeof hello};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof fds)] = {};

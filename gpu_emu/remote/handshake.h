@@ -4,6 +4,8 @@
 // nowhere later; what is left of it afterwards is mapped memory and an interrupt socket.
 #pragma once
 
+#include <optional>
+
 #include "base/result.h"
 #include "base/types.h"
 #include "gpu_emu/remote/descriptor.h"
@@ -18,6 +20,7 @@ struct Lent {
   SharedWindow dram;
   SharedWindow user_page;  // 4 KiB; a page of the device's own when the host has none
   Descriptor edges;
+  std::optional<SharedWindow> frames;  // of pantry_frames; when the host tells who owns its memory
 };
 
 // Device end: waits for a hello on `socket`, until it comes, the peer hangs up, or `stop` becomes
@@ -34,6 +37,7 @@ struct Loan {
   int edges = -1;
   int user_page = -1;  // -1: none
   std::uint64_t user_page_offset = 0;
+  int frames = -1;  // of pantry_frames; -1: none
 };
 
 // Host end: sends the hello and waits for the welcome. The device's errno, or EPIPE.

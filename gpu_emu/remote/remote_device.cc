@@ -49,8 +49,10 @@ class Connection {
         registers_(config.seam ? config.seam->put_before(gpu_) : gpu_) {
     if (config.misbehaviour) gpu_.attach(*config.misbehaviour);
     if (config.checker == RemoteDeviceConfig::Check::kOff) return;
+    if (lent_.frames) ledger_.emplace(ports().dram, lent_.frames->data());
     checker_.emplace(ports().dram, Checker::Config{.order = config.order,
-                                                   .on_mistake = on_mistake(config.checker)});
+                                                   .on_mistake = on_mistake(config.checker),
+                                                   .ledger = ledger_ ? &*ledger_ : nullptr});
     gpu_.attach(*checker_);
   }
 
@@ -66,7 +68,9 @@ class Connection {
   }
   HostPorts ports();
   std::uint32_t levels() const { return gpu_line_.bit() | job_line_.bit() | mmu_line_.bit(); }
-  bool memory_lost() const { return lent_.dram.lost() || lent_.user_page.lost(); }
+  bool memory_lost() const {
+    return lent_.dram.lost() || lent_.user_page.lost() || (lent_.frames && lent_.frames->lost());
+  }
   pantry_reply answer(const pantry_request& request);
   Peer receive();
   void answer_all();
@@ -79,6 +83,7 @@ class Connection {
   EdgeLine gpu_line_, job_line_, mmu_line_;
   MonotonicTime time_;
   NobodySleeps wake_;
+  std::optional<FrameLedger> ledger_;
   std::optional<Checker> checker_;  // outlives what it watches
   Gpu gpu_;
   Mmio& registers_;  // the device's, or what the seam has put before them

@@ -30,8 +30,9 @@ struct RemoteDeviceConfig {
   Misbehaviour* misbehaviour = nullptr;  // of each device; outlives them
   // Between the requests and each device's registers; outlives them. Only to test tests.
   MmioSeam* seam = nullptr;
-  // The host's mistakes with the MMU (gpu_emu/checker). Off, it costs nothing; kReport keeps them
-  // for the totals; kAbort ends the process with the text.
+  // The host's mistakes with the MMU (gpu_emu/checker), those with the owners of frames as far as
+  // the host tells them. Off, it costs nothing; kReport keeps them for the totals; kAbort ends the
+  // process with the text.
   enum class Check : std::uint8_t { kOff, kReport, kAbort } checker = Check::kOff;
   Checker::EditOrder order = Checker::EditOrder::kEditLockFlush;  // in which the host edits tables
 };

@@ -229,7 +229,14 @@ const BadHello kBadHellos[] = {
     {"magic", EPROTO, [](auto& hello, auto&, auto&) { hello.magic ^= 1; }},
     {"size", EPROTO, [](auto& hello, auto&, auto&) { hello.bytes = 63; }},
     {"version", EPROTONOSUPPORT, [](auto& hello, auto&, auto&) { hello.version = 0; }},
-    {"flag", EPROTONOSUPPORT, [](auto& hello, auto&, auto&) { hello.flags |= 2; }},
+    {"flag", EPROTONOSUPPORT, [](auto& hello, auto&, auto&) { hello.flags |= 4; }},
+    {"frames without a descriptor", EPROTO,
+     [](auto& hello, auto&, auto&) { hello.flags |= PANTRY_HAS_FRAME_OWNERS; }},
+    {"too few frames", EFAULT,
+     [](auto& hello, auto& fds, auto& host) {
+       hello.flags |= PANTRY_HAS_FRAME_OWNERS;
+       fds.push_back(host.page.get());
+     }},
     {"no descriptors", EPROTO, [](auto&, auto& fds, auto&) { fds.clear(); }},
     {"one too few", EPROTO, [](auto&, auto& fds, auto&) { fds.pop_back(); }},
     {"one too many", EPROTO, [](auto&, auto& fds, auto&) { fds.push_back(fds[0]); }},

@@ -7,7 +7,7 @@
  * numbers are of the machine's own byte order, since both ends run on it. Fields called `reserved`
  * are sent as 0 and not looked at.
  *
- *   1. The host sends one pantry_hello, and with its first byte (SCM_RIGHTS) two or three
+ *   1. The host sends one pantry_hello, and with its first byte (SCM_RIGHTS) two to four
  * descriptors, in this order:
  *      - DRAM: a regular file or memfd of at least dram_offset + dram_bytes bytes, open for reading
  * and writing. Byte dram_offset of it is the physical address dram_base. Host and device map it
@@ -16,6 +16,8 @@
  * it.
  *      - with PANTRY_HAS_USER_PAGE, a file of which the page at user_page_offset holds the flush id
  * that clients map.
+ *      - with PANTRY_HAS_FRAME_OWNERS, a file of pantry_frames: who owns which frame of DRAM, as
+ * far as the host's allocator tells. For the MMU checker; the host writes it at any time.
  *   2. The device answers with one pantry_welcome. Unless its status is 0 it then hangs up.
  *   3. From then on the host sends pantry_requests and gets one pantry_reply for each, in order. It
  * may send several before it reads the replies. An access is done before its reply is sent; the
@@ -47,6 +49,7 @@
 
 enum pantry_hello_flags {
   PANTRY_HAS_USER_PAGE = 1u << 0,
+  PANTRY_HAS_FRAME_OWNERS = 1u << 1,
 };
 
 struct pantry_hello {
@@ -70,6 +73,13 @@ struct pantry_welcome {
       status; /* 0 or a negative errno: -EPROTO magic, size or descriptors; -EPROTONOSUPPORT version
                  or flag; -EINVAL geometry; -EFAULT a descriptor that cannot be mapped as told */
   __u32 reserved;
+};
+
+/* One for each 4 KiB of DRAM, in order of address, after one whose changed_at counts all changes.
+ * Each change of hands has the next number; owner is stored before changed_at. */
+struct pantry_frame {
+  __u64 owner;      /* 0: nobody; nobody had the number before */
+  __u64 changed_at; /* the number of the latest change; 0: never */
 };
 
 enum pantry_op {

@@ -5,7 +5,7 @@
  *
  * Command line: "pantry_gpu.socket=PATH", the device's socket (protocol: wire.h), "iomem=pantry,FILE", a file of 2 MiB
  * whose pages user space gets when the driver lets it map a register page, and "dtb=FILE", the device tree with the node
- * that describes the GPU. Registers: every access is a request and a reply on the socket, with interrupts off. Memory: the
+ * that describes the GPU. With "iomem=frames,FILE" (pantry_frames.c), that file goes to the device too. Registers: every access is a request and a reply on the socket, with interrupts off. Memory: the
  * file behind this kernel's physical memory goes to the device once, offset = physical address = DMA address. Interrupts:
  * the device writes the number of a line that rises; levels come with each reply.
  *
@@ -170,6 +170,15 @@ static irqreturn_t take_edges(int irq, void *data)
 	return IRQ_HANDLED;
 }
 
+static struct iomem_region *__init region_of(const char *driver)
+{
+	struct iomem_region *region = iomem_regions;
+
+	while (region && strcmp(region->driver, driver))
+		region = region->next;
+	return region;
+}
+
 static int __init say_hello(void)
 {
 	struct pantry_hello hello = {
@@ -180,13 +189,12 @@ static int __init say_hello(void)
 		.dram_bytes = physmem_size & PAGE_MASK,
 		.user_page_offset = 0x10000, /* of the page with LATEST_FLUSH_ID in the aperture */
 	};
-	struct iomem_region *region = iomem_regions;
+	struct iomem_region *region = region_of("pantry");
+	struct iomem_region *frames = region_of("frames");
 	struct pantry_welcome welcome;
 	unsigned long long offset;
-	int fds[3], edges[2], ret;
+	int fds[4], edges[2], ret;
 
-	while (region && strcmp(region->driver, "pantry"))
-		region = region->next;
 	if (!region || region->size < PANTRY_APERTURE_BYTES) {
 		pr_err("no iomem=pantry,FILE of 2 MiB on the command line\n");
 		return -ENODEV;
@@ -203,8 +211,11 @@ static int __init say_hello(void)
 	fds[0] = phys_mapping(0, &offset);
 	fds[1] = edges[1];
 	fds[2] = region->fd;
-	ret = os_sendmsg_fds(device_fd, &hello, sizeof(hello), fds,
-			     ARRAY_SIZE(fds));
+	if (frames) {
+		fds[3] = frames->fd;
+		hello.flags |= PANTRY_HAS_FRAME_OWNERS;
+	}
+	ret = os_sendmsg_fds(device_fd, &hello, sizeof(hello), fds, frames ? 4 : 3);
 	os_close_file(edges[1]);
 	if (ret != sizeof(hello)) {
 		pr_err("%s: cannot greet the device: %d\n", socket, ret);
