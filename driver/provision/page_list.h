@@ -84,6 +84,21 @@ class PageList {
     head_ = std::exchange(other.head_, kEnd);
     count_ += std::exchange(other.count_, 0);
   }
+  // `pages` of these go to `to`. Linear in the smaller part: those that go or those that stay. Pre:
+  // there are as many.
+  void move(std::uint32_t pages, PageList& to) {
+    PANTRY_CHECK(pages <= count_);
+    const std::uint32_t staying = count_ - pages;
+    if (pages <= staying) {
+      for (; pages != 0; --pages) to.push(pop());
+      return;
+    }
+    PageList stay;
+    stay.links_ = links_;
+    for (std::uint32_t i = 0; i < staying; ++i) stay.push(pop());
+    to.splice(*this);
+    splice(stay);
+  }
   // visit(PhysAddr) for each page.
   template <class Visit>
   void for_each(Visit visit) const {

@@ -13,7 +13,7 @@ Result<PhysAddr> TableReserve::alloc(std::uint64_t bytes) noexcept {
 }
 
 void TableReserve::move_spares(std::uint32_t pages, PageList& list) noexcept {
-  for (; pages != 0; --pages) list.push(spare_.pop());
+  spare_.move(pages, list);
 }
 
 void TableReserve::free(PhysAddr page, std::uint64_t bytes) noexcept {
