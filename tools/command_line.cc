@@ -167,9 +167,10 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
   CLI::App& replay_app =
       *trace_app.add_subcommand("replay", "ask a fresh machine what a trace asked, and measure");
   ReplayOptions replay;
-  bool idle = false;
+  bool idle = false, json = false;
   replay_app.add_flag("--idle", idle,
                       "no VM has an address-space slot, so that nothing is locked or flushed");
+  replay_app.add_flag("--json", json, "print what was measured as one JSON object");
   add_provision(replay_app);
   replay_app.add_option("file", replay.file, "the trace")->required();
   ServeOptions serve;
@@ -273,6 +274,7 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
   if (replay_app) {
     replay.machine = run.machine;
     replay.machine.checker = uapi::MachineConfig::Check::kOff;  // what is measured is the driver
+    if (json) replay.output = ReplayOptions::Output::kJson;
     replay.slots = idle ? trace::Slots::kNone : trace::Slots::kOwned;
     return replay_command(replay);
   }

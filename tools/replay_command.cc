@@ -55,7 +55,8 @@ int replay_command(const ReplayOptions& options) {
     fmt::print(stderr, "pantry: {}: {}\n", options.file, name_of(replayed.error()));
     return kCannotHost;
   }
-  std::fputs(trace::text_of(*replayed).c_str(), stdout);
+  const bool json = options.output == ReplayOptions::Output::kJson;
+  std::fputs((json ? trace::json_of(*replayed) : trace::text_of(*replayed)).c_str(), stdout);
   return 0;
 }
 

@@ -14,6 +14,7 @@ struct ReplayOptions {
   uapi::MachineConfig machine;
   std::string file;
   trace::Slots slots = trace::Slots::kOwned;
+  enum class Output { kText, kJson } output = Output::kText;
 };
 
 // 0; 2 when the file is no trace; 125 when it cannot be read, the machine cannot be brought up or

@@ -22,6 +22,17 @@ struct BindRecord {
   BindStatistics statistics;
 };
 
+// Sees each of them.
+class BindWatcher {
+ public:
+  // As the bind has run: under the operation lock of the VM and inside a SignallingSection, so
+  // neither allocates nor waits.
+  virtual void on_bind(const BindRecord& record) noexcept = 0;
+
+ protected:
+  ~BindWatcher() = default;
+};
+
 class BindHistory {
  public:
   static constexpr std::size_t kKept = 64;
@@ -29,7 +40,10 @@ class BindHistory {
   void add(const BindRecord& record) noexcept {
     ring_[count_++ % kKept] = record;
     total_.add(record.statistics);
+    if (watcher_) watcher_->on_bind(record);
   }
+  // Null: nobody.
+  void watch(BindWatcher* watcher) noexcept { watcher_ = watcher; }
   std::uint64_t count() const { return count_; }
   const BindStatistics& total() const { return total_; }
   // Copies the latest, oldest first; returns how many.
@@ -43,6 +57,7 @@ class BindHistory {
   std::array<BindRecord, kKept> ring_;
   std::uint64_t count_ = 0;
   BindStatistics total_;
+  BindWatcher* watcher_ = nullptr;
 };
 
 }  // namespace pantry::driver

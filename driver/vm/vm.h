@@ -146,6 +146,8 @@ class Vm final : public RefCounted, private AsOwner, private BatchStarter {
   TableView tables() const;
   // The client's latest binds that have run, oldest first: at most BindHistory::kKept.
   std::vector<BindRecord> latest_binds() const PANTRY_MAY_ALLOCATE;
+  // From now on `watcher` sees each of the client's binds; null: nobody does any longer.
+  void watch_binds(BindWatcher* watcher);
   // The address-space slot that it has now, and whether it has faulted there.
   std::optional<AddressSpaces::SlotView> slot() const;
   // GPU VA -> frame as the page table has it now; nothing when unmapped. For tests and reports.

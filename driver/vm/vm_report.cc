@@ -60,6 +60,11 @@ std::vector<BindRecord> Vm::latest_binds() const {
   return records;
 }
 
+void Vm::watch_binds(BindWatcher* watcher) {
+  MutexLock lock(state_->operation);
+  state_->binds.watch(watcher);
+}
+
 std::optional<AddressSpaces::SlotView> Vm::slot() const {
   std::optional<AddressSpaces::SlotView> own;
   state_->device.spaces.for_each_slot([&](const AddressSpaces::SlotView& slot) {

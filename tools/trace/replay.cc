@@ -4,11 +4,13 @@
 #include <drm/panthor_drm.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <numeric>
 #include <utility>
 
+#include "base/check.h"
 #include "driver/mmu/address_spaces.h"
 #include "uapi/machine/local_client.h"
 
@@ -28,11 +30,41 @@ Result<> check(int result) {
   return {};
 }
 
+// The times of the binds of a VM. Room for all of them is made beforehand, since on_bind may not
+// allocate.
+class BindTimes final : public driver::BindWatcher {
+ public:
+  explicit BindTimes(std::size_t binds) {
+    prepare.reserve(binds);
+    run.reserve(binds);
+  }
+  void on_bind(const driver::BindRecord& record) noexcept override {
+    PANTRY_CHECK(run.size() < run.capacity());
+    prepare.push_back(record.statistics.prepare);
+    run.push_back(record.statistics.run);
+  }
+  std::vector<Duration> prepare, run;
+};
+
+// Operations of each VM of the trace.
+std::vector<std::size_t> operations_of(const Trace& trace) {
+  std::vector<std::size_t> operations;
+  for (const Event& event : trace) {
+    if (std::holds_alternative<NewVm>(event)) operations.push_back(0);
+    if (const Bind* bind = std::get_if<Bind>(&event)) operations[bind->vm] += bind->ops.size();
+  }
+  return operations;
+}
+
 class Replay {
  public:
-  Replay(uapi::Machine& machine, Slots slots) : machine_(machine), slots_(slots) {}
+  Replay(uapi::Machine& machine, const Trace& trace, Slots slots)
+      : machine_(machine), slots_(slots), operations_(operations_of(trace)) {}
   ~Replay() {
-    for (VmState& vm : vms_) release_slot(vm);
+    for (VmState& vm : vms_) {
+      release_slot(vm);
+      vm.vm->watch_binds(nullptr);
+    }
   }
   Replay(const Replay&) = delete;
   Replay& operator=(const Replay&) = delete;
@@ -47,7 +79,12 @@ class Replay {
     for (VmState& vm : vms_) {
       const driver::Vm::TableView view = vm.vm->tables();
       out_.pages.add(view.total);
+      driver::BindStatistics others = view.kernel;
+      others.prepare = others.run = {};
+      out_.pages.add(others);
       out_.binds += view.binds;
+      std::ranges::copy(vm.times->prepare, std::back_inserter(out_.prepare));
+      std::ranges::copy(vm.times->run, std::back_inserter(out_.run));
       out_.peak_pending = std::max(out_.peak_pending, view.peak_pending_pages);
     }
     return std::move(out_);
@@ -58,6 +95,7 @@ class Replay {
     uapi::LocalClient* client = nullptr;
     std::uint32_t id = 0;
     Ref<driver::Vm> vm;
+    std::unique_ptr<BindTimes> times;
     bool has_slot = false;
   };
   struct BufferState {
@@ -84,12 +122,14 @@ class Replay {
   }
 
   Result<> perform(const NewVm& event) {
-    VmState vm{&client(event.client), 0, nullptr, false};
+    VmState vm{&client(event.client), 0, nullptr,
+               std::make_unique<BindTimes>(operations_[vms_.size()]), false};
     drm_panthor_vm_create args{};
     args.user_va_range = event.user_size;
     PANTRY_TRY(check(vm.client->call(DRM_IOCTL_PANTHOR_VM_CREATE, args)));
     vm.id = args.id;
     vm.vm = vm.client->session().file().vm(args.id);
+    vm.vm->watch_binds(vm.times.get());
     if (slots_ == Slots::kOwned) vm.has_slot = vm.vm->activate().has_value();
     vms_.push_back(std::move(vm));
     return {};
@@ -179,6 +219,7 @@ class Replay {
 
   uapi::Machine& machine_;
   const Slots slots_;
+  const std::vector<std::size_t> operations_;
   Replayed out_;
   std::vector<VmState> vms_;
   std::vector<BufferState> buffers_;
@@ -189,7 +230,7 @@ class Replay {
 }  // namespace
 
 Result<Replayed> replay(uapi::Machine& machine, const Trace& trace, Slots slots) {
-  return Replay(machine, slots).run(trace);
+  return Replay(machine, trace, slots).run(trace);
 }
 
 }  // namespace pantry::trace

@@ -21,7 +21,12 @@ struct Replayed {
   // How long each VM_BIND took in the caller, in the order of the trace: one that is synchronous,
   // from the call to the bind having run; one that is not, until it was accepted.
   std::vector<Duration> synchronous, asynchronous;
-  driver::BindStatistics pages;     // of all binds
+  // The two halves of each operation that ran, in the order in which they did. Those that share a
+  // flush share its time.
+  std::vector<Duration> prepare, run;
+  // Of all binds. Its pages are also those of VM_DESTROY: what that unmaps under binds that still
+  // wait, the provisioner may lay in for them once more.
+  driver::BindStatistics pages;
   std::uint64_t binds = 0;          // operations that ran
   std::uint64_t peak_tables = 0;    // table pages of one VM in use after a VM_BIND, most ever
   std::uint64_t peak_pending = 0;   // table pages laid in for binds of one VM that had not run
@@ -41,5 +46,8 @@ Result<Replayed> replay(uapi::Machine& machine, const Trace& trace, Slots slots)
 
 // For a person to read.
 std::string text_of(const Replayed& replayed);
+// The same as one JSON object on a line: each time in microseconds, as an object of count, mean,
+// p50, p99 and max; counts under the names of Replayed.
+std::string json_of(const Replayed& replayed);
 
 }  // namespace pantry::trace

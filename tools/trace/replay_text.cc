@@ -18,6 +18,21 @@ double quantile(const std::vector<Duration>& sorted, double part) {
   return microseconds_of(sorted[std::max<std::size_t>(rank, 1) - 1]);
 }
 
+double mean(const std::vector<Duration>& times) {
+  double sum = 0;
+  for (const Duration time : times) sum += microseconds_of(time);
+  return times.empty() ? 0 : sum / static_cast<double>(times.size());
+}
+
+std::string json_member(const char* name, std::vector<Duration> times) {
+  std::ranges::sort(times);
+  const bool any = !times.empty();
+  return fmt::format(
+      R"("{}": {{"count": {}, "mean": {:.4f}, "p50": {:.3f}, "p99": {:.3f}, "max": {:.3f}}})", name,
+      times.size(), mean(times), any ? quantile(times, 0.5) : 0, any ? quantile(times, 0.99) : 0,
+      any ? microseconds_of(times.back()) : 0);
+}
+
 std::string line_of(const char* what, std::vector<Duration> times) {
   if (times.empty()) return fmt::format("  {:<14}{:>9}\n", what, 0);
   std::ranges::sort(times);
@@ -31,12 +46,10 @@ std::string text_of(const Replayed& r) {
   std::string text =
       fmt::format("VM_BIND, us{:>14}{:>10}{:>10}{:>10}\n", "calls", "p50", "p99", "max") +
       line_of("synchronous", r.synchronous) + line_of("asynchronous", r.asynchronous);
-  const auto mean = [&](Duration sum) {
-    return r.binds == 0 ? 0.0 : microseconds_of(sum) / static_cast<double>(r.binds);
-  };
+  text += line_of("prepare", r.prepare) + line_of("run", r.run);
   auto out = std::back_inserter(text);
   fmt::format_to(out, "operations {}: prepare {:.2f} us, run {:.2f} us on average\n", r.binds,
-                 mean(r.pages.prepare), mean(r.pages.run));
+                 mean(r.prepare), mean(r.run));
   fmt::format_to(out, "table pages: reserved {}, used {}", r.pages.pages_reserved,
                  r.pages.pages_used);
   if (r.pages.pages_used != 0)
@@ -53,6 +66,17 @@ std::string text_of(const Replayed& r) {
   if (r.other_frames != 0)
     fmt::format_to(out, "{} buffers have frames that lie otherwise\n", r.other_frames);
   return text;
+}
+
+std::string json_of(const Replayed& r) {
+  return fmt::format(
+      "{{{}, {}, {}, {}, \"binds\": {}, \"pages_reserved\": {}, \"pages_used\": {}, "
+      "\"pages_returned\": {}, \"peak_tables\": {}, \"peak_pending\": {}, \"flushes\": {}, "
+      "\"other_results\": {}, \"foreign_waits\": {}, \"other_frames\": {}}}\n",
+      json_member("synchronous", r.synchronous), json_member("asynchronous", r.asynchronous),
+      json_member("prepare", r.prepare), json_member("run", r.run), r.binds, r.pages.pages_reserved,
+      r.pages.pages_used, r.pages.pages_returned, r.peak_tables, r.peak_pending, r.flushes,
+      r.other_results, r.foreign_waits, r.other_frames);
 }
 
 }  // namespace pantry::trace
