@@ -143,6 +143,7 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
     to.add_option("--provision", provision,
                   "how binds get their table pages: worst-case, exact or range-reserve")
         ->check(CLI::IsMember(provisionings))
+        ->capture_default_str()
         ->envname("PANTRY_PROVISION");
   };
   add_provision(run_app);
@@ -274,6 +275,8 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
   if (replay_app) {
     replay.machine = run.machine;
     replay.machine.checker = uapi::MachineConfig::Check::kOff;  // what is measured is the driver
+    // A GPU that sleeps needs no flush. One that works does, and its VMs' slots say that it works.
+    replay.machine.autosuspend_delay = std::nullopt;
     if (json) replay.output = ReplayOptions::Output::kJson;
     replay.slots = idle ? trace::Slots::kNone : trace::Slots::kOwned;
     return replay_command(replay);

@@ -76,7 +76,7 @@ struct DeviceConfig {
   std::uint32_t max_pending_table_pages = kMaxPendingTablePages;  // per VM
   std::uint64_t core_hz = 0;  // of the GPU's clock, which does not change; 0: unknown
   std::optional<Duration> autosuspend_delay = kAutosuspendDelay;  // none: never suspended
-  Provisioning provisioning = Provisioning::kWorstCase;           // of every VM, the firmware's too
+  Provisioning provisioning = kDefaultProvisioning;               // of every VM, the firmware's too
   std::uint64_t swap_bytes = 0;  // for buffers that are evicted; 0: none ever is
 };
 

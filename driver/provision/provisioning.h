@@ -15,6 +15,10 @@ enum class Provisioning {
   kRangeReserve,  // tables installed at prepare: range_reserve.h
 };
 
+// Where nothing else is said: the least memory, and no queue makes it lay in more than it uses
+// (docs/allocators.md has the measurements).
+inline constexpr Provisioning kDefaultProvisioning = Provisioning::kExact;
+
 struct ProvisioningName {
   std::string_view name;
   Provisioning provisioning;

@@ -50,8 +50,8 @@ struct VmDevice {
   Coherency coherency = Coherency::kNone;
   // Per VM. 1 or more; what a single bind takes is admitted in any case.
   std::uint32_t max_pending_table_pages = kMaxPendingTablePages;
-  Provisioning provisioning = Provisioning::kWorstCase;  // of VMs for which nothing else is said
-  Shrinker* shrinker = nullptr;                          // null: no buffer is ever evicted
+  Provisioning provisioning = kDefaultProvisioning;  // of VMs for which nothing else is said
+  Shrinker* shrinker = nullptr;                      // null: no buffer is ever evicted
 };
 
 }  // namespace pantry::driver

@@ -63,7 +63,7 @@ class VmRig final : private VmFaultListener {
 
   static Provisioning provisioning() {
     const char* name = std::getenv("PANTRY_PROVISION");
-    return name ? provisioning_named(name).value() : Provisioning::kWorstCase;
+    return name ? provisioning_named(name).value() : kDefaultProvisioning;
   }
 
   // Until every queued bind has run and what it left over is freed.

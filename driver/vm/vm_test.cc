@@ -151,6 +151,28 @@ TEST_EACH_EXECUTOR(VmTest, TheStateOfTheTableSavesPages) {
   }
 }
 
+// VMs of one device and one pool, each provisioned its own way at the same time.
+TEST_EACH_EXECUTOR(VmTest, EachVmHasTheProvisionerThatItWasMadeWith) {
+  const Ref<Vm> worst = rig.new_vm(Provisioning::kWorstCase);
+  const Ref<Vm> exact = rig.new_vm(Provisioning::kExact);
+  const Ref<Vm> ranges = rig.new_vm(Provisioning::kRangeReserve);
+  const Ref<Buffer> buffer = rig.new_buffer(64 * kKiB);
+  for (std::uint64_t i = 0; i < 4; ++i)
+    for (const Ref<Vm>& vm : {worst, exact, ranges})
+      ASSERT_TRUE(vm->bind_now(VmRig::map({i * 64 * kKiB}, 64 * kKiB, buffer, 0, Prot::kNone)));
+  EXPECT_EQ(worst->tables().total.pages_reserved, 12u);
+  EXPECT_EQ(exact->tables().total.pages_reserved, 3u);
+  EXPECT_EQ(ranges->tables().total.pages_reserved, 3u);
+  // Queued, only one of them puts its tables in place at once.
+  std::vector<Ref<Job>> queued;
+  for (const Ref<Vm>& vm : {worst, exact, ranges})
+    queued.push_back(
+        vm->prepare_bind(VmRig::map({kGiB}, 64 * kKiB, buffer, 0, Prot::kNone)).value());
+  EXPECT_EQ(VmRig::table_pages(*worst), 4u);
+  EXPECT_EQ(VmRig::table_pages(*exact), 4u);
+  EXPECT_EQ(VmRig::table_pages(*ranges), 6u);
+}
+
 TEST_EACH_EXECUTOR(VmTest, ItsLatestBindsAreKnownApartFromTheKernels) {
   const Ref<Vm> vm = rig.new_vm(Provisioning::kWorstCase);
   const Ref<Buffer> buffer = rig.new_buffer(4 * kMiB);

@@ -41,7 +41,7 @@ struct MachineConfig {
   emu::IrqLineSeam* irq_seam = nullptr;
   emu::Misbehaviour* misbehaviour = nullptr;  // how the hardware fails; outlives the machine
   // How VMs get the table pages that binds need (driver/provision).
-  driver::Provisioning provisioning = driver::Provisioning::kWorstCase;
+  driver::Provisioning provisioning = driver::kDefaultProvisioning;
   driver::Limits limits;         // of each client
   std::uint64_t swap_bytes = 0;  // for the content of idle buffers when DRAM runs out; 0: none
 };
