@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <filesystem>
 #include <string>
 #include <thread>
@@ -135,10 +136,25 @@ class Clients {
     request.channel = channels_.empty() || which >= 0xf0 ? take_number(input_)
                                                          : channels_[which % channels_.size()].id;
     request.token = next_token_++;
+    request.processor = which & 15;
     return request;
   }
-  void ask(const wire::Request& request, int socket, const driver::OwnedFd& attached) {
-    if (!uapi::send(socket, std::as_bytes(std::span(&request, 1)), attached.get())) return;
+  // How much of the argument goes with an ioctl: all as a shim does it, nothing, or so many bytes.
+  std::size_t carried_by(std::uint32_t command, unsigned how) {
+    if (how == 1) return 0;
+    return how == 2 ? input_.below(wire::kMostCarried + 2)
+                    : _IOC_SIZE(command) % (wire::kMostCarried + 1);
+  }
+  void ask(const wire::Request& request, int socket, const driver::OwnedFd& attached,
+           std::size_t carried = 0) {
+    std::array<std::byte, sizeof request + wire::kMostCarried + 1> message{};
+    std::memcpy(message.data(), &request, sizeof request);
+    // As the client has it: at a bad pointer it has nothing.
+    if (request.argument >= scratch_.address() && request.argument + carried <= scratch_.end())
+      std::memcpy(message.data() + sizeof request, reinterpret_cast<const void*>(request.argument),
+                  carried);
+    if (!uapi::send(socket, std::span(message).first(sizeof request + carried), attached.get()))
+      return;
     // A client that waits for its answer has it soon; one that does not goes on.
     for (const Channel& channel : channels_) {
       pollfd patience{channel.socket, POLLIN, 0};
@@ -179,12 +195,13 @@ class Clients {
                              .make(layout.fields);
         asked.fd_state = static_cast<wire::FdState>(what >> 3 & 3);
         const int socket = any_descriptor();
-        ask(asked, socket, attachment());
+        const driver::OwnedFd attached = attachment();
+        ask(asked, socket, attached, carried_by(asked.command, what >> 5 & 3));
         break;
       }
       case 5:
       case 6: {  // mappings, sizes, texts, cancellations, and what no version knows
-        wire::Request asked = request(static_cast<Ask>(1 + what / 8 % 5));
+        wire::Request asked = request(static_cast<Ask>(1 + what / 8 % 6));
         if ((what & 7) == 6) asked.argument = take_number(input_);
         asked.length = take_number(input_);
         asked.protection = input_.take<std::uint8_t>() & 7;
@@ -209,7 +226,7 @@ class Clients {
   static bool is_request(std::span<const std::byte> bytes) {
     std::uint32_t magic = 0;
     if (bytes.size() >= sizeof magic) std::memcpy(&magic, bytes.data(), sizeof magic);
-    return bytes.size() == sizeof(wire::Request) && magic == wire::kMagic;
+    return bytes.size() >= sizeof(wire::Request) && magic == wire::kMagic;
   }
 
   struct Channel {

@@ -4,6 +4,8 @@
 // that will be answered through it.
 #pragma once
 
+#include <span>
+
 #include "base/mutex.h"
 #include "base/ref.h"
 #include "uapi/server/protocol.h"
@@ -22,8 +24,8 @@ class Channel final : public RefCounted {
   pid_t pid() const { return pid_; }
 
   // Any thread. A client that is gone or does not read loses the reply; nobody waits for it. `fd`
-  // -1: none.
-  void reply(const wire::Reply& reply, int fd) noexcept;
+  // -1: none. `argument`: at most wire::kMostCarried bytes.
+  void reply(const wire::Reply& reply, int fd, std::span<const std::byte> argument = {}) noexcept;
 
  private:
   const driver::OwnedFd socket_;

@@ -22,32 +22,16 @@
 
 namespace pantry::uapi {
 
-Incoming receive_request(int socket) {
-  Incoming incoming;
-  Received received = receive(socket, std::as_writable_bytes(std::span(&incoming.request, 1)));
-  if (received.kind == Received::Kind::kNothing) return incoming;
-  if (received.kind == Received::Kind::kHangUp) {
-    incoming.kind = Incoming::Kind::kHangUp;
-  } else if (received.bytes == sizeof(wire::Request) && incoming.request.magic == wire::kMagic &&
-             received.pid != 0) {
-    incoming.kind = Incoming::Kind::kRequest;
-    incoming.pid = received.pid;
-    incoming.fd = std::move(received.fd);
-  } else {
-    log_client("uapi/server", "process {}: a message of {} bytes that is no request", received.pid,
-               received.bytes);
-  }
-  return incoming;
-}
-
 namespace {
 
 // The channel for the reply, or null: then nobody can be answered.
 Ref<Channel> channel_of(Server& server, const Incoming& incoming) {
-  Ref<Channel> channel = server.channel(incoming.request.channel, incoming.pid);
+  Ref<Channel> channel = server.channel(incoming.request().channel, incoming.pid);
   if (!channel)
     log_client("uapi/server", "process {}: a request for a channel that is not its own",
                incoming.pid);
+  else
+    server.beside_client().served(incoming.request().channel, incoming.request().processor);
   return channel;
 }
 
@@ -97,7 +81,7 @@ Connection::Next DeviceConnection::on_readable() {
   Incoming incoming = receive_request(socket_.get());
   if (incoming.kind == Incoming::Kind::kHangUp) return Next::kClose;
   if (incoming.kind == Incoming::Kind::kNothing) return Next::kContinue;
-  const wire::Request& request = incoming.request;
+  const wire::Request& request = incoming.request();
   if (request.ask == wire::Ask::kCancel) {
     session_->cancel(request.token);
     return Next::kContinue;
@@ -105,7 +89,7 @@ Connection::Next DeviceConnection::on_readable() {
   Ref<Channel> channel = channel_of(server_, incoming);
   if (!channel) return Next::kContinue;
   if (request.ask == wire::Ask::kIoctl)
-    start_ioctl(request, std::move(channel), std::move(incoming.fd));
+    start_ioctl(incoming, std::move(channel));
   else if (request.ask == wire::Ask::kMmap)
     mmap(request, *channel);
   else if (request.ask == wire::Ask::kText)
@@ -117,11 +101,12 @@ Connection::Next DeviceConnection::on_readable() {
   return Next::kContinue;
 }
 
-void DeviceConnection::start_ioctl(const wire::Request& request, Ref<Channel> channel,
-                                   driver::OwnedFd fd) {
-  auto* const in_flight = new RequestInFlight(server_, std::move(channel), request);
-  IoctlRequest ioctl{
-      request.command, {request.argument}, server_.identify(request.fd_state, std::move(fd))};
+void DeviceConnection::start_ioctl(Incoming& incoming, Ref<Channel> channel) {
+  const wire::Request& request = incoming.request();
+  auto* const in_flight = new RequestInFlight(server_, std::move(channel), incoming);
+  IoctlRequest ioctl{request.command,
+                     {request.argument},
+                     server_.identify(request.fd_state, std::move(incoming.fd))};
   if (ServerObserver* const observer = server_.observer())
     observer->on_start(*session_, ioctl, in_flight->memory());
   session_->ioctl(request.token, std::move(ioctl), in_flight->memory(), *in_flight);
@@ -163,13 +148,13 @@ Connection::Next SyncFileConnection::on_readable() {
   Incoming incoming = receive_request(socket_.get());
   if (incoming.kind == Incoming::Kind::kHangUp) return Next::kClose;
   if (incoming.kind == Incoming::Kind::kNothing) return Next::kContinue;
-  const wire::Request& request = incoming.request;
+  const wire::Request& request = incoming.request();
   Ref<Channel> channel = channel_of(server_, incoming);
   if (channel && request.ask != wire::Ask::kIoctl)
     log_client("uapi/server", "process {}: asks {} of a sync_file", incoming.pid,
                static_cast<std::uint32_t>(request.ask));
   if (!channel || request.ask != wire::Ask::kIoctl) return Next::kContinue;
-  auto* const in_flight = new RequestInFlight(server_, std::move(channel), request);
+  auto* const in_flight = new RequestInFlight(server_, std::move(channel), incoming);
   in_flight->on_ioctl_done(
       sync_file_ioctl(*file_, request.command, {request.argument}, in_flight->memory(),
                       server_.identify(request.fd_state, std::move(incoming.fd))));
@@ -217,7 +202,7 @@ Connection::Next DmaBufConnection::on_readable() {
   Incoming incoming = receive_request(socket_.get());
   if (incoming.kind == Incoming::Kind::kHangUp) return Next::kClose;
   if (incoming.kind == Incoming::Kind::kNothing) return Next::kContinue;
-  const wire::Request& request = incoming.request;
+  const wire::Request& request = incoming.request();
   Ref<Channel> channel = channel_of(server_, incoming);
   if (!channel) return Next::kContinue;
   switch (request.ask) {
@@ -228,7 +213,7 @@ Connection::Next DmaBufConnection::on_readable() {
       channel->reply({request.token, 0, wire::Reply::Fd::kNone, 0, buffer_->size()}, -1);
       break;
     case wire::Ask::kIoctl: {
-      auto* const in_flight = new RequestInFlight(server_, std::move(channel), request);
+      auto* const in_flight = new RequestInFlight(server_, std::move(channel), incoming);
       in_flight->on_ioctl_done(
           dma_buf_ioctl(*buffer_, request.command, {request.argument}, in_flight->memory(),
                         server_.identify(request.fd_state, std::move(incoming.fd))));
@@ -242,6 +227,7 @@ Connection::Next DmaBufConnection::on_readable() {
       });
       break;
     case wire::Ask::kCancel:
+    case wire::Ask::kUnwritten:
       break;  // nothing here waits
   }
   return Next::kContinue;
@@ -260,10 +246,10 @@ Connection::Next SwSyncConnection::on_readable() {
   const Incoming incoming = receive_request(socket_.get());
   if (incoming.kind == Incoming::Kind::kHangUp) return Next::kClose;
   if (incoming.kind == Incoming::Kind::kNothing) return Next::kContinue;
-  const wire::Request& request = incoming.request;
+  const wire::Request& request = incoming.request();
   Ref<Channel> channel = channel_of(server_, incoming);
   if (!channel || request.ask != wire::Ask::kIoctl) return Next::kContinue;
-  auto* const in_flight = new RequestInFlight(server_, std::move(channel), request);
+  auto* const in_flight = new RequestInFlight(server_, std::move(channel), incoming);
   in_flight->on_ioctl_done(sw_sync_ioctl(server_.machine().device(), *timeline_, request.command,
                                          {request.argument}, in_flight->memory()));
   return Next::kContinue;
@@ -274,8 +260,8 @@ Connection::Next GpuvasConnection::on_readable() {
   if (incoming.kind == Incoming::Kind::kHangUp) return Next::kClose;
   if (incoming.kind == Incoming::Kind::kNothing) return Next::kContinue;
   Ref<Channel> channel = channel_of(server_, incoming);
-  if (channel && incoming.request.ask == wire::Ask::kText)
-    reply_text(*channel, incoming.request.token,
+  if (channel && incoming.request().ask == wire::Ask::kText)
+    reply_text(*channel, incoming.request().token,
                [&] { return debugfs_gpuvas(server_.machine().device()); });
   return Next::kContinue;
 }

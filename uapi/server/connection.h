@@ -5,6 +5,7 @@
 
 #include "driver/sync/sw_timeline.h"
 #include "driver/sync/sync_file.h"
+#include "uapi/server/incoming.h"
 #include "uapi/server/server.h"
 
 namespace pantry::uapi {
@@ -32,7 +33,7 @@ class DeviceConnection final : public Connection {
   Next on_readable() override;
 
  private:
-  void start_ioctl(const wire::Request& request, Ref<Channel> channel, driver::OwnedFd fd);
+  void start_ioctl(Incoming& incoming, Ref<Channel> channel);
   void mmap(const wire::Request& request, Channel& channel);
 
   Server& server_;
@@ -129,15 +130,5 @@ class ChannelConnection final : public Connection {
  private:
   const Ref<Channel> channel_;
 };
-
-// Reads one message. Nonsense is logged and as nothing: write() to a device node is a client's
-// mistake, which must not cost others who hold the node their answers.
-struct Incoming {
-  enum class Kind { kRequest, kNothing, kHangUp } kind = Kind::kNothing;
-  wire::Request request;
-  pid_t pid = 0;
-  driver::OwnedFd fd;
-};
-Incoming receive_request(int socket);
 
 }  // namespace pantry::uapi

@@ -23,8 +23,14 @@
 // Requests go over the descriptor they are about, so a client can only ask about what it holds; the
 // kernel stamps each with the sender's pid (SCM_CREDENTIALS), and a channel takes replies for the
 // process that opened it only.
+//
+// The argument struct of an ioctl comes behind its Request, as the client had it when it asked, and
+// what becomes of it goes behind the Reply: so neither has to reach into the other for it. Arrays
+// that it points to, arguments of more than kMostCarried bytes and those that the client cannot
+// send (a bad pointer) are fetched from the client's memory, and put there, by the host.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace pantry::wire {
@@ -52,11 +58,13 @@ inline constexpr Socket kListening[] = {Socket::kCard, Socket::kRender, Socket::
 inline constexpr std::uint32_t kMagic = 0x59525450;  // "PTRY"
 
 enum class Ask : std::uint32_t {
-  kIoctl,   // command, argument, fd_state
-  kMmap,    // argument = offset, length, protection, flags; comes back with the memfd to map
-  kSize,    // of a dma-buf, in Reply::value
-  kText,    // argument: a Text; comes back as a descriptor of a file that holds it
-  kCancel,  // token of an ioctl of this connection that waits; no reply of its own
+  kIoctl,      // command, argument, fd_state
+  kMmap,       // argument = offset, length, protection, flags; comes back with the memfd to map
+  kSize,       // of a dma-buf, in Reply::value
+  kText,       // argument: a Text; comes back as a descriptor of a file that holds it
+  kCancel,     // token of an ioctl of this connection that waits; no reply of its own
+  kUnwritten,  // command, argument: what came behind a reply had no memory to go to, and the client
+               // has EFAULT. For the log only; no reply
 };
 
 enum class Text : std::uint64_t {
@@ -82,8 +90,12 @@ struct Request {
   std::uint64_t length;
   std::int32_t protection;
   std::int32_t flags;
+  std::uint64_t processor;  // that the client's thread runs on; a hint, any value
 };
-static_assert(sizeof(Request) == 56);
+static_assert(sizeof(Request) == 64);
+
+// Larger than any struct of the uAPI. Only behind a kIoctl.
+inline constexpr std::size_t kMostCarried = 128;
 
 struct Reply {
   std::uint64_t token;
@@ -98,6 +110,8 @@ struct Reply {
   } on_fork = OnFork::kCopy;  // kMmap: what a child gets of it
 };
 static_assert(sizeof(Reply) == 40);
+// Behind it: the first bytes of the argument as they are to be, where it came behind the Request
+// and the ioctl has an answer.
 
 struct Hello {
   std::uint64_t channel;  // 0: no channel but a file that was opened

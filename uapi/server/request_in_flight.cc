@@ -5,12 +5,12 @@
 
 namespace pantry::uapi {
 
-RequestInFlight::RequestInFlight(Server& server, Ref<Channel> channel, const wire::Request& request)
+RequestInFlight::RequestInFlight(Server& server, Ref<Channel> channel, const Incoming& incoming)
     : server_(server),
       channel_(std::move(channel)),
-      memory_(channel_->pid()),
-      token_(request.token) {
-  observed_.command = request.command;
+      memory_(channel_->pid(), {incoming.request().argument}, incoming.carried()),
+      token_(incoming.request().token) {
+  observed_.command = incoming.request().command;
   observed_.pid = channel_->pid();
   observed_.start = server_.machine().device().executor().clock().now();
 }
@@ -33,7 +33,7 @@ void RequestInFlight::on_ioctl_done(IoctlReply reply) {
     observed_.end = server_.machine().device().executor().clock().now();
     observer->on_ioctl(observed_);
   }
-  channel_->reply(answer, fd.get());
+  channel_->reply(answer, fd.get(), memory_.answer());
   delete this;
 }
 

@@ -5,14 +5,15 @@
 // on the server's thread may carry a new descriptor; those that wait carry none.
 #pragma once
 
-#include "uapi/machine/process_memory.h"
+#include "uapi/server/client_memory.h"
+#include "uapi/server/incoming.h"
 #include "uapi/server/server.h"
 
 namespace pantry::uapi {
 
 class RequestInFlight final : public IoctlCompletion {
  public:
-  RequestInFlight(Server& server, Ref<Channel> channel, const wire::Request& request);
+  RequestInFlight(Server& server, Ref<Channel> channel, const Incoming& incoming);
 
   UserMemory& memory() { return memory_; }
   void on_ioctl_done(IoctlReply reply) override;
@@ -22,7 +23,7 @@ class RequestInFlight final : public IoctlCompletion {
 
   Server& server_;
   const Ref<Channel> channel_;
-  ProcessMemory memory_;
+  ClientMemory memory_;
   const std::uint64_t token_;
   ServerObserver::Ioctl observed_;
 };

@@ -15,6 +15,7 @@
 #include <unordered_map>
 
 #include "uapi/machine/machine.h"
+#include "uapi/server/beside_client.h"
 #include "uapi/server/channel.h"
 #include "uapi/server/server_observer.h"
 
@@ -41,6 +42,7 @@ class Server {
   // For the connections, on the server's thread.
   Machine& machine() { return machine_; }
   ServerObserver* observer() { return observer_; }
+  BesideClient& beside_client() { return beside_client_; }
   Ref<Channel> channel(std::uint64_t id, pid_t pid);
   // What the process may hold, and holds: one for all its files.
   Ref<driver::Account> account_of(pid_t pid);
@@ -74,6 +76,7 @@ class Server {
   // away.
   driver::OwnedFd spare_;
   std::uint64_t next_channel_;
+  BesideClient beside_client_;
   std::unordered_map<Connection*, driver::Held<std::unique_ptr<Connection>>> connections_;
   static constexpr std::size_t kFirstSweep = 16;
   std::unordered_map<pid_t, Ref<driver::Account>> accounts_;

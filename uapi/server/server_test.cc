@@ -137,6 +137,101 @@ TEST_F(ServerTest, AnswersOverTheChannelOfTheThreadThatAsked) {
   }
 }
 
+// Neither side reaches into the other then: there is nothing at that address.
+TEST_F(ServerTest, ArgumentThatComesAlongIsAnsweredInTheReply) {
+  const PoliteClient client(connect(wire::Socket::kChannel));
+  const driver::OwnedFd device = connect(wire::Socket::kRender);
+  struct {
+    wire::Request request;
+    drm_panthor_vm_create argument;
+  } asked{client.request(wire::Ask::kIoctl, DRM_IOCTL_PANTHOR_VM_CREATE,
+                         reinterpret_cast<const void*>(64)),
+          {0, 0, 1}};
+  struct {
+    wire::Reply reply;
+    drm_panthor_vm_create argument;
+  } answered{};
+  const auto ask = [&] {
+    EXPECT_TRUE(send(device.get(), std::as_bytes(std::span(&asked, 1)), -1));
+    return ::recv(client.channel.get(), &answered, sizeof answered, 0);
+  };
+  EXPECT_EQ(ask(), static_cast<ssize_t>(sizeof answered));
+  EXPECT_EQ(answered.reply.result, 0);
+  EXPECT_EQ(answered.argument.id, 1u);
+  EXPECT_GT(answered.argument.user_va_range, 1u << 30);
+  // Also of an ioctl that fails, and one with nothing to say comes back bare.
+  asked.argument.flags = 1;
+  EXPECT_EQ(ask(), static_cast<ssize_t>(sizeof answered));
+  EXPECT_EQ(answered.reply.result, -EINVAL);
+  EXPECT_EQ(answered.argument.flags, 1u);
+  asked.request.command = DRM_IOCTL_GEM_CLOSE;
+  EXPECT_EQ(ask(), static_cast<ssize_t>(sizeof(wire::Reply)));
+  EXPECT_EQ(answered.reply.result, -EINVAL);
+}
+
+TEST_F(ServerTest, AnswerOfAWaitComesWithItsReply) {
+  const PoliteClient client(connect(wire::Socket::kChannel));
+  const driver::OwnedFd device = connect(wire::Socket::kRender);
+  drm_syncobj_create object{};
+  ASSERT_EQ(client.ioctl(device, DRM_IOCTL_SYNCOBJ_CREATE, &object), 0);
+  struct {
+    wire::Request request;
+    drm_syncobj_wait argument;
+  } asked{client.request(wire::Ask::kIoctl, DRM_IOWR(0xC3, drm_syncobj_wait),
+                         reinterpret_cast<const void*>(64)),
+          {}};
+  asked.argument.handles = reinterpret_cast<std::uint64_t>(&object.handle);
+  asked.argument.count_handles = 1;
+  asked.argument.timeout_nsec = INT64_MAX;
+  asked.argument.flags = DRM_SYNCOBJ_WAIT_FLAGS_WAIT_FOR_SUBMIT;
+  asked.argument.first_signaled = 77;
+  EXPECT_TRUE(send(device.get(), std::as_bytes(std::span(&asked, 1)), -1));
+  const PoliteClient other(connect(wire::Socket::kChannel));
+  drm_syncobj_array signalled{reinterpret_cast<std::uint64_t>(&object.handle), 1, 0};
+  EXPECT_EQ(other.ioctl(device, DRM_IOCTL_SYNCOBJ_SIGNAL, &signalled), 0);
+  struct {
+    wire::Reply reply;
+    drm_syncobj_wait argument;
+  } answered{};
+  EXPECT_EQ(::recv(client.channel.get(), &answered, sizeof answered, 0),
+            static_cast<ssize_t>(sizeof answered));
+  EXPECT_EQ(answered.reply.result, 0);
+  EXPECT_EQ(answered.argument.first_signaled, 0u);
+}
+
+TEST_F(ServerTest, OnlyAnIoctlHasMoreThanARequestAndNotMoreThanAnArgument) {
+  const PoliteClient client(connect(wire::Socket::kChannel));
+  const driver::OwnedFd device = connect(wire::Socket::kRender);
+  drm_version version{};
+  struct {
+    wire::Request request;
+    std::array<std::byte, wire::kMostCarried + 1> argument;
+  } asked{client.request(wire::Ask::kIoctl, DRM_IOCTL_VERSION, &version), {}};
+  const auto is_answered = [&](std::size_t carried) {
+    EXPECT_TRUE(send(device.get(),
+                     std::as_bytes(std::span(&asked, 1)).first(sizeof(wire::Request) + carried),
+                     -1));
+    // Whatever has an answer has it before that of the next request.
+    drm_version next{};
+    wire::Request asked_next = client.request(wire::Ask::kIoctl, DRM_IOCTL_VERSION, &next);
+    asked_next.token = asked.request.token + 1;
+    EXPECT_TRUE(send(device.get(), std::as_bytes(std::span(&asked_next, 1)), -1));
+    wire::Reply reply{};
+    EXPECT_GT(::recv(client.channel.get(), &reply, sizeof reply, 0), 0);
+    if (reply.token == asked_next.token) return false;
+    EXPECT_GT(::recv(client.channel.get(), &reply, sizeof reply, 0), 0);
+    return true;
+  };
+  EXPECT_TRUE(is_answered(0));
+  EXPECT_TRUE(is_answered(wire::kMostCarried));
+  EXPECT_FALSE(is_answered(wire::kMostCarried + 1));
+  asked.request.ask = wire::Ask::kText;
+  EXPECT_TRUE(is_answered(0));
+  EXPECT_FALSE(is_answered(1));
+  asked.request.ask = wire::Ask::kUnwritten;
+  EXPECT_FALSE(is_answered(0));
+}
+
 // The connection of an open() may not be accepted yet, or just be, when its first ioctl comes.
 TEST_F(ServerTest, FirstRequestMayComeAtAnyTime) {
   for (int i = 0; i < 3000; ++i) {
@@ -248,7 +343,7 @@ TEST_F(ServerTest, NonsenseLeavesNothingBehind) {
         Argument& scratch = *arguments.emplace_back(std::make_unique<Argument>());
         for (int k = 0; k < 64; ++k) scratch[k] = next() % 3 == 0 ? next() % 128 : 0;
         wire::Request request =
-            own.request(static_cast<wire::Ask>(next() % 6), static_cast<std::uint32_t>(next()),
+            own.request(static_cast<wire::Ask>(next() % 7), static_cast<std::uint32_t>(next()),
                         next() % 4 == 0 ? nullptr : scratch.data());
         const std::uint32_t type = next() % 4 == 0 ? (next() % 2 == 0 ? '>' : 'b') : 'd';
         if (next() % 8 != 0)
@@ -263,10 +358,19 @@ TEST_F(ServerTest, NonsenseLeavesNothingBehind) {
         const int attached = next() % 3 == 0   ? event.get()
                              : next() % 3 == 0 ? sockets[next() % sockets.size()].get()
                                                : -1;
-        const std::size_t bytes = next() % 16 == 0 ? next() % sizeof request : sizeof request;
-        send(socket.get(), std::as_bytes(std::span(&request, 1)).first(bytes), attached);
+        // The argument comes along, or some of it, or more.
+        request.processor = next() % 3 == 0 ? next() : next() % 2;
+        std::array<std::byte, 2 * (sizeof request + wire::kMostCarried)> message;
+        std::memcpy(message.data(), &request, sizeof request);
+        std::memcpy(message.data() + sizeof request, scratch.data(),
+                    message.size() - sizeof request);
+        const std::size_t bytes =
+            next() % 16 == 0  ? next() % sizeof request
+            : next() % 3 != 0 ? sizeof request + next() % 2 * _IOC_SIZE(request.command) % 128
+                              : sizeof request + next() % (message.size() - sizeof request);
+        send(socket.get(), std::span(message).first(bytes), attached);
         // Read, or left lying.
-        std::array<std::byte, 64> reply;
+        std::array<std::byte, sizeof(wire::Reply) + wire::kMostCarried> reply;
         if (next() % 2 == 0) receive(own.channel.get(), reply);
       }
       // Served last, so by then the server has accepted whatever was there before.

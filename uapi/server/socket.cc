@@ -46,7 +46,7 @@ Received receive(int socket, std::span<std::byte> into) {
   message.msg_controllen = sizeof control;
   ssize_t bytes = 0;
   do {
-    bytes = ::recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    bytes = ::recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | MSG_TRUNC);
   } while (bytes < 0 && errno == EINTR);
   Received received;
   if (bytes < 0) {

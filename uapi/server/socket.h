@@ -17,9 +17,9 @@ struct Received {
   // A message may be empty, but only where messages carry credentials (listen_at) is it told from
   // the end.
   enum class Kind { kMessage, kNothing, kHangUp } kind = Kind::kNothing;
-  std::size_t bytes = 0;
-  pid_t pid = 0;       // of the sender, stamped by the kernel; 0 when unknown
-  driver::OwnedFd fd;  // at most one; any further ones are closed
+  std::size_t bytes = 0;  // of the whole message: more than the buffer has if the rest is lost
+  pid_t pid = 0;          // of the sender, stamped by the kernel; 0 when unknown
+  driver::OwnedFd fd;     // at most one; any further ones are closed
 };
 
 // One message, without blocking.

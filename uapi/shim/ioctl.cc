@@ -49,6 +49,13 @@ int descriptor_in(const void* argument, int offset) {
   return fd;
 }
 
+// How much of the argument goes with the question. What the command only reads out has nothing to
+// tell the host.
+unsigned carried_bytes(unsigned long command) {
+  const unsigned size = _IOC_SIZE(command);
+  return (_IOC_DIR(command) & _IOC_WRITE) != 0 && size <= wire::kMostCarried ? size : 0;
+}
+
 int fail(int error) {
   errno = error;
   return -1;
@@ -67,7 +74,7 @@ int ask(int fd, unsigned long command, void* argument) {
     request.fd_state = attached >= 0 ? wire::FdState::kAttached : wire::FdState::kBad;
     errno = saved;
   }
-  const Answer answer = ask_host(fd, request, attached);
+  const Answer answer = ask_host(fd, request, attached, carried_bytes(command));
   if (answer.fd >= 0) {
     if (answer.result != 0) {
       close(answer.fd);

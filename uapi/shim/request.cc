@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "uapi/shim/channel.h"
@@ -20,16 +22,32 @@ uint64_t next_token() {
          (__atomic_fetch_add(&token_counter, 1, __ATOMIC_RELAXED) & 0xffffffffff);
 }
 
+// Past libc: there they are cancellation points, which ioctl() is not, and a sanitizer in the
+// client would take the look at a bad pointer for the client's own.
+ssize_t send_message(int fd, const msghdr& message) {
+  return syscall(SYS_sendmsg, fd, &message, MSG_NOSIGNAL);
+}
+ssize_t receive_message(int fd, msghdr& message) {
+  return syscall(SYS_recvmsg, fd, &message, MSG_CMSG_CLOEXEC);
+}
+
 union Control {
   cmsghdr header;
   char bytes[CMSG_SPACE(sizeof(int))];
 };
 
-bool send_request(int fd, const wire::Request& request, int attached) {
-  iovec data = {const_cast<wire::Request*>(&request), sizeof request};
+// The part of the client's memory that goes with a request, and the answer back into.
+struct Argument {
+  void* at;
+  size_t bytes;
+};
+
+bool send_request(int fd, const wire::Request& request, int attached, Argument& argument) {
+  iovec data[] = {{const_cast<wire::Request*>(&request), sizeof request},
+                  {argument.at, argument.bytes}};
   msghdr message = {};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
+  message.msg_iov = data;
+  message.msg_iovlen = argument.bytes != 0 ? 2 : 1;
   Control control = {};
   if (attached >= 0) {
     message.msg_control = &control;
@@ -41,31 +59,36 @@ bool send_request(int fd, const wire::Request& request, int attached) {
     memcpy(CMSG_DATA(part), &attached, sizeof attached);
   }
   for (;;) {
-    if (sendmsg(fd, &message, MSG_NOSIGNAL) == static_cast<ssize_t>(sizeof request)) return true;
+    if (send_message(fd, message) >= 0) return true;
     if (errno == EAGAIN || errno == EWOULDBLOCK) {
       // The client made the descriptor non-blocking; DRM ioctls do not care.
       pollfd writable = {fd, POLLOUT, 0};
       poll(&writable, 1, -1);
+    } else if (errno == EFAULT && argument.bytes != 0) {
+      argument.bytes = 0;
+      message.msg_iovlen = 1;
     } else if (errno != EINTR) {
       return false;
     }
   }
 }
 
-// The reply to `token`, or kInterrupted by a signal, or kGone.
-enum class Wait { kReplied, kInterrupted, kGone };
-Wait receive_reply(int channel, uint64_t token, Answer& answer) {
+// The reply to `token`, or kInterrupted by a signal, or kFault: it could not be written into the
+// argument and is lost; or kGone.
+enum class Wait { kReplied, kInterrupted, kFault, kGone };
+Wait receive_reply(int channel, uint64_t token, Answer& answer, const Argument& argument) {
   for (;;) {
-    iovec data = {&answer.reply, sizeof answer.reply};
+    iovec data[] = {{&answer.reply, sizeof answer.reply}, {argument.at, argument.bytes}};
     msghdr message = {};
     Control control = {};
-    message.msg_iov = &data;
-    message.msg_iovlen = 1;
+    message.msg_iov = data;
+    message.msg_iovlen = argument.bytes != 0 ? 2 : 1;
     message.msg_control = &control;
     message.msg_controllen = sizeof control;
-    const ssize_t bytes = recvmsg(channel, &message, MSG_CMSG_CLOEXEC);
+    const ssize_t bytes = receive_message(channel, message);
     if (bytes < 0 && errno == EINTR) return Wait::kInterrupted;
-    if (bytes != static_cast<ssize_t>(sizeof answer.reply)) return Wait::kGone;
+    if (bytes < 0 && errno == EFAULT) return Wait::kFault;
+    if (bytes < static_cast<ssize_t>(sizeof answer.reply)) return Wait::kGone;
     const cmsghdr* const part = CMSG_FIRSTHDR(&message);
     int fd = -1;
     if (part && part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_RIGHTS)
@@ -79,9 +102,15 @@ Wait receive_reply(int channel, uint64_t token, Answer& answer) {
   }
 }
 
+void tell(int fd, wire::Ask ask, wire::Request request) {
+  request.ask = ask;
+  Argument nothing = {};
+  send_request(fd, request, -1, nothing);
+}
+
 }  // namespace
 
-Answer ask_host(int fd, wire::Request request, int attached) {
+Answer ask_host(int fd, wire::Request request, int attached, unsigned carried) {
   const int saved = errno;
   Answer answer;
   answer.result = -ENODEV;
@@ -91,20 +120,23 @@ Answer ask_host(int fd, wire::Request request, int attached) {
     request.magic = wire::kMagic;
     request.channel = channel.id();
     request.token = next_token();
-    Wait wait = send_request(fd, request, attached)
-                    ? receive_reply(channel.fd(), request.token, answer)
+    request.processor = static_cast<uint64_t>(sched_getcpu());
+    Argument argument = {reinterpret_cast<void*>(request.argument), carried};
+    Wait wait = send_request(fd, request, attached, argument)
+                    ? receive_reply(channel.fd(), request.token, answer, argument)
                     : Wait::kGone;
     if (wait == Wait::kInterrupted) {
-      wire::Request cancel = request;
-      cancel.ask = wire::Ask::kCancel;
-      send_request(fd, cancel, -1);
+      tell(fd, wire::Ask::kCancel, request);
       do {
-        wait = receive_reply(channel.fd(), request.token, answer);
+        wait = receive_reply(channel.fd(), request.token, answer, argument);
       } while (wait == Wait::kInterrupted);
     }
     if (wait == Wait::kReplied) {
       answer.result = answer.reply.result;
       if (answer.reply.fd != wire::Reply::Fd::kNone && answer.fd < 0) answer.result = -EMFILE;
+    } else if (wait == Wait::kFault) {
+      answer.result = -EFAULT;
+      tell(fd, wire::Ask::kUnwritten, request);
     }
   }
   errno = saved;
