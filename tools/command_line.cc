@@ -84,18 +84,18 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
       "clients");
   app.require_subcommand(1);
   RunOptions run;
-  run.machine = machine;
-  std::string uapi = "1." + std::to_string(run.machine.uapi_minor);
+  run.device.machine = machine;
+  std::string uapi = "1." + std::to_string(run.device.machine.uapi_minor);
   std::string log_file;
   std::string log_level = "gap";
-  std::uint64_t dram_mib = run.machine.dram_bytes / kMiB;
+  std::uint64_t dram_mib = run.device.machine.dram_bytes / kMiB;
   app.add_option("--uapi", uapi, "present this version of the panthor uAPI, 1.0 to " + uapi);
   app.add_option("--log", log_file, "write the log to this file instead of stderr");
   app.add_option("--log-level", log_level, "debug, info, client, gap, error or off")
       ->check(CLI::IsMember({"debug", "info", "client", "gap", "error", "off"}));
   app.add_option("--dram", dram_mib, "MiB of memory that the device has")
       ->check(CLI::Range(64, 1 << 20));
-  std::uint64_t swap_mib = run.machine.swap_bytes / kMiB;
+  std::uint64_t swap_mib = run.device.machine.swap_bytes / kMiB;
   app.add_option("--swap", swap_mib,
                  "MiB for the content of idle buffers, which then give their memory up when the "
                  "device has none left; 0: they keep it")
@@ -125,19 +125,10 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
   std::string provision;
   CLI::App& run_app = *app.add_subcommand("run", "run a program on a private machine");
   run_app.add_flag("--report", report, "print what happened when the program has ended");
-  std::string checker = "report";
-  run_app
-      .add_option(
-          "--checker", checker,
-          "mistakes of the driver with the MMU: off, report (when the program has ended) or "
-          "abort (at once)")
-      ->check(CLI::IsMember({"off", "report", "abort"}));
-  run_app.add_option("--checker-json", run.checker_json, "write them to this file as JSON as well");
-  add_inject(run_app);
   std::vector<std::string> provisionings;
   for (const driver::ProvisioningName& known : driver::kProvisioningNames) {
     provisionings.emplace_back(known.name);
-    if (known.provisioning == run.machine.provisioning) provision = known.name;
+    if (known.provisioning == run.device.machine.provisioning) provision = known.name;
   }
   const auto add_provision = [&](CLI::App& to) {
     to.add_option("--provision", provision,
@@ -146,12 +137,24 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
         ->capture_default_str()
         ->envname("PANTRY_PROVISION");
   };
-  add_provision(run_app);
+  std::string checker = "report";
+  // What a command can say of the device that it hosts.
+  const auto add_device = [&](CLI::App& to) {
+    to.add_option("--checker", checker,
+                  "mistakes of the driver with the MMU: off, report (at the end) or abort (at "
+                  "once)")
+        ->check(CLI::IsMember({"off", "report", "abort"}));
+    to.add_option("--checker-json", run.device.checker_json,
+                  "write them to this file as JSON as well");
+    add_inject(to);
+    add_provision(to);
+  };
+  add_device(run_app);
   run_app.add_option("--shim", run.shim, "the library to preload");
   std::string join;
   run_app
       .add_option("--join", join, "join the host that `pantry serve` runs with this socket path")
-      ->excludes("--report", "--checker", "--checker-json");
+      ->excludes("--report", "--checker", "--checker-json", "--inject");
   run_app.add_option("program", run.command, "the program and its arguments")->required();
   run_app.positionals_at_end();
   CLI::App& trace_app =
@@ -180,9 +183,7 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
       *app.add_subcommand("serve", "host one device for the programs of `pantry run --join`");
   serve_app.add_option("--socket", serve.socket,
                        "the directory of its sockets; by default " + serve.socket);
-  serve_app.add_option("--checker", checker, "as for run")
-      ->check(CLI::IsMember({"off", "report", "abort"}));
-  serve_app.add_option("--checker-json", serve.checker_json, "as for run");
+  add_device(serve_app);
   CLI::App& info_app = *app.add_subcommand("info", "print the device as a client sees it");
   KernelOptions kernel;
   bool kasan = false, lockdep = false, gdb = false;
@@ -210,7 +211,7 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
   disasm_app.add_option("--address", disasm.address, "where it lies, for the labels of branches");
   CLI11_PARSE(app, argc, argv);
 
-  if (!parse_minor(uapi, run.machine.uapi_minor)) {
+  if (!parse_minor(uapi, run.device.machine.uapi_minor)) {
     fmt::print(stderr, "pantry: --uapi {}: not a version that Pantry has\n", uapi);
     return 2;
   }
@@ -229,14 +230,14 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
       fmt::print(stderr, "pantry: --inject {}: {}\n", text, plan.error());
       return 2;
     }
-    run.faults.push_back(*plan);
+    run.device.faults.push_back(*plan);
   }
-  if (run.faults.size() > emu::Injector::kMaxActive) {
+  if (run.device.faults.size() > emu::Injector::kMaxActive) {
     fmt::print(stderr, "pantry: --inject: more than {} faults\n", emu::Injector::kMaxActive);
     return 2;
   }
   for (const std::string& limit : limits)
-    if (!set_limit(limit, run.machine.limits)) {
+    if (!set_limit(limit, run.device.machine.limits)) {
       fmt::print(stderr, "pantry: --limit {}: not NAME=N with a NAME of {}\n", limit,
                  limit_names());
       return 2;
@@ -250,30 +251,30 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
       }
     return join_command({host_path(join), run.shim, run.command});
   }
-  run.machine.dram_bytes = dram_mib * kMiB;
-  run.machine.swap_bytes = swap_mib * kMiB;
-  run.machine.quirks.caching = caching_of(caching);
-  run.machine.checker = check_of(checker);
+  run.device.machine.dram_bytes = dram_mib * kMiB;
+  run.device.machine.swap_bytes = swap_mib * kMiB;
+  run.device.machine.quirks.caching = caching_of(caching);
+  run.device.machine.checker = check_of(checker);
+  run.device.machine.provisioning = driver::provisioning_named(provision).value();
   if (disasm_app) return disasm_command(disasm);
   if (serve_app) {
-    serve.machine = run.machine;
+    serve.device = run.device;
     serve.socket = host_path(serve.socket);
     return serve_command(serve);
   }
-  if (info_app) return info_command(run.machine);
+  if (info_app) return info_command(run.device.machine);
   if (kernel_app) {
     using Check = KernelOptions::Check;
-    kernel.quirks = run.machine.quirks;
-    kernel.faults = run.faults;
+    kernel.quirks = run.device.machine.quirks;
+    kernel.faults = run.device.faults;
     kernel.checker = remote_check_of(checker);
     kernel.kasan = kasan ? Check::kOn : Check::kOff;
     kernel.lockdep = lockdep ? Check::kOn : Check::kOff;
     kernel.gdb = gdb ? KernelOptions::Gdb::kOn : KernelOptions::Gdb::kOff;
     return kernel_command(kernel);
   }
-  run.machine.provisioning = driver::provisioning_named(provision).value();
   if (replay_app) {
-    replay.machine = run.machine;
+    replay.machine = run.device.machine;
     replay.machine.checker = uapi::MachineConfig::Check::kOff;  // what is measured is the driver
     // A GPU that sleeps needs no flush. One that works does, and its VMs' slots say that it works.
     replay.machine.autosuspend_delay = std::nullopt;

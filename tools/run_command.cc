@@ -62,9 +62,9 @@ int join_command(const JoinOptions& options) {
 }
 
 int run_command(const RunOptions& options) {
-  InjectedFaults faults(options.faults);
+  InjectedFaults faults(options.device.faults);
   driver::ThreadExecutor executor(kBindThreads);
-  uapi::MachineConfig config = options.machine;
+  uapi::MachineConfig config = options.device.machine;
   config.misbehaviour = faults.misbehaviour();
   auto machine = uapi::Machine::create(executor, config);
   if (!machine) return fail("the machine cannot be brought up", machine.error());
@@ -92,7 +92,7 @@ int run_command(const RunOptions& options) {
   faults.print();
   if (wanted) std::fputs(report.text().c_str(), stderr);
   if (!options.trace.empty() && !write_trace(recorder, options.trace)) status = kCannotHost;
-  if (!print_mistakes((*machine)->mistakes(), options.checker_json)) return kCannotHost;
+  if (!print_mistakes((*machine)->mistakes(), options.device.checker_json)) return kCannotHost;
   return status;
 }
 

@@ -8,18 +8,15 @@
 #include <string>
 #include <vector>
 
-#include "gpu_emu/inject/fault_plan.h"
-#include "uapi/machine/machine.h"
+#include "tools/device_options.h"
 
 namespace pantry::tools {
 
 struct RunOptions {
-  uapi::MachineConfig machine;
+  DeviceOptions device;
   std::string shim;
   enum class Report { kNone, kPrint } report = Report::kNone;
-  std::string trace;         // where a trace of VM_BIND goes (tools/trace); empty: nowhere
-  std::string checker_json;  // where the checker's reports go, as well as to stderr; empty: nowhere
-  std::vector<emu::FaultPlan> faults;  // that the hardware has
+  std::string trace;  // where a trace of VM_BIND goes (tools/trace); empty: nowhere
   std::vector<std::string> command;
 };
 

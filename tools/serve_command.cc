@@ -11,6 +11,7 @@
 #include "driver/kernel/thread_executor.h"
 #include "tools/checker_output.h"
 #include "tools/client_process.h"
+#include "tools/injected_faults.h"
 #include "tools/server_thread.h"
 #include "uapi/server/device_tree.h"
 #include "uapi/server/server.h"
@@ -64,10 +65,12 @@ int serve_command(const ServeOptions& options) {
   // them the memory of all others.
   ::prctl(PR_SET_DUMPABLE, 0);
   take_all_descriptors();
-  ServeOptions bounded = options;
-  bound_shares(bounded.machine);
+  InjectedFaults faults(options.device.faults);
   driver::ThreadExecutor executor(kBindThreads);
-  auto machine = uapi::Machine::create(executor, bounded.machine);
+  uapi::MachineConfig config = options.device.machine;
+  config.misbehaviour = faults.misbehaviour();
+  bound_shares(config);
+  auto machine = uapi::Machine::create(executor, config);
   if (!machine) return fail("the machine cannot be brought up", machine.error());
   const auto directory = uapi::SocketDirectory::create(options.socket);
   if (!directory) return fail(options.socket, directory.error());
@@ -82,7 +85,8 @@ int serve_command(const ServeOptions& options) {
     ending.wait();
   }
   server->reset();
-  return print_mistakes((*machine)->mistakes(), options.checker_json) ? 0 : kCannotHost;
+  faults.print();
+  return print_mistakes((*machine)->mistakes(), options.device.checker_json) ? 0 : kCannotHost;
 }
 
 }  // namespace pantry::tools

@@ -6,18 +6,18 @@
 
 #include <string>
 
-#include "uapi/machine/machine.h"
+#include "tools/device_options.h"
 
 namespace pantry::tools {
 
 struct ServeOptions {
-  uapi::MachineConfig machine;
-  std::string socket;        // the directory to listen in, absolute
-  std::string checker_json;  // as RunOptions
+  DeviceOptions device;
+  std::string socket;  // the directory to listen in, absolute
 };
 
-// 0 once it was told to end; 125 when it cannot serve. One line to stdout once it serves. Other
-// processes of this user cannot look into this one any more.
+// 0 once it was told to end; 125 when it cannot serve. One line to stdout once it serves; how often
+// faults were injected and what the MMU checker has found go to stderr at the end. Other processes
+// of this user cannot look into this one any more.
 int serve_command(const ServeOptions& options);
 
 }  // namespace pantry::tools
