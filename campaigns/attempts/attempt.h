@@ -20,6 +20,8 @@ struct Attempt {
   int (*act)(Scene& scene, Side side);
   // Before the fingerprint is taken, on either side; null: nothing.
   void (*prepare)(Scene& scene) = nullptr;
+  // Why it cannot be tried by this process, or null if it can; null: by any.
+  const char* (*obstacle)() = nullptr;
 };
 
 std::span<const Attempt> foreign_handle_attempts();

@@ -2,8 +2,9 @@
 //
 // redteam [NAME]: every attempt (or the one of that name) on a scene of its own, after its control
 // on another. Prints a line for each; fails when one is not refused as it should be, not logged, or
-// leaves a trace, and when a control does not do what the attempt wants to. The campaign is
-// scripts/campaign redteam.
+// leaves a trace, and when a control does not do what the attempt wants to. One that this process
+// cannot try is skipped, with the reason, and not counted. The campaign is scripts/campaign
+// redteam.
 #include <fmt/core.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -71,7 +72,7 @@ int main(int argc, char** argv) {
   if (created < 0 || !set_log_file(log.c_str())) return 2;
   ::close(created);
   set_log_level(LogLevel::kClient);
-  unsigned tried = 0, findings = 0;
+  unsigned tried = 0, findings = 0, skipped = 0;
   for (const auto& attempts :
        {foreign_handle_attempts(), memory_attempts(), descriptor_attempts(), argument_attempts(),
         exhaustion_attempts(), race_attempts(), socket_attempts(), path_attempts()})
@@ -79,6 +80,11 @@ int main(int argc, char** argv) {
       if (argc > 1 && std::strcmp(argv[1], "--quick") != 0 &&
           std::strcmp(argv[1], attempt.name) != 0)
         continue;
+      if (const char* const obstacle = attempt.obstacle ? attempt.obstacle() : nullptr) {
+        ++skipped;
+        fmt::print("{:56} skipped: {}\n", attempt.name, obstacle);
+        continue;
+      }
       ++tried;
       std::string wrong = try_control(attempt);
       if (wrong.empty()) wrong = try_attack(attempt, log);
@@ -90,6 +96,7 @@ int main(int argc, char** argv) {
                                : "FOUND: " + wrong);
     }
   ::unlink(log.c_str());
-  fmt::print("redteam: {} attempts, each with its control; {} findings\n", tried, findings);
+  fmt::print("redteam: {} attempts, each with its control; {} findings; {} skipped\n", tried,
+             findings, skipped);
   return findings == 0 && tried != 0 ? 0 : 1;
 }

@@ -58,7 +58,7 @@ struct WireClient {
   // The reply, or kNothing when none comes.
   int answer_to(const driver::OwnedFd& socket, const wire::Request& request,
                 std::size_t bytes = sizeof(wire::Request)) {
-    std::array<std::byte, 2 * sizeof request> message{};
+    std::array<std::byte, sizeof request + wire::kMostCarried + 1> message{};
     std::memcpy(message.data(), &request, sizeof request);
     PANTRY_CHECK(uapi::send(socket.get(), std::span(message).first(bytes), -1));
     wire::Reply reply{};
@@ -103,13 +103,26 @@ constexpr Attempt kAttempts[] = {
        return client.answer_to(client.device, client.version_request(),
                                sizeof(wire::Request) - (side == Side::kAttack ? 1 : 0));
      }},
+    {"a request without a byte", ETIMEDOUT, Effect::kReads,
+     [](Scene& s, Side side) {
+       WireClient client(s);
+       return client.answer_to(client.device, client.version_request(),
+                               side == Side::kAttack ? 0 : sizeof(wire::Request));
+     }},
     {"a request that is too long", ETIMEDOUT, Effect::kReads,
      [](Scene& s, Side side) {
        WireClient client(s);
-       // The rest of a longer message is cut off, so what arrives is a whole request: one of 0
-       // bytes instead.
-       return client.answer_to(client.device, client.version_request(),
-                               side == Side::kAttack ? 0 : sizeof(wire::Request));
+       return client.answer_to(
+           client.device, client.version_request(),
+           sizeof(wire::Request) + wire::kMostCarried + (side == Side::kAttack ? 1 : 0));
+     }},
+    {"an argument behind a question that has none", ETIMEDOUT, Effect::kReads,
+     [](Scene& s, Side side) {
+       WireClient client(s);
+       wire::Request request = client.version_request();
+       request.ask = wire::Ask::kText;
+       return client.answer_to(client.device, request,
+                               sizeof request + (side == Side::kAttack ? 8 : 0));
      }},
     {"a request without the magic", ETIMEDOUT, Effect::kReads,
      [](Scene& s, Side side) {
@@ -172,11 +185,12 @@ constexpr Attempt kAttempts[] = {
        const std::string path = s.directory() + "/channel";
        PANTRY_CHECK(::chmod(s.directory().c_str(), 0755) == 0 && ::chmod(path.c_str(), 0666) == 0);
        return -in_another_process([&] {
-         if (side == Side::kAttack && ::setuid(65534) != 0) return EACCES;  // not root: cannot try
+         if (side == Side::kAttack && ::setuid(65534) != 0) return EPERM;
          const driver::OwnedFd socket = connect(s, wire::Socket::kChannel);
          return static_cast<int>(-hello_of(socket).error);
        });
-     }},
+     },
+     nullptr, [] { return ::geteuid() == 0 ? nullptr : "only root can become another user"; }},
 };
 
 // The same on the side of who hosts and who joins; errors of theirs, logged as errors.
