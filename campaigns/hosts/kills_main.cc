@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// kills [--quick] [--seconds N] [--kills N] [--seed N]: eight clients on one host
+// kills [--quick] [--seconds N] [--kills N] [--seed N] [--leak vm|buffer|descriptor]: eight clients
+// on one host
 // (campaigns/clients/kill_target_main.cc) that bind, submit, and exchange buffers and fences, of
 // which one after the other is killed with SIGKILL at a random moment and replaced. No client may
 // find a wrong byte or a fence that does not signal (it would end by itself), and afterwards the
 // host must be as before: frames, table pages, groups, buffers, address-space slots, descriptors,
-// threads, heap. The campaign is scripts/campaign kills.
+// threads, heap. With --leak the host keeps a VM or a buffer of one that was killed, or a
+// descriptor of its own, and the campaign fails unless it reports that. The campaign is
+// scripts/campaign kills.
 #include <drm/panthor_drm.h>
 #include <fcntl.h>
 #include <fmt/core.h>
@@ -40,13 +43,30 @@ constexpr unsigned kBindThreads = 2;
 constexpr std::size_t kClients = 8;
 // For the host to be clean again: more than anything takes on a busy machine.
 constexpr Duration kPatience = seconds(60);
+// Where it never will be.
+constexpr Duration kLeakPatience = seconds(5);
 constexpr Duration kPause = microseconds(200);
 // What the heap may have grown by: less than a tenth of what one client costs for each that was
 // killed, and what the allocator keeps for itself.
 constexpr std::uint64_t kHeapPerKill = 128;
 constexpr std::uint64_t kHeapSlack = 256 * 1024;
 
+enum class Leak { kNone, kVm, kBuffer, kDescriptor };
+
+bool parse_leak(const char* name, Leak& leak) {
+  if (std::strcmp(name, "vm") == 0)
+    leak = Leak::kVm;
+  else if (std::strcmp(name, "buffer") == 0)
+    leak = Leak::kBuffer;
+  else if (std::strcmp(name, "descriptor") == 0)
+    leak = Leak::kDescriptor;
+  else
+    return false;
+  return true;
+}
+
 struct Arguments {
+  Leak leak = Leak::kNone;
   std::uint64_t seconds = 600;
   std::uint64_t kills = 2000;
   std::uint64_t seed = 1;
@@ -61,26 +81,53 @@ bool parse(int argc, char** argv, Arguments& arguments) {
     };
     if (std::strcmp(argv[i], "--quick") == 0)
       arguments.seconds = 12, arguments.kills = 40;
-    else if (!number("--seconds", arguments.seconds) && !number("--kills", arguments.kills) &&
-             !number("--seed", arguments.seed))
+    else if (std::strcmp(argv[i], "--leak") == 0 && i + 1 < argc) {
+      if (!parse_leak(argv[++i], arguments.leak)) return false;
+    } else if (!number("--seconds", arguments.seconds) && !number("--kills", arguments.kills) &&
+               !number("--seed", arguments.seed))
       return false;
   }
   return arguments.kills != 0;
 }
 
-// What the clients got done.
+// What the clients got done. Told to, keeps something of the next client that ends.
 class Work final : public uapi::ServerObserver {
  public:
+  void leak(Leak what) { leak_ = what; }
   void on_ioctl(const Ioctl& ioctl) override {
     if (ioctl.result != 0) return;
     if (ioctl.command == DRM_IOCTL_PANTHOR_VM_BIND) binds.fetch_add(1);
     if (ioctl.command == DRM_IOCTL_PANTHOR_GROUP_SUBMIT) jobs.fetch_add(1);
     if (ioctl.command == DRM_IOCTL_PRIME_FD_TO_HANDLE) imports.fetch_add(1);
   }
-  void on_release(uapi::Session&) override {}
+  void on_release(uapi::Session& session) override {
+    switch (leak_.load()) {
+      case Leak::kNone:
+        return;
+      case Leak::kVm:
+        kept_vm_ = session.file().vm(1);
+        if (!kept_vm_) return;  // it was killed before it had one
+        break;
+      case Leak::kBuffer:
+        kept_buffer_ = session.file().buffer(1);
+        if (!kept_buffer_) return;
+        break;
+      case Leak::kDescriptor:
+        kept_descriptor_ = driver::OwnedFd(::dup(0));
+        break;
+    }
+    leak_ = Leak::kNone;
+  }
   std::atomic<std::uint64_t> binds{0};
   std::atomic<std::uint64_t> jobs{0};
   std::atomic<std::uint64_t> imports{0};
+
+ private:
+  std::atomic<Leak> leak_{Leak::kNone};
+  // By the server's thread.
+  Ref<driver::Vm> kept_vm_;
+  Ref<driver::Buffer> kept_buffer_;
+  driver::OwnedFd kept_descriptor_;
 };
 
 std::uint64_t heap_in_use() {
@@ -110,11 +157,12 @@ class Mailbox {
 class Campaign {
  public:
   Campaign(driver::Executor& executor, uapi::Machine& machine, uapi::Server& server,
-           tools::ClientProgram client, std::uint64_t seed)
+           tools::ClientProgram client, std::uint64_t seed, Duration patience)
       : clock_(executor.clock()),
         machine_(machine),
         server_(server),
         client_(std::move(client)),
+        patience_(patience),
         random_(seed) {}
 
   // Each of the following: what went wrong, if anything.
@@ -150,9 +198,9 @@ class Campaign {
     if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL) return ended(status);
     return start(pid);
   }
-  // Once no client is left: what the host holds, or `before` within kPatience.
+  // Once no client is left: what the host holds, or `before` in good time.
   HostInventory settled(const HostInventory* before) {
-    const TimePoint end = clock_.now() + kPatience;
+    const TimePoint end = clock_.now() + patience_;
     for (;;) {
       const HostInventory now = campaigns::take_inventory(machine_, server_);
       if (before ? now == *before : now.connections == 0) return now;
@@ -186,6 +234,7 @@ class Campaign {
   uapi::Machine& machine_;
   uapi::Server& server_;
   const tools::ClientProgram client_;
+  const Duration patience_;
   std::mt19937_64 random_;
   Mailbox mailbox_;
   std::array<pid_t, kClients> clients_{};
@@ -201,7 +250,9 @@ int failed(const char* what, Errno error) {
 int main(int argc, char** argv) {
   Arguments arguments;
   if (!parse(argc, argv, arguments)) {
-    fmt::print(stderr, "usage: kills [--quick] [--seconds N] [--kills N] [--seed N]\n");
+    fmt::print(stderr,
+               "usage: kills [--quick] [--seconds N] [--kills N] [--seed N] [--leak "
+               "vm|buffer|descriptor]\n");
     return 2;
   }
   set_log_level(LogLevel::kError);
@@ -224,7 +275,7 @@ int main(int argc, char** argv) {
   Campaign campaign(
       executor, **machine, **server,
       {{(here / "kill_target").string()}, tools::default_shim_path(), directory->path()},
-      arguments.seed);
+      arguments.seed, arguments.leak == Leak::kNone ? kPatience : kLeakPatience);
   const Duration pause = nanoseconds(seconds(1).ns * static_cast<std::int64_t>(arguments.seconds) /
                                      static_cast<std::int64_t>(arguments.kills));
   const HostInventory before = campaign.settled(nullptr);
@@ -239,6 +290,7 @@ int main(int argc, char** argv) {
   const TimePoint start = executor.clock().now();
   std::uint64_t kills = 0;
   if (wrong.empty()) wrong = campaign.start_all();
+  work.leak(arguments.leak);
   while (wrong.empty() && kills < arguments.kills) {
     wrong = campaign.kill_one(pause);
     if (wrong.empty()) ++kills;
@@ -246,11 +298,17 @@ int main(int argc, char** argv) {
   if (std::string at_end = campaign.kill_all(); wrong.empty()) wrong = at_end;
   const HostInventory after = campaign.settled(&before);
   const std::uint64_t heap_after = heap_in_use();
-  if (wrong.empty() && after != before)
+  const bool leaves_something = wrong.empty() && after != before;
+  if (leaves_something)
     wrong = fmt::format("something is left behind: {}", campaigns::text_of(after));
   if (wrong.empty() && heap_after > heap_before + kHeapSlack + kHeapPerKill * kills)
     wrong = fmt::format("the heap has grown from {} to {} bytes", heap_before, heap_after);
   if (wrong.empty() && (work.jobs == 0 || work.imports == 0)) wrong = "the clients did not work";
+  if (arguments.leak != Leak::kNone) {
+    fmt::print(out, "kills: what the host keeps is {}: {}\n",
+               leaves_something ? "reported" : "NOT REPORTED", wrong);
+    return std::fclose(out) == 0 && leaves_something ? 0 : 1;
+  }
   if (!wrong.empty())
     fmt::print(out, "FOUND after kill {}, --seed {}: {}\n", kills, arguments.seed, wrong);
   fmt::print(
