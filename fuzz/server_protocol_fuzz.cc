@@ -201,7 +201,7 @@ class Clients {
       }
       case 5:
       case 6: {  // mappings, sizes, texts, cancellations, and what no version knows
-        wire::Request asked = request(static_cast<Ask>(1 + what / 8 % 6));
+        wire::Request asked = request(static_cast<Ask>(1 + what / 8 % 7));
         if ((what & 7) == 6) asked.argument = take_number(input_);
         asked.length = take_number(input_);
         asked.protection = input_.take<std::uint8_t>() & 7;

@@ -57,7 +57,9 @@ Result<> import_sync_file(driver::Buffer& buffer, UserAddr argument, UserMemory&
   PANTRY_TRY_ASSIGN(const std::vector<Ref<driver::Fence>> fences, driver::leaves((*file)->fence()));
   static std::atomic_flag told;
   if (!(*file)->fence()->signalled() && !told.test_and_set())
-    log_gap("uapi", "poll() of a dma-buf does not wait for the fences imported into it");
+    log_gap("uapi",
+            "select() and epoll find a dma-buf ready, whatever fences are imported into it; poll() "
+            "waits for them");
   return buffer.reservation()->admit(
       fences, (args.flags & DMA_BUF_SYNC_WRITE) != 0 ? Use::kWrite : Use::kRead);
 }

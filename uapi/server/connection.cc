@@ -171,7 +171,7 @@ DmaBufConnection::DmaBufConnection(Server& server, driver::OwnedFd socket,
       client_cookie_(client_cookie),
       buffer_(std::move(buffer)),
       access_(access) {
-  // So that poll() finds the descriptor readable, as one whose fences are all bookkeeping is.
+  // So that poll() always finds the descriptor readable; the shim knows better and asks.
   ::shutdown(socket_.get(), SHUT_WR);
 }
 
@@ -226,6 +226,15 @@ Connection::Next DmaBufConnection::on_readable() {
                    : buffer_->dma_buf_name().value_or("");
       });
       break;
+    case wire::Ask::kReady: {
+      using Use = driver::Reservation::Use;
+      const driver::Reservation& fences = *buffer_->reservation();
+      channel->reply({request.token, 0, wire::Reply::Fd::kNone, 0,
+                      (fences.idle(Use::kWrite) ? wire::kReadable : 0) |
+                          (fences.idle(Use::kRead) ? wire::kWritable : 0)},
+                     -1);
+      break;
+    }
     case wire::Ask::kCancel:
     case wire::Ask::kUnwritten:
       break;  // nothing here waits

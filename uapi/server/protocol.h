@@ -65,7 +65,12 @@ enum class Ask : std::uint32_t {
   kCancel,     // token of an ioctl of this connection that waits; no reply of its own
   kUnwritten,  // command, argument: what came behind a reply had no memory to go to, and the client
                // has EFAULT. For the log only; no reply
+  kReady,      // of a dma-buf: kReadable and kWritable, in Reply::value
 };
+
+// Whether all writes, and all uses, that fences of the buffer stand for are over.
+inline constexpr std::uint64_t kReadable = 1;
+inline constexpr std::uint64_t kWritable = 2;
 
 enum class Text : std::uint64_t {
   kFdinfo,  // of a device node or dma-buf: what /proc/self/fdinfo shows of it

@@ -343,7 +343,7 @@ TEST_F(ServerTest, NonsenseLeavesNothingBehind) {
         Argument& scratch = *arguments.emplace_back(std::make_unique<Argument>());
         for (int k = 0; k < 64; ++k) scratch[k] = next() % 3 == 0 ? next() % 128 : 0;
         wire::Request request =
-            own.request(static_cast<wire::Ask>(next() % 7), static_cast<std::uint32_t>(next()),
+            own.request(static_cast<wire::Ask>(next() % 8), static_cast<std::uint32_t>(next()),
                         next() % 4 == 0 ? nullptr : scratch.data());
         const std::uint32_t type = next() % 4 == 0 ? (next() % 2 == 0 ? '>' : 'b') : 'd';
         if (next() % 8 != 0)

@@ -63,7 +63,7 @@ bool send_request(int fd, const wire::Request& request, int attached, Argument& 
     if (errno == EAGAIN || errno == EWOULDBLOCK) {
       // The client made the descriptor non-blocking; DRM ioctls do not care.
       pollfd writable = {fd, POLLOUT, 0};
-      poll(&writable, 1, -1);
+      syscall(SYS_ppoll, &writable, 1, nullptr, nullptr, 0);
     } else if (errno == EFAULT && argument.bytes != 0) {
       argument.bytes = 0;
       message.msg_iovlen = 1;
