@@ -46,6 +46,8 @@ struct Execution {
   LoggedGaps& logged_unknowns;  // that had bits without a meaning
   StreamPolicy policy;
   TimePoint now;
+  HeldPage loads;   // where LOAD_MULTIPLE read last
+  HeldPage stores;  // where STORE_MULTIPLE wrote last
 
   StreamState& state() const { return stream.state; }
 

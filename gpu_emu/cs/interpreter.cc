@@ -130,7 +130,7 @@ Interpreter::Result Interpreter::run(Stream& stream, const StreamPeers& peers,
                                      std::uint64_t* extract, std::uint32_t limit, TimePoint now) {
   PANTRY_CHECK(stream.state.faulted == 0 && stream.state.dead == 0 && limit != 0);
   Execution run{stream,           peers,   quirks_, memory_, services_, logged_gaps_,
-                logged_unknowns_, policy_, now};
+                logged_unknowns_, policy_, now,     {},      {}};
   stream.blocked = BlockedReason::kUnblocked;
   stream.wait = {};
   if (stream.state.fault_passes != 0) {

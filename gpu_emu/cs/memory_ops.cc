@@ -87,11 +87,17 @@ Step transfer_any(Execution& run, const Op& op, Access access, Register* registe
 }
 
 template <class Register>
-Step transfer_split(Execution& run, const Translation& head, std::uint64_t address,
-                    std::uint32_t count, Access access, Register* registers) {
+Step transfer_row(Execution& run, std::uint64_t address, std::uint32_t count, Register* registers) {
+  constexpr Access kAccess = std::is_const_v<Register> ? Access::kWrite : Access::kRead;
+  const std::uint64_t bytes = 4 * std::uint64_t{count};
+  const Translation head = run.memory.translate_held(run.stream.address_space, GpuVa{address},
+                                                     kAccess, held_for<Register>(run));
+  if (head.bytes >= bytes) {  // 0 when refused
+    move_row(head.host, registers, count);
+    return Step::kNext;
+  }
   WordWindow window;
-  const MemoryStatus status =
-      window.open_from(run, head, address, 4 * std::uint64_t{count}, access);
+  const MemoryStatus status = window.open_from(run, head, address, bytes, kAccess);
   if (status != MemoryStatus::kOk) return run.refused(status, address);
   for (std::uint32_t n = 0; n < count; ++n)
     move_word<std::uint32_t>(window.word(4 * std::uint64_t{n}), registers + n);
@@ -100,20 +106,20 @@ Step transfer_split(Execution& run, const Translation& head, std::uint64_t addre
 
 }  // namespace
 
-Step transfer(Execution& run, const isa::LoadMultiple& op) {
+Step transfer(Execution& run, isa::LoadMultiple op) {
   return transfer_any(run, op, Access::kRead, registers_of(run, op.base));
 }
-Step transfer(Execution& run, const isa::StoreMultiple& op) {
+Step transfer(Execution& run, isa::StoreMultiple op) {
   const std::uint32_t* const registers = registers_of(run, op.base);
   return transfer_any(run, op, Access::kWrite, registers);
 }
-Step transfer_row(Execution& run, const Translation& head, std::uint64_t address,
-                  std::uint32_t count, std::uint32_t* into) {
-  return transfer_split(run, head, address, count, Access::kRead, into);
+Step transfer_elsewhere(Execution& run, std::uint64_t address, std::uint32_t count,
+                        std::uint32_t* into) {
+  return transfer_row(run, address, count, into);
 }
-Step transfer_row(Execution& run, const Translation& head, std::uint64_t address,
-                  std::uint32_t count, const std::uint32_t* from) {
-  return transfer_split(run, head, address, count, Access::kWrite, from);
+Step transfer_elsewhere(Execution& run, std::uint64_t address, std::uint32_t count,
+                        const std::uint32_t* from) {
+  return transfer_row(run, address, count, from);
 }
 
 Step execute(Execution& run, const isa::StoreState& op) {

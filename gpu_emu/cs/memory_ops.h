@@ -13,6 +13,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "base/sanitizer.h"
 #include "gpu_emu/cs/execution.h"
 #include "gpu_emu/datasheet/cs_data_instructions.h"
 #include "gpu_emu/datasheet/cs_sync_instructions.h"
@@ -38,39 +39,64 @@ void move_word(std::uint8_t* shared, const std::uint32_t* from) {
   std::memcpy(&value, from, sizeof value);
   std::atomic_ref<Word>(*reinterpret_cast<Word*>(shared)).store(value, std::memory_order_relaxed);
 }
-// `count` words in a row, two at a time where they lie so, which is no less atomic.
+// Four words. No compiler divides the access to memory, and no CPU of those that have such an
+// instruction tears one of the words in it, which is all that is promised. ThreadSanitizer does not
+// know that.
+#if !PANTRY_THREAD_SANITIZER
+using FourWords [[gnu::vector_size(16), gnu::may_alias]] = std::uint64_t;
+inline void move_four_words(std::uint8_t* shared, std::uint32_t* into) {
+  const FourWords words = *reinterpret_cast<const volatile FourWords*>(shared);
+  std::memcpy(into, &words, sizeof words);
+}
+inline void move_four_words(std::uint8_t* shared, const std::uint32_t* from) {
+  FourWords words;
+  std::memcpy(&words, from, sizeof words);
+  *reinterpret_cast<volatile FourWords*>(shared) = words;
+}
+#else
+template <class Register>
+void move_four_words(std::uint8_t* shared, Register* registers) {
+  move_word<std::uint64_t>(shared, registers);
+  move_word<std::uint64_t>(shared + 8, registers + 2);
+}
+#endif
+// `count` words in a row, several at a time where they lie so, which is no less atomic.
 template <class Register>
 [[gnu::always_inline]] inline void move_row(std::uint8_t* shared, Register* registers,
                                             std::uint32_t count) {
-  const bool is_at_pair = is_aligned(reinterpret_cast<std::uintptr_t>(shared), 8);
-  if (is_at_pair && count == 16) [[likely]] {
-#pragma GCC unroll 8
-    for (std::uint32_t n = 0; n < 16; n += 2)
-      move_word<std::uint64_t>(shared + 4 * n, registers + n);
+  const auto place = reinterpret_cast<std::uintptr_t>(shared);
+  if (count == 16 && is_aligned(place, 16)) [[likely]] {
+#pragma GCC unroll 4
+    for (std::uint32_t n = 0; n < 16; n += 4) move_four_words(shared + 4 * n, registers + n);
     return;
   }
+  const bool is_at_pair = is_aligned(place, 8);
   std::uint32_t n = 0;
   if (!is_at_pair) move_word<std::uint32_t>(shared, registers), n = 1;
   for (; n + 2 <= count; n += 2) move_word<std::uint64_t>(shared + 4 * n, registers + n);
   if (n < count) move_word<std::uint32_t>(shared + 4 * n, registers + n);
 }
 
-// Any mask, any place, and what is wrong with either.
-Step transfer(Execution& run, const datasheet::isa::LoadMultiple& op);
-Step transfer(Execution& run, const datasheet::isa::StoreMultiple& op);
-// A row that does not lie in `head`, the translation of its address, as a whole.
-Step transfer_row(Execution& run, const Translation& head, std::uint64_t address,
-                  std::uint32_t count, std::uint32_t* into);
-Step transfer_row(Execution& run, const Translation& head, std::uint64_t address,
-                  std::uint32_t count, const std::uint32_t* from);
+// Any mask, any place, and what is wrong with either. By value, so that the quick way below needs
+// no operands in memory.
+Step transfer(Execution& run, datasheet::isa::LoadMultiple op);
+Step transfer(Execution& run, datasheet::isa::StoreMultiple op);
+// `count` words from `address` on, which are not in the page that is held.
+Step transfer_elsewhere(Execution& run, std::uint64_t address, std::uint32_t count,
+                        std::uint32_t* into);
+Step transfer_elsewhere(Execution& run, std::uint64_t address, std::uint32_t count,
+                        const std::uint32_t* from);
 
 inline std::uint32_t* registers_of(Execution& run, datasheet::isa::Reg32 base) {
   return run.state().registers.data() + base.index;
 }
+template <class Register>
+[[gnu::always_inline]] inline HeldPage& held_for(Execution& run) {
+  return std::is_const_v<Register> ? run.stores : run.loads;
+}
 
 template <class Register, class Op>
 [[gnu::always_inline]] inline Step transfer_quickly(Execution& run, const Op& op) {
-  constexpr Access kAccess = std::is_const_v<Register> ? Access::kWrite : Access::kRead;
   // How far ahead the host is told. Streams that move much go upwards through it; past the end of
   // memory it is ignored.
   constexpr std::uint64_t kPrefetchBytes = 1024;
@@ -83,18 +109,20 @@ template <class Register, class Op>
       [[unlikely]]
     return transfer(run, op);
   Register* const registers = registers_of(run, op.base);
-  const Translation t = run.translate(address, kAccess);
-  if (t.bytes < 4 * std::uint64_t{count}) [[unlikely]]  // 0 when refused
-    return transfer_row(run, t, address, count, registers);
-  __builtin_prefetch(t.host + kPrefetchBytes, kAccess == Access::kWrite ? 1 : 0);
-  move_row(t.host, registers, count);
+  std::uint8_t* const host =
+      run.memory.use_held(held_for<Register>(run), GpuVa{address}, 4 * std::uint64_t{count});
+  if (!host) [[unlikely]]
+    return transfer_elsewhere(run, address, count, registers);
+  __builtin_prefetch(host + kPrefetchBytes, std::is_const_v<Register> ? 1 : 0);
+  move_row(host, registers, count);
   return Step::kNext;
 }
 
-inline Step execute(Execution& run, const datasheet::isa::LoadMultiple& op) {
+[[gnu::always_inline]] inline Step execute(Execution& run, const datasheet::isa::LoadMultiple& op) {
   return transfer_quickly<std::uint32_t>(run, op);
 }
-inline Step execute(Execution& run, const datasheet::isa::StoreMultiple& op) {
+[[gnu::always_inline]] inline Step execute(Execution& run,
+                                           const datasheet::isa::StoreMultiple& op) {
   return transfer_quickly<const std::uint32_t>(run, op);
 }
 

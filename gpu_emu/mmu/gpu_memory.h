@@ -24,6 +24,7 @@
 #include "base/check.h"
 #include "base/types.h"
 #include "gpu_emu/datasheet/exception.h"
+#include "gpu_emu/mmu/held_page.h"
 
 namespace pantry::emu {
 
@@ -56,6 +57,25 @@ class GpuMemory {
  public:
   // A fault is latched and raised on MMU_INT by this call, and answered with kStall.
   virtual Translation translate(AsIndex as, GpuVa va, Access access) = 0;
+
+  // Where `va` is, if `held` knows that and that `bytes` from there on belong to the same leaf;
+  // else null, and nothing has happened. To the device it is what translate() would have been.
+  [[gnu::always_inline]] std::uint8_t* use_held(const HeldPage& held, GpuVa va,
+                                                std::uint64_t bytes) const {
+    const std::uint64_t inside = va.value - held.first;
+    if (inside >= kPageSize || held.epoch != epoch_ || held.bytes - inside < bytes) [[unlikely]]
+      return nullptr;
+    *held.last_used = ++*held.clock;
+    ++*held.hits;
+    return held.host + inside;
+  }
+  // translate(), for accesses of which many in a row go to one page: `held` may know it afterwards.
+  // Pre: `as` and `access` are always the same for one HeldPage.
+  Translation translate_held(AsIndex as, GpuVa va, Access access, HeldPage& held) {
+    if (std::uint8_t* const host = use_held(held, va, 1))
+      return {MemoryStatus::kOk, host, held.bytes - (va.value - held.first)};
+    return translate_and_hold(as, va, access, held);
+  }
 
   // One naturally aligned word (anything else is for the caller to report first). `value` changes
   // only on kOk.
@@ -94,6 +114,14 @@ class GpuMemory {
  protected:
   ~GpuMemory() = default;
 
+  // translate(), after which `held` may be filled for epoch_.
+  virtual Translation translate_and_hold(AsIndex as, GpuVa va, Access access, HeldPage&) {
+    return translate(as, va, access);
+  }
+  // What is held is good no more.
+  void begin_epoch() { ++epoch_; }
+  std::uint64_t epoch() const { return epoch_; }
+
  private:
   struct Piece {
     std::uint8_t* host = nullptr;
@@ -104,6 +132,8 @@ class GpuMemory {
     std::size_t count = 0;
   };
   MemoryStatus collect(AsIndex as, GpuVa va, std::size_t bytes, Access access, Pieces& pieces);
+
+  std::uint64_t epoch_ = 1;
 
   template <GpuWord Word, class Use>
   MemoryStatus on_word(AsIndex as, GpuVa va, Access access, Use use) {

@@ -128,6 +128,7 @@ TimePoint Mmu::end_of_command(AsIndex as, Command command) {
 void Mmu::finish_command(AsIndex as) {
   Block& block = blocks_[as.value];
   const AddressSpace::Issued issued = block.space.finish();
+  begin_epoch();
   if (watch_) tell_watch(as, issued);
   switch (issued.command) {
     case Command::kUpdate:
@@ -232,6 +233,7 @@ TimePoint Mmu::advance(TimePoint now) {
 }
 
 void Mmu::reset() {
+  begin_epoch();
   blocks_ = {};
   if (watch_) watch_->on_reset();
   tlb_.drop_all();
@@ -296,6 +298,27 @@ Translation Mmu::search(AsIndex as, GpuVa va, Access access) {
       return translate_by_walk(as, va, access);
   }
   return translate_slowly(as, va, access);
+}
+
+// A page of the leaf and not all of it: another page of the same block may be cached as a page too,
+// which a search finds first.
+Translation Mmu::translate_and_hold(AsIndex as, GpuVa va, Access access, HeldPage& held) {
+  const Translation t = translate(as, va, access);
+  const CacheTag page = CacheTag::of(as, 3, va);
+  const RecentPages::ShortCut& recent = recent_.at(page);
+  if (t.status != MemoryStatus::kOk || recent.page != page ||
+      (recent.allows & permission(access)) == 0 || !blocks_[as.value].space.open())
+    return t;
+  TlbEntry& entry = tlb_.at_place(recent.entry);
+  if (entry.tag != recent.leaf) return t;
+  held = {align_down(va.value, kPageSize),
+          epoch(),
+          recent.host,
+          recent.bytes,
+          &entry.last_used,
+          &tlb_.clock(),
+          &counters_.hits};
+  return t;
 }
 
 Translation Mmu::translate_slowly(AsIndex as, GpuVa va, Access access) {
@@ -371,6 +394,7 @@ std::expected<Leaf, WalkFailure> Mmu::walk(AsIndex as, GpuVa va) {
   if (quirks_.caching == Quirks::Caching::kCoherent) return leaf;
   // In place, since a detour by way of memory costs more than the walk.
   const CacheTag tag = CacheTag::of(as, leaf->level, va);
+  begin_epoch();
   recent_.on_inserted(tag);
   tlb_.insert({tag, 0, leaf->base, leaf->allows, false});
   block.cached_levels |= level_bit(leaf->level);
@@ -404,6 +428,7 @@ std::expected<Leaf, WalkFailure> Mmu::walk_watched(AsIndex as, GpuVa va) {
 
 void Mmu::remember(AsIndex as, GpuVa va, const TlbEntry& entry, const Origin* origin) {
   if (quirks_.caching == Quirks::Caching::kCoherent) return;
+  begin_epoch();
   recent_.on_inserted(entry.tag);
   TlbEntry& place = tlb_.insert(entry);
   if (!watch_) {
@@ -477,6 +502,7 @@ Translation Mmu::fault(AsIndex as, GpuVa va, Access access, Exception code) {
   const auto when_latched = quirks_.fault_latch == Quirks::FaultLatch::kKeepsFirst
                                 ? AddressSpace::WhenLatched::kKeep
                                 : AddressSpace::WhenLatched::kOverwrite;
+  begin_epoch();
   if (blocks_[as.value].space.latch_fault(status, va, when_latched)) {
     ++counters_.faults;
     if (watch_) watch_->on_fault(watched(as), va);

@@ -115,6 +115,7 @@ class Mmu final : public GpuMemory, private RegisterHandler {
 
   TlbEntry* find_cached(AsIndex as, std::uint8_t cached_levels, GpuVa va);
   Translation search(AsIndex as, GpuVa va, Access access);
+  Translation translate_and_hold(AsIndex as, GpuVa va, Access access, HeldPage& held) override;
   Translation translate_slowly(AsIndex as, GpuVa va, Access access);
   Translation translate_by_tables(AsIndex as, GpuVa va, Access access);
   Translation translate_by_walk(AsIndex as, GpuVa va, Access access);
@@ -138,7 +139,7 @@ class Mmu final : public GpuMemory, private RegisterHandler {
   DeviceClock& clock_;
   std::array<Block, datasheet::address_space::kMaxCount> blocks_;
   SetAssociative<TlbEntry> tlb_;
-  RecentPages recent_;  // empty when watched
+  RecentPages recent_;  // empty when watched, and so nothing is held either
   Walker walker_;
   Counters counters_;
   MmuWatch* watch_ = nullptr;

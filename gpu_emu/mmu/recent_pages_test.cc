@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// That short cuts change nothing but time: an MMU that takes them and one that does not (since it
-// is watched) give the same answers, count the same and, having the same small TLB, drop the same
-// entries, whatever happens to tables and regions meanwhile.
+// That short cuts and held pages change nothing but time: an MMU that takes them and one that does
+// not (since it is watched) give the same answers, count the same and, having the same small TLB,
+// drop the same entries, whatever happens to tables and regions meanwhile.
 #include "gpu_emu/mmu/recent_pages.h"
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <array>
 #include <memory>
 #include <random>
 
@@ -86,7 +87,10 @@ class Twins {
     const std::uint64_t va = any_address(random_) + 8 * below(random_, 512);
     const std::uint8_t as = any_space();
     const Access access = below(random_, 2) == 0 ? Access::kRead : Access::kWrite;
-    const Translation a = quick_->mmu.translate({as}, {va}, access);
+    HeldPage& held = held_[as][access == Access::kWrite];
+    const Translation a = below(random_, 2) == 0
+                              ? quick_->mmu.translate({as}, {va}, access)
+                              : quick_->mmu.translate_held({as}, {va}, access, held);
     const Translation b = searching_->mmu.translate({as}, {va}, access);
     answered_the_same_ &= a.status == b.status && a.bytes == b.bytes;
     if (a.status == MemoryStatus::kOk)
@@ -128,6 +132,8 @@ class Twins {
   BlindWatch watch_;
   std::unique_ptr<MmuRig> quick_;
   std::unique_ptr<MmuRig> searching_;
+  // Held longer than the device does, where a run is the end of it.
+  std::array<std::array<HeldPage, 2>, 3> held_;
   bool answered_the_same_ = true;
 };
 

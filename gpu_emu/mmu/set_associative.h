@@ -89,6 +89,8 @@ class SetAssociative {
   Entry& at_place(std::uint32_t place) { return entries_[place]; }
   // As if found.
   void touch(Entry& entry) { entry.last_used = ++clock_; }
+  // For who does that by himself. Lives as long as the cache.
+  std::uint64_t& clock() { return clock_; }
 
   // Replaces the entry with the same tag, else an empty one, else the least recently used of the
   // set, if the cache does not grow. Returns the place of the new one, good until the next insert.
