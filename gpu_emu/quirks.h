@@ -169,9 +169,15 @@ struct Quirks {
 
   // Whether operations overlap: deferred operations, flushes and endpoint work that count in the
   // scoreboard until they are done, or everything complete before the next instruction, which is
-  // legal too. Loads and stores complete in order in either case.
+  // legal too. Of loads and stores see transfer_time.
   enum class Overlap : std::uint8_t { kScoreboarded, kInOrder };
   Overlap overlap = Overlap::kScoreboarded;
+
+  // How long LOAD_MULTIPLE and STORE_MULTIPLE hold their scoreboard entry. Until the end of that
+  // time a loaded register has its old value, and a store takes what its registers hold at the end:
+  // what a stream gets that reads, or writes, them without a WAIT is not documented. With zero, or
+  // when overlap is kInOrder, both complete before the next instruction, which is legal too.
+  Duration transfer_time = nanoseconds(0);
 
   // How long the endpoints are busy with a RUN_* or FINISH_TILING that the emulator completes
   // without effect. Not counted when overlap is kInOrder.

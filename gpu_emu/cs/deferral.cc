@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "gpu_emu/cs/deferral.h"
 
+#include <type_traits>
+
 #include "base/check.h"
 
 namespace pantry::emu {
@@ -14,15 +16,23 @@ struct Deferred {
 };
 
 template <class I>
-Deferred masks_of(std::uint64_t word) {
-  const I op = isa::decode_as<I>(word);
-  return {op.wait.bits & Scoreboard::kAllEntries, op.signal.index};
+Deferred masks_of(const DeferredOp& deferred) {
+  if constexpr (std::is_same_v<I, isa::LoadMultiple> || std::is_same_v<I, isa::StoreMultiple>) {
+    return {0, static_cast<std::uint32_t>(deferred.data)};
+  } else {
+    const I op = isa::decode_as<I>(deferred.word);
+    return {op.wait.bits & Scoreboard::kAllEntries, op.signal.index};
+  }
 }
 
 // Calls `use.template operator()<I>()` for the instruction type of `word`, which issue() accepted.
 template <class Use>
 auto with_type_of(std::uint64_t word, Use use) {
   switch (isa::OpcodeField::get(word)) {
+    case isa::Opcode::kLoadMultiple:
+      return use.template operator()<isa::LoadMultiple>();
+    case isa::Opcode::kStoreMultiple:
+      return use.template operator()<isa::StoreMultiple>();
     case isa::Opcode::kSyncAdd32:
       return use.template operator()<isa::SyncAdd32>();
     case isa::Opcode::kSyncSet32:
@@ -46,8 +56,12 @@ auto with_type_of(std::uint64_t word, Use use) {
   }
 }
 
-Deferred masks_of_word(std::uint64_t word) {
-  return with_type_of(word, [&]<class I>() { return masks_of<I>(word); });
+Deferred masks_of_op(const DeferredOp& op) {
+  return with_type_of(op.word, [&]<class I>() { return masks_of<I>(op); });
+}
+
+bool is_ready(const Execution& run, const DeferredOp& op) {
+  return op.done_ns <= run.now.ns && run.state().scoreboard.clear(masks_of_op(op).wait);
 }
 
 // The operation to perform next, or the size of the list.
@@ -56,7 +70,7 @@ std::uint32_t next_ready(const Execution& run) {
   const bool reversed = run.quirks.deferred_order == Quirks::DeferredOrder::kReversed;
   for (std::uint32_t n = 0; n < ops.size(); ++n) {
     const std::uint32_t index = reversed ? ops.size() - 1 - n : n;
-    if (run.state().scoreboard.clear(masks_of_word(ops[index].word).wait)) return index;
+    if (is_ready(run, ops[index])) return index;
   }
   return ops.size();
 }
@@ -117,7 +131,7 @@ Step settle_deferred(Execution& run) {
     }
     ops.remove(i);
     if (outcome == Outcome::kInFlight) continue;
-    run.state().scoreboard.end(masks_of_word(op.word).signal);
+    run.state().scoreboard.end(masks_of_op(op).signal);
     if (outcome != Outcome::kDone) return step_of(run, outcome);
   }
   return Step::kNext;

@@ -2,7 +2,8 @@
 //
 // Operations that the stream does not wait for: issued with a wait mask, they are performed when
 // the entries of the mask are zero, and count in their signal entry from issue to completion.
-// Without a mask they are performed in order, before the next instruction.
+// Without a mask they are performed in order, before the next instruction. Loads and stores that
+// take time (Quirks::transfer_time) are kept here as well.
 //
 // Each such instruction has two parts: execute() samples its registers and calls issue(); perform()
 // does the work with what was sampled, then or later. Of two operations that become ready together
@@ -12,6 +13,7 @@
 #include <cstdint>
 
 #include "gpu_emu/cs/execution.h"
+#include "gpu_emu/datasheet/cs_data_instructions.h"
 #include "gpu_emu/datasheet/cs_heap_instructions.h"
 #include "gpu_emu/datasheet/cs_sync_instructions.h"
 
@@ -38,6 +40,9 @@ Outcome perform(Execution& run, const datasheet::isa::HeapOperation& op, const D
 Outcome perform(Execution& run, const datasheet::isa::FinishFragment& op,
                 const DeferredOp& sampled);
 
+Outcome perform(Execution& run, const datasheet::isa::LoadMultiple& op, const DeferredOp& sampled);
+Outcome perform(Execution& run, const datasheet::isa::StoreMultiple& op, const DeferredOp& sampled);
+
 inline Outcome outcome_of_refusal(Execution& run, MemoryStatus status, std::uint64_t va) {
   return run.refused(status, va) == Step::kStalled ? Outcome::kStalled : Outcome::kAborted;
 }
@@ -61,8 +66,11 @@ Step issue(Execution& run, const I& op, std::uint64_t address, std::uint64_t dat
   if (!is_mask_allowed(run, op.wait) || (mask >> op.signal.index & 1) != 0) {
     return run.fatal(datasheet::Exception::kCsInstrInvalid, encode(op));
   }
-  const DeferredOp sampled = {
-      .word = encode(op), .address = address, .data = data, .heap = run.state().heap_context};
+  const DeferredOp sampled = {.word = encode(op),
+                              .address = address,
+                              .data = data,
+                              .heap = run.state().heap_context,
+                              .done_ns = 0};
   Scoreboard& scoreboard = run.state().scoreboard;
   if (mask == 0 || run.in_order()) {
     scoreboard.begin(op.signal.index);

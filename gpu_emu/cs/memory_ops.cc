@@ -57,35 +57,7 @@ void warn_of_holes(Execution& run, isa::Opcode opcode, std::uint32_t mask) {
           run.quirks.sparse_mask == Quirks::SparseMask::kPacked ? "packed" : "one word per bit");
 }
 
-template <class Op, class Register>
-Step transfer_any(Execution& run, const Op& op, Access access, Register* registers) {
-  const std::uint32_t mask = op.mask;
-  if (mask == 0) return Step::kNext;
-  const auto highest = static_cast<std::uint32_t>(std::bit_width(mask)) - 1;
-  if (op.base.index + highest >= kStreamRegisters) {
-    return run.fatal(Exception::kCsInstrInvalid, isa::encode(op));
-  }
-  const std::uint64_t address =
-      run.get(op.address) + static_cast<std::uint64_t>(std::int64_t{op.offset});
-  if (!is_aligned(address, 4)) return run.fault(Exception::kDataInvalidFault, address);
-
-  const auto lowest = static_cast<std::uint32_t>(std::countr_zero(mask));
-  const std::uint32_t first = place_of(run, mask, lowest);
-  const std::uint32_t last = place_of(run, mask, highest);
-  const std::uint64_t start = address + 4 * std::uint64_t{first};
-  WordWindow window;
-  const MemoryStatus status = window.open(run, start, 4 * std::uint64_t{last - first + 1}, access);
-  if (status != MemoryStatus::kOk) return run.refused(status, start);
-
-  warn_of_holes(run, Op::kOpcode, mask);
-  for (std::uint32_t bits = mask; bits != 0; bits &= bits - 1) {
-    const auto bit = static_cast<std::uint32_t>(std::countr_zero(bits));
-    const std::uint32_t place = place_of(run, mask, bit) - first;
-    move_word<std::uint32_t>(window.word(4 * std::uint64_t{place}), registers + bit);
-  }
-  return Step::kNext;
-}
-
+// `count` words from `address` on.
 template <class Register>
 Step transfer_row(Execution& run, std::uint64_t address, std::uint32_t count, Register* registers) {
   constexpr Access kAccess = std::is_const_v<Register> ? Access::kWrite : Access::kRead;
@@ -104,22 +76,81 @@ Step transfer_row(Execution& run, std::uint64_t address, std::uint32_t count, Re
   return Step::kNext;
 }
 
+// kNext, kStalled or kAborted. Pre: the operands were found good.
+template <class Op, class Register>
+Step transfer_now(Execution& run, const Op& op, std::uint64_t address, Register* registers) {
+  constexpr Access kAccess = std::is_const_v<Register> ? Access::kWrite : Access::kRead;
+  const std::uint32_t mask = op.mask;
+  const auto highest = static_cast<std::uint32_t>(std::bit_width(mask)) - 1;
+  if ((mask & (mask + 1)) == 0) return transfer_row(run, address, highest + 1, registers);
+
+  const auto lowest = static_cast<std::uint32_t>(std::countr_zero(mask));
+  const std::uint32_t first = place_of(run, mask, lowest);
+  const std::uint32_t last = place_of(run, mask, highest);
+  const std::uint64_t start = address + 4 * std::uint64_t{first};
+  WordWindow window;
+  const MemoryStatus status = window.open(run, start, 4 * std::uint64_t{last - first + 1}, kAccess);
+  if (status != MemoryStatus::kOk) return run.refused(status, start);
+
+  warn_of_holes(run, Op::kOpcode, mask);
+  for (std::uint32_t bits = mask; bits != 0; bits &= bits - 1) {
+    const auto bit = static_cast<std::uint32_t>(std::countr_zero(bits));
+    const std::uint32_t place = place_of(run, mask, bit) - first;
+    move_word<std::uint32_t>(window.word(4 * std::uint64_t{place}), registers + bit);
+  }
+  return Step::kNext;
+}
+
+template <class Op>
+Step transfer_later(Execution& run, const Op& op, std::uint64_t address) {
+  StreamState& state = run.state();
+  if (state.deferred.full()) return run.blocked(datasheet::cs::BlockedReason::kDeferred);
+  state.scoreboard.begin(state.other_entry);
+  state.deferred.push({.word = isa::encode(op),
+                       .address = address,
+                       .data = state.other_entry,
+                       .heap = 0,
+                       .done_ns = (run.now + run.quirks.transfer_time).ns});
+  return Step::kNext;
+}
+
+template <class Register, class Op>
+Step transfer_any(Execution& run, const Op& op) {
+  const std::uint32_t mask = op.mask;
+  if (mask == 0) return Step::kNext;
+  const auto count = static_cast<std::uint32_t>(std::bit_width(mask));
+  if (op.base.index + count > kStreamRegisters) {
+    return run.fatal(Exception::kCsInstrInvalid, isa::encode(op));
+  }
+  const std::uint64_t address =
+      run.get(op.address) + static_cast<std::uint64_t>(std::int64_t{op.offset});
+  if (!is_aligned(address, 4)) return run.fault(Exception::kDataInvalidFault, address);
+  if (!run.in_order() && run.quirks.transfer_time.ns != 0) return transfer_later(run, op, address);
+  Register* const registers = registers_of(run, op.base);
+  return transfer_now(run, op, address, registers);
+}
+
+template <class Register, class Op>
+Outcome perform_transfer(Execution& run, const Op& op, const DeferredOp& sampled) {
+  Register* const registers = registers_of(run, op.base);
+  // Nothing is held for who comes next: transfers that are issued must not take the quick way.
+  const Step step = transfer_now(run, op, sampled.address, registers);
+  held_for<Register>(run) = {};
+  if (step == Step::kNext) return Outcome::kDone;
+  return step == Step::kStalled ? Outcome::kStalled : Outcome::kAborted;
+}
+
 }  // namespace
 
-Step transfer(Execution& run, isa::LoadMultiple op) {
-  return transfer_any(run, op, Access::kRead, registers_of(run, op.base));
-}
+Step transfer(Execution& run, isa::LoadMultiple op) { return transfer_any<std::uint32_t>(run, op); }
 Step transfer(Execution& run, isa::StoreMultiple op) {
-  const std::uint32_t* const registers = registers_of(run, op.base);
-  return transfer_any(run, op, Access::kWrite, registers);
+  return transfer_any<const std::uint32_t>(run, op);
 }
-Step transfer_elsewhere(Execution& run, std::uint64_t address, std::uint32_t count,
-                        std::uint32_t* into) {
-  return transfer_row(run, address, count, into);
+Outcome perform(Execution& run, const isa::LoadMultiple& op, const DeferredOp& sampled) {
+  return perform_transfer<std::uint32_t>(run, op, sampled);
 }
-Step transfer_elsewhere(Execution& run, std::uint64_t address, std::uint32_t count,
-                        const std::uint32_t* from) {
-  return transfer_row(run, address, count, from);
+Outcome perform(Execution& run, const isa::StoreMultiple& op, const DeferredOp& sampled) {
+  return perform_transfer<const std::uint32_t>(run, op, sampled);
 }
 
 Step execute(Execution& run, const isa::StoreState& op) {

@@ -3,8 +3,7 @@
 // The instructions that move registers and state to and from memory. See execution.h for the rules.
 //
 // Words are moved with relaxed 32-bit atomics: a CPU may look at them meanwhile. They complete at
-// once, which the scoreboard rules allow: nobody can tell before the WAIT that must follow. No
-// allocation.
+// once, which the scoreboard rules allow, or are deferred (Quirks::transfer_time). No allocation.
 #pragma once
 
 #include <atomic>
@@ -77,15 +76,10 @@ template <class Register>
   if (n < count) move_word<std::uint32_t>(shared + 4 * n, registers + n);
 }
 
-// Any mask, any place, and what is wrong with either. By value, so that the quick way below needs
-// no operands in memory.
+// All of a transfer, whatever its mask and place, and what is wrong with either. By value, so that
+// the quick way below needs no operands in memory.
 Step transfer(Execution& run, datasheet::isa::LoadMultiple op);
 Step transfer(Execution& run, datasheet::isa::StoreMultiple op);
-// `count` words from `address` on, which are not in the page that is held.
-Step transfer_elsewhere(Execution& run, std::uint64_t address, std::uint32_t count,
-                        std::uint32_t* into);
-Step transfer_elsewhere(Execution& run, std::uint64_t address, std::uint32_t count,
-                        const std::uint32_t* from);
 
 inline std::uint32_t* registers_of(Execution& run, datasheet::isa::Reg32 base) {
   return run.state().registers.data() + base.index;
@@ -112,7 +106,7 @@ template <class Register, class Op>
   std::uint8_t* const host =
       run.memory.use_held(held_for<Register>(run), GpuVa{address}, 4 * std::uint64_t{count});
   if (!host) [[unlikely]]
-    return transfer_elsewhere(run, address, count, registers);
+    return transfer(run, op);
   __builtin_prefetch(host + kPrefetchBytes, std::is_const_v<Register> ? 1 : 0);
   move_row(host, registers, count);
   return Step::kNext;

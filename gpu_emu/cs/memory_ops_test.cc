@@ -154,5 +154,103 @@ TEST(TracePoint, HasNoEffectAndMaySignal) {
   EXPECT_EQ(rig.run(), StreamStop::kRingEmpty);
 }
 
+// Transfers that take a microsecond, on entry 2; d90 = kData.
+struct SlowTransfers {
+  SlowTransfers() : SlowTransfers(Quirks::Overlap::kScoreboarded) {}
+  explicit SlowTransfers(Quirks::Overlap overlap) : rig(with(overlap)) {
+    rig.memory.poke<std::uint32_t>(StreamRig::kAs, StreamRig::kData, 0xcafe);
+    rig.ring(program(isa::SetSbEntry{.endpoint = {0}, .other = {2}},
+                     isa::Move48{.dst = d(90), .imm = kData}, isa::Move32{.dst = r(4), .imm = 1}));
+  }
+  static Quirks with(Quirks::Overlap overlap) {
+    Quirks quirks;
+    quirks.transfer_time = microseconds(1);
+    quirks.overlap = overlap;
+    return quirks;
+  }
+  void let_pass(Duration time) { rig.services.time = rig.services.time + time; }
+
+  StreamRig rig;
+};
+constexpr isa::LoadMultiple kLoadR4{.base = r(4), .address = d(90), .mask = 1};
+constexpr isa::StoreMultiple kStoreR4{.base = r(4), .address = d(90), .mask = 1, .offset = 8};
+
+TEST(SlowTransfer, WithoutAWaitTheOldValueIsRead) {
+  SlowTransfers slow;
+  slow.rig.ring(program(kLoadR4, isa::AddImm32{.dst = r(5), .src = r(4), .imm = 0}));
+  EXPECT_EQ(slow.rig.run(), StreamStop::kRingEmpty);
+  EXPECT_EQ(slow.rig.reg(5), 1u);
+  EXPECT_EQ(slow.rig.stream.state.scoreboard.busy(), 0b100u);
+  EXPECT_FALSE(slow.rig.stream.drained());
+  slow.let_pass(nanoseconds(999));
+  EXPECT_EQ(slow.rig.run(), StreamStop::kRingEmpty);
+  EXPECT_EQ(slow.rig.reg(4), 1u);
+  slow.let_pass(nanoseconds(1));
+  EXPECT_EQ(slow.rig.run(), StreamStop::kRingEmpty);
+  EXPECT_EQ(slow.rig.reg(4), 0xcafeu);
+  EXPECT_TRUE(slow.rig.stream.drained());
+}
+
+TEST(SlowTransfer, AWaitOnItsEntryIsEnough) {
+  SlowTransfers slow;
+  slow.rig.ring(program(kLoadR4, isa::Wait{.mask = {0b1011}}, isa::Wait{.mask = {0b100}},
+                        isa::AddImm32{.dst = r(5), .src = r(4), .imm = 0}));
+  EXPECT_EQ(slow.rig.run(), StreamStop::kBlocked);
+  EXPECT_EQ(slow.rig.stream.wait.scoreboards, 0b100u) << "another entry does not wait for it";
+  slow.let_pass(microseconds(1));
+  EXPECT_EQ(slow.rig.run(), StreamStop::kRingEmpty);
+  EXPECT_EQ(slow.rig.reg(5), 0xcafeu);
+}
+
+TEST(SlowTransfer, AStoreTakesItsAddressAtIssueAndItsRegistersAtTheEnd) {
+  SlowTransfers slow;
+  slow.rig.ring(program(kStoreR4, isa::Move32{.dst = r(4), .imm = 2},
+                        isa::Move48{.dst = d(90), .imm = StreamRig::kUnmapped.value}));
+  EXPECT_EQ(slow.rig.run(), StreamStop::kRingEmpty);
+  EXPECT_EQ(slow.rig.data32(8), 0u);
+  slow.let_pass(microseconds(1));
+  EXPECT_EQ(slow.rig.run(), StreamStop::kRingEmpty);
+  EXPECT_EQ(slow.rig.data32(8), 2u);
+}
+
+TEST(SlowTransfer, StallsAtItsEndAndIsTriedAgain) {
+  SlowTransfers slow;
+  slow.rig.memory.answer_page(StreamRig::kAs, StreamRig::kData, MemoryStatus::kStall);
+  slow.rig.ring(program(kLoadR4, isa::Wait{.mask = {0b100}}));
+  EXPECT_EQ(slow.rig.run(), StreamStop::kBlocked);
+  EXPECT_FALSE(slow.rig.stream.deferred_stalled) << "not before its time";
+  slow.let_pass(microseconds(1));
+  EXPECT_EQ(slow.rig.run(), StreamStop::kBlocked);
+  EXPECT_TRUE(slow.rig.stream.deferred_stalled);
+  EXPECT_EQ(slow.rig.reg(4), 1u);
+  slow.rig.memory.answer_page(StreamRig::kAs, StreamRig::kData, MemoryStatus::kOk);
+  EXPECT_EQ(slow.rig.run(), StreamStop::kRingEmpty);
+  EXPECT_EQ(slow.rig.reg(4), 0xcafeu);
+}
+
+TEST(SlowTransfer, ManyOutstandingOnesCompleteInIssueOrder) {
+  SlowTransfers slow;
+  for (int round = 0; round < 20; ++round) slow.rig.ring(program(kStoreR4));
+  isa::LoadMultiple back = kLoadR4;
+  back.offset = 8;
+  slow.rig.ring(program(back));
+  EXPECT_EQ(slow.rig.run(), StreamStop::kBlocked) << "16 at a time";
+  EXPECT_EQ(slow.rig.stream.state.deferred.size(), 16u);
+  slow.let_pass(microseconds(1));
+  EXPECT_EQ(slow.rig.run(), StreamStop::kRingEmpty);
+  slow.let_pass(microseconds(1));
+  EXPECT_EQ(slow.rig.run(), StreamStop::kRingEmpty);
+  EXPECT_EQ(slow.rig.reg(4), 1u);
+  EXPECT_TRUE(slow.rig.stream.drained());
+}
+
+TEST(SlowTransfer, InOrderTheyTakeNoTime) {
+  SlowTransfers slow{Quirks::Overlap::kInOrder};
+  slow.rig.ring(program(kLoadR4, isa::AddImm32{.dst = r(5), .src = r(4), .imm = 0}));
+  EXPECT_EQ(slow.rig.run(), StreamStop::kRingEmpty);
+  EXPECT_EQ(slow.rig.reg(5), 0xcafeu);
+  EXPECT_TRUE(slow.rig.stream.drained());
+}
+
 }  // namespace
 }  // namespace pantry::emu

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // The two places where an operation waits after its command stream has moved on: deferred
-// operations wait for scoreboard entries, operations in flight wait for time to pass.
+// operations wait for scoreboard entries, and loads and stores among them for their time;
+// operations in flight wait for time to pass.
 //
 // Both are arrays of fixed size in issue order, plain values without padding, part of what SUSPEND
 // saves. A stream that finds one full blocks until there is room. No lock, no allocation.
@@ -14,13 +15,15 @@
 
 namespace pantry::emu {
 
-// An instruction with a wait mask. Its source registers were sampled at issue, since streams re-use
-// them at once.
+// An instruction with a wait mask: its source registers were sampled at issue, since streams re-use
+// them at once. Or LOAD_MULTIPLE or STORE_MULTIPLE, of which the address was sampled and nothing
+// else.
 struct DeferredOp {
   std::uint64_t word = 0;  // the instruction
   std::uint64_t address = 0;
-  std::uint64_t data = 0;
-  std::uint64_t heap = 0;  // the heap context in force
+  std::uint64_t data = 0;    // of a load or store: its scoreboard entry
+  std::uint64_t heap = 0;    // the heap context in force
+  std::int64_t done_ns = 0;  // of a load or store; else 0
 };
 
 enum class InFlightKind : std::uint32_t {

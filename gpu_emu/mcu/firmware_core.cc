@@ -33,6 +33,11 @@ TimePoint next_in_flight(const CsSlot& slot) {
   if (!slot.may_run()) return next;
   const InFlightOps& ops = slot.stream().state.in_flight;
   for (std::uint32_t i = 0; i < ops.size(); ++i) next = std::min(next, TimePoint{ops[i].done_ns});
+  if (slot.stream().deferred_stalled) return next;  // which is tried again anyway
+  const DeferredOps& deferred = slot.stream().state.deferred;
+  for (std::uint32_t i = 0; i < deferred.size(); ++i) {
+    if (deferred[i].done_ns != 0) next = std::min(next, TimePoint{deferred[i].done_ns});
+  }
   return next;
 }
 

@@ -36,6 +36,9 @@ void shift_times(StreamState& state, std::int64_t by_ns) {
     state.in_flight[i].issued_ns += by_ns;
     state.in_flight[i].done_ns += by_ns;
   }
+  for (std::uint32_t i = 0; i < state.deferred.size(); ++i) {
+    if (state.deferred[i].done_ns != 0) state.deferred[i].done_ns += by_ns;
+  }
 }
 
 }  // namespace

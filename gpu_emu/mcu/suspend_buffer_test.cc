@@ -26,6 +26,7 @@ class SuspendBufferTest : public testing::Test {
       state.in_flight.push({.issued_ns = 900, .done_ns = 1500, .entry = 3});
       state.scoreboard.begin(3);
       state.deferred.push({.word = i, .address = 8});
+      state.deferred.push({.word = i, .address = 8, .done_ns = 1700});
     }
   }
   SuspendBuffer::Loaded load(SavedStreams& into, TimePoint now) {
@@ -48,7 +49,10 @@ TEST_F(SuspendBufferTest, GivesBackWhatItWasGivenRelativeToTheClock) {
   for (const std::uint32_t i : {0u, 2u, 7u}) {
     EXPECT_EQ(loaded.streams[i].in_flight[0].done_ns, 50'500);
     EXPECT_EQ(loaded.streams[i].in_flight[0].issued_ns, 49'900);
+    EXPECT_EQ(loaded.streams[i].deferred[0].done_ns, 0) << "waits for no time";
+    EXPECT_EQ(loaded.streams[i].deferred[1].done_ns, 50'700);
     loaded.streams[i].in_flight[0] = saved_.streams[i].in_flight[0];
+    loaded.streams[i].deferred[1] = saved_.streams[i].deferred[1];
     EXPECT_EQ(std::memcmp(&loaded.streams[i], &saved_.streams[i], sizeof(StreamState)), 0) << i;
   }
 }
