@@ -96,6 +96,19 @@ Step execute_as(Execution& run, std::uint64_t word) {
   return execute_word(run, word);
 }
 
+bool is_transfer(std::uint64_t word) {
+  const isa::Opcode opcode = isa::OpcodeField::get(word);
+  return opcode == isa::Opcode::kLoadMultiple || opcode == isa::Opcode::kStoreMultiple;
+}
+
+// Pre: is_transfer(word), which is at `code`.
+[[gnu::noinline]] std::uint32_t execute_row(Execution& run, std::uint64_t word, std::uint8_t* code,
+                                            std::uint32_t limit) {
+  return isa::OpcodeField::get(word) == isa::Opcode::kLoadMultiple
+             ? transfer_in_a_row<std::uint32_t, isa::LoadMultiple>(run, code, limit)
+             : transfer_in_a_row<const std::uint32_t, isa::StoreMultiple>(run, code, limit);
+}
+
 // Where instructions come from: the bytes around the last one, as far as one translation reaches.
 // Lives for one run, within which host pointers stay good.
 class Fetcher {
@@ -112,6 +125,11 @@ class Fetcher {
     auto& memory = *reinterpret_cast<std::uint64_t*>(host_ + (pc - first_));
     word = std::atomic_ref<std::uint64_t>(memory).load(std::memory_order_relaxed);
     return Step::kNext;
+  }
+  // Of the instruction that was fetched last, and how many from there on need no translation.
+  std::uint8_t* code(std::uint64_t pc) const { return host_ + (pc - first_); }
+  std::uint64_t left(std::uint64_t pc) const {
+    return (bytes_ - (pc - first_)) / isa::kInstructionBytes;
   }
 
  private:
@@ -172,7 +190,21 @@ Interpreter::Result Interpreter::run_instructions(Execution& run, std::uint64_t*
       for (;;) {
         step = fetcher.fetch(run, frame.pc, word);
         if (step != Step::kNext) break;
-        step = execute_word(run, word);
+        if (is_transfer(word)) {
+          const auto limit_of_row = static_cast<std::uint32_t>(
+              std::min({fetcher.left(frame.pc), (frame.end - frame.pc) / isa::kInstructionBytes,
+                        std::uint64_t{pause - executed}}));
+          if (const std::uint32_t count =
+                  execute_row(run, word, fetcher.code(frame.pc), limit_of_row)) {
+            // But for the last one, which is counted like any other.
+            executed += count - 1;
+            frame.pc += isa::kInstructionBytes * std::uint64_t{count - 1};
+          } else {
+            step = execute_word(run, word);
+          }
+        } else {
+          step = execute_word(run, word);
+        }
         if (step != Step::kNext) break;
         frame.pc += isa::kInstructionBytes;
         if (frame.pc == frame.end) {

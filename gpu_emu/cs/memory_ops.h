@@ -6,6 +6,7 @@
 // once, which the scoreboard rules allow, or are deferred (Quirks::transfer_time). No allocation.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cstdint>
@@ -110,6 +111,47 @@ template <class Register, class Op>
   __builtin_prefetch(host + kPrefetchBytes, std::is_const_v<Register> ? 1 : 0);
   move_row(host, registers, count);
   return Step::kNext;
+}
+
+// Streams that copy have loads in a row and then stores in a row. Executes the ones of `Op` that
+// lead the `limit` instructions at `code` and move 16 registers from or to the held page, and says
+// how many those were; the next one takes the usual way, whatever it is. Each is fetched when its
+// turn comes, since the one before may have written it.
+template <class Register, class Op>
+[[gnu::always_inline]] inline std::uint32_t transfer_in_a_row(Execution& run,
+                                                              std::uint8_t* const code,
+                                                              const std::uint32_t limit) {
+  constexpr std::uint64_t kPrefetchBytes = 1024;  // as below
+  constexpr std::uint32_t kCount = 16;
+  constexpr std::uint64_t kBytes = 4 * kCount;
+  // Of the word of such an instruction what is always the same.
+  constexpr std::uint64_t kFixedBits = ~(Op::Layout::kMask & ~(std::uint64_t{0xffff} << 16));
+  constexpr std::uint64_t kFixed = datasheet::isa::encode(Op{.mask = 0xffff});
+  HeldPage& held = held_for<Register>(run);
+  if (held.epoch != run.memory.epoch()) return 0;
+  const std::uint64_t first = held.first;
+  const std::uint64_t bytes = std::min<std::uint64_t>(held.bytes, kPageSize);
+  std::uint8_t* const host = held.host;
+  std::uint32_t* const all = run.state().registers.data();
+  std::uint32_t done = 0;
+  for (; done < limit; ++done) {
+    auto& memory = *reinterpret_cast<std::uint64_t*>(code + std::uint64_t{8} * done);
+    const std::uint64_t word =
+        std::atomic_ref<std::uint64_t>(memory).load(std::memory_order_relaxed);
+    if ((word & kFixedBits) != kFixed) break;
+    const auto op = datasheet::isa::decode_as<Op>(word);
+    if (!Op::Layout::are_operands_defined(op) || op.base.index + kCount > kStreamRegisters) break;
+    const std::uint64_t inside =
+        run.get(op.address) + static_cast<std::uint64_t>(std::int64_t{op.offset}) - first;
+    if (inside >= bytes || bytes - inside < kBytes || !is_aligned(inside, 16)) break;
+    std::uint8_t* const shared = host + inside;
+    __builtin_prefetch(shared + kPrefetchBytes, std::is_const_v<Register> ? 1 : 0);
+    move_row(shared, static_cast<Register*>(all + op.base.index), kCount);
+  }
+  if (done == 0) return 0;
+  *held.last_used = *held.clock += done;
+  *held.hits += done;
+  return done;
 }
 
 [[gnu::always_inline]] inline Step execute(Execution& run, const datasheet::isa::LoadMultiple& op) {

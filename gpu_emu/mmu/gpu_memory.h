@@ -69,6 +69,9 @@ class GpuMemory {
     ++*held.hits;
     return held.host + inside;
   }
+  // That of a HeldPage which is still good. For who uses one many times in a row and counts that
+  // himself.
+  std::uint64_t epoch() const { return epoch_; }
   // translate(), for accesses of which many in a row go to one page: `held` may know it afterwards.
   // Pre: `as` and `access` are always the same for one HeldPage.
   Translation translate_held(AsIndex as, GpuVa va, Access access, HeldPage& held) {
@@ -120,7 +123,6 @@ class GpuMemory {
   }
   // What is held is good no more.
   void begin_epoch() { ++epoch_; }
-  std::uint64_t epoch() const { return epoch_; }
 
  private:
   struct Piece {
