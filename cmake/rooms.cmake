@@ -244,6 +244,16 @@ function(pantry_add_rooms file)
       endif()
     endif()
   endforeach()
+  # What a client sees of the other GPUs, and that their firmware schedules.
+  foreach(model IN ITEMS G310 G510 G610 G710)
+    foreach(program IN ITEMS panthor_query panthor_group)
+      if(TARGET pantry AND TARGET ${program})
+        add_test(NAME igt.${program}.${model}
+          COMMAND pantry --model ${model} run --checker abort -- $<TARGET_FILE:${program}>)
+        pantry_set_test_properties(igt.${program}.${model} igt)
+      endif()
+    endforeach()
+  endforeach()
   # Programs that this tree does not build.
   if(TARGET pantry AND PANTRY_BUILD_TESTS AND NOT PANTRY_COMPILE_ONLY)
     add_test(NAME unmodified_programs WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "gpu_emu/datasheet/doorbell.h"
+#include "gpu_emu/datasheet/firmware_interface.h"
 #include "gpu_emu/datasheet/gpu_control.h"
 #include "gpu_emu/datasheet/job_int.h"
 #include "gpu_emu/datasheet/mmu_int.h"
@@ -72,12 +73,13 @@ Gpu::Gpu(const datasheet::GpuModel& model, const Quirks& quirks, const HostPorts
       tiler_(registers_, kTilerPower, model.tiler_present, core_timing(quirks), gpu_irq_, *this),
       l2_(registers_, kL2Power, model.l2_present, l2_timing(quirks), gpu_irq_, *this),
       mmu_(quirks_, mmu_config(model, ports.dram), registers_, mmu_irq_, *this, *this),
-      firmware_(quirks_, mmu_, *this, policy) {
+      firmware_(quirks_, mmu_, *this, policy, {model.group_slots, model.timestamp_hz}) {
   // What the firmware and the streams are built for.
-  PANTRY_CHECK(model.group_slots == kGroupSlots && model.stream_slots == kStreamSlots);
+  PANTRY_CHECK(model.group_slots >= datasheet::firmware_interface::kMinGroups);
+  PANTRY_CHECK(model.group_slots <= kGroupSlots && model.stream_slots == kStreamSlots);
   PANTRY_CHECK(model.stream_registers == kStreamRegisters);
   PANTRY_CHECK(model.scoreboards == Scoreboard::kEntries);
-  PANTRY_CHECK(model.timestamp_hz == datasheet::kMaliG610.timestamp_hz);
+  PANTRY_CHECK(model.timestamp_hz != 0);
   registers_.declare_handled(regs::kMcuControl, *this);
   registers_.declare_handled(regs::kMcuStatus, *this);
   for (std::uint32_t page = 0; page < doorbell::kMaxPages; ++page)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tools/command_line.h"
 
+#include <fmt/ranges.h>
+
 #include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
@@ -11,6 +13,7 @@
 #include "base/log.h"
 #include "gpu_emu/inject/injector.h"
 #include "tools/client_process.h"
+#include "tools/device_model.h"
 #include "tools/disasm_command.h"
 #include "tools/info_command.h"
 #include "tools/kernel_command.h"
@@ -114,6 +117,11 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
                  "what the MMU caches: coherent (nothing), real, sticky (everything until it is "
                  "flushed) or speculative (also what nobody asked for)")
       ->check(CLI::IsMember({"coherent", "real", "sticky", "speculative"}));
+  std::string model;
+  app.add_option(
+      "--model", model,
+      "which GPU: G310, G510, G610 (the default), G710, or a file that describes another "
+      "one (tools/device_model.h)");
   std::vector<std::string> limits;
   app.add_option("--limit", limits,
                  "NAME=N: the most that one client may hold at once of " + limit_names() +
@@ -243,13 +251,24 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
       return 2;
     }
   if (!join.empty()) {
-    for (const char* option : {"--dram", "--swap", "--uapi", "--caching", "--limit"})
+    for (const char* option : {"--dram", "--swap", "--uapi", "--caching", "--limit", "--model"})
       if (app.count(option) != 0) {
         fmt::print(stderr, "pantry: {} is the host's to choose, not of those who --join it\n",
                    option);
         return 2;
       }
     return join_command({host_path(join), run.shim, run.command});
+  }
+  if (!model.empty()) {
+    const auto loaded = load_model(model, default_model_directory());
+    if (!loaded) {
+      fmt::print(stderr, "pantry: --model {}: {}\n", model, loaded.error());
+      return 2;
+    }
+    run.device.machine.model = loaded->model;
+    if (!loaded->unknown.empty())
+      log_gap("tools", "model {}: what stands in for unknown values: {}", loaded->name,
+              fmt::join(loaded->unknown, ", "));
   }
   run.device.machine.dram_bytes = dram_mib * kMiB;
   run.device.machine.swap_bytes = swap_mib * kMiB;
@@ -265,6 +284,7 @@ int command_line(int argc, char** argv, const uapi::MachineConfig& machine) {
   if (info_app) return info_command(run.device.machine);
   if (kernel_app) {
     using Check = KernelOptions::Check;
+    kernel.model = run.device.machine.model;
     kernel.quirks = run.device.machine.quirks;
     kernel.faults = run.device.faults;
     kernel.checker = remote_check_of(checker);

@@ -57,7 +57,8 @@ KernelOutcome run_kernel(const KernelOptions& options) {
   if (::access(init.c_str(), X_OK) != 0) return fail(init, static_cast<Errno>(errno));
   InjectedFaults faults(options.faults);
   auto device = KernelDevice::listen(directory->path() + kDeviceSocket,
-                                     {.quirks = options.quirks,
+                                     {.model = options.model,
+                                      .quirks = options.quirks,
                                       .misbehaviour = faults.misbehaviour(),
                                       .seam = options.seam,
                                       .checker = options.checker});

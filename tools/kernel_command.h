@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "gpu_emu/datasheet/model.h"
 #include "gpu_emu/inject/fault_plan.h"
 #include "gpu_emu/quirks.h"
 #include "gpu_emu/remote/remote_device.h"
@@ -18,6 +19,7 @@
 namespace pantry::tools {
 
 struct KernelOptions {
+  datasheet::GpuModel model = datasheet::kMaliG610;
   emu::Quirks quirks;
   std::vector<emu::FaultPlan> faults;  // that the hardware has
   // The driver's mistakes with the MMU.

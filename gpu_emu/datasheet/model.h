@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // The identity of one GPU as data: what its constant registers and its firmware report, and thereby
-// what DEV_QUERY shows to clients. Facts that no source settles are not here but in
-// gpu_emu/quirks.h. A value: no state, no lock, no allocation.
+// what DEV_QUERY shows to clients. gpu_emu/models has others, as files. Facts that no source
+// settles are not here but in gpu_emu/quirks.h. A value: no state, no lock, no allocation.
 //
 // Sources for the G610: register dump in Mesa's drm-shim [M], kernel boot logs of RK3588 boards.
 // Values that only the dump gives (thread_features, csf_id, texture_features) deserve a second look
@@ -15,8 +15,6 @@
 namespace pantry::datasheet {
 
 struct GpuModel {
-  const char* name = "";
-
   // Registers of GPU_CONTROL, by their names there.
   std::uint32_t gpu_id = 0;
   std::uint32_t rev_id = 0;
@@ -39,18 +37,19 @@ struct GpuModel {
   std::uint64_t gpu_features = 0;
 
   // What the firmware reports.
-  std::uint32_t group_slots = 0;
-  std::uint32_t stream_slots = 0;  // per group
+  std::uint32_t group_slots = 0;   // at most the G610's
+  std::uint32_t stream_slots = 0;  // per group; this and what follows is the same on all of v10
   std::uint32_t stream_registers = 0;
   std::uint32_t scoreboards = 0;
 
   // Ticks of TIMESTAMP per second.
   std::uint64_t timestamp_hz = 0;
+
+  constexpr bool operator==(const GpuModel&) const = default;
 };
 
 // The GPU of an RK3588: Mali-G610 with four cores, architecture 10.8.
 inline constexpr GpuModel kMaliG610 = {
-    .name = "mali-g610",
     .gpu_id = 0xa867'0005,
     .rev_id = 0,
     .csf_id = 0x040a'0412,

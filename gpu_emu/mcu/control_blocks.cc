@@ -43,14 +43,15 @@ void publish_group(SharedSection& section, std::uint32_t group) {
 
 }  // namespace
 
-void publish_control_blocks(SharedSection& section, const Quirks& quirks) {
+void publish_control_blocks(SharedSection& section, const Quirks& quirks,
+                            std::uint32_t group_slots) {
   namespace field = datasheet::glb::control;
-  for (std::uint32_t group = 0; group < kGroupSlots; ++group) publish_group(section, group);
+  for (std::uint32_t group = 0; group < group_slots; ++group) publish_group(section, group);
   SharedBlock block(section, layout::kGlbControl);
   block.store(field::kFeatures, 0);
   block.store(field::kInputVa, va_of(layout::kGlbInput));
   block.store(field::kOutputVa, va_of(layout::kGlbOutput));
-  block.store(field::kGroupNum, kGroupSlots);
+  block.store(field::kGroupNum, group_slots);
   block.store(field::kGroupStride, layout::kGroupStride);
   block.store(field::kPerfcntSize, 0);
   block.store(field::kInstrFeatures, quirks.instr_features);

@@ -9,6 +9,7 @@
 namespace pantry::emu {
 
 // Pre: the section is open.
-void publish_control_blocks(SharedSection& section, const Quirks& quirks);
+void publish_control_blocks(SharedSection& section, const Quirks& quirks,
+                            std::uint32_t group_slots);
 
 }  // namespace pantry::emu

@@ -6,8 +6,8 @@
 namespace pantry::emu {
 
 Firmware::Firmware(const Quirks& quirks, GpuMemory& memory, DeviceServices& services,
-                   StreamPolicy policy)
-    : core_(std::make_unique<FirmwareCore>(quirks, memory, services, policy)) {}
+                   StreamPolicy policy, const FirmwareModel& model)
+    : core_(std::make_unique<FirmwareCore>(quirks, memory, services, policy, model)) {}
 
 Firmware::~Firmware() = default;
 

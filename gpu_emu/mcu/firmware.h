@@ -20,6 +20,7 @@
 #include "gpu_emu/cs/device_services.h"
 #include "gpu_emu/cs/stream_policy.h"
 #include "gpu_emu/mcu/firmware_dump.h"
+#include "gpu_emu/mcu/firmware_model.h"
 #include "gpu_emu/misbehaviour.h"
 #include "gpu_emu/mmu/gpu_memory.h"
 #include "gpu_emu/ports.h"
@@ -32,7 +33,8 @@ class FirmwareCore;
 class Firmware {
  public:
   // `memory` and `services` outlive the firmware; neither is called by the constructor.
-  Firmware(const Quirks& quirks, GpuMemory& memory, DeviceServices& services, StreamPolicy policy);
+  Firmware(const Quirks& quirks, GpuMemory& memory, DeviceServices& services, StreamPolicy policy,
+           const FirmwareModel& model = {});
   ~Firmware();
   Firmware(const Firmware&) = delete;
   Firmware& operator=(const Firmware&) = delete;

@@ -69,9 +69,9 @@ TimePoint progress_deadline(TimePoint issued, Duration timer) {
 }  // namespace
 
 FirmwareCore::FirmwareCore(const Quirks& quirks, GpuMemory& memory, DeviceServices& services,
-                           StreamPolicy policy)
+                           StreamPolicy policy, const FirmwareModel& model)
     : quirks_(quirks),
-      env_(quirks_, memory, services),
+      env_(quirks_, model, memory, services),
       interpreter_(quirks_, memory, services, policy),
       global_(env_),
       groups_(make_groups(env_, std::make_index_sequence<kGroupSlots>{})) {}
@@ -160,7 +160,7 @@ void FirmwareCore::give_up(const char* why) {
 }
 
 void FirmwareCore::boot() {
-  publish_control_blocks(env_.section, quirks_);
+  publish_control_blocks(env_.section, quirks_, env_.model.group_slots);
   global_.boot();
   for (CsgSlot& group : groups_) group.boot();
   idle_.busy();

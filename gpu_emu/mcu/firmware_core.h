@@ -24,7 +24,7 @@ namespace pantry::emu {
 class FirmwareCore {
  public:
   FirmwareCore(const Quirks& quirks, GpuMemory& memory, DeviceServices& services,
-               StreamPolicy policy);
+               StreamPolicy policy, const FirmwareModel& model);
 
   void attach(Misbehaviour& misbehaviour) { env_.misbehaviour = &misbehaviour; }
   void start();

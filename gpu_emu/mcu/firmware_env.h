@@ -9,6 +9,7 @@
 
 #include "base/types.h"
 #include "gpu_emu/cs/device_services.h"
+#include "gpu_emu/mcu/firmware_model.h"
 #include "gpu_emu/mcu/run_queue.h"
 #include "gpu_emu/mcu/shared_section.h"
 #include "gpu_emu/mcu/suspend_buffer.h"
@@ -19,10 +20,12 @@
 namespace pantry::emu {
 
 struct FirmwareEnv {
-  FirmwareEnv(const Quirks& device_quirks, GpuMemory& device_memory, DeviceServices& device)
-      : quirks(device_quirks), memory(device_memory), services(device) {}
+  FirmwareEnv(const Quirks& device_quirks, const FirmwareModel& gpu_model, GpuMemory& device_memory,
+              DeviceServices& device)
+      : quirks(device_quirks), model(gpu_model), memory(device_memory), services(device) {}
 
   const Quirks& quirks;
+  const FirmwareModel model;
   GpuMemory& memory;
   DeviceServices& services;
   Misbehaviour* misbehaviour = nullptr;  // may be null

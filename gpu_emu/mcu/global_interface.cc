@@ -13,7 +13,6 @@ namespace out = datasheet::glb::output;
 using datasheet::glb::Request;
 
 constexpr std::uint32_t kInterrupt = datasheet::job_int::Global::kMask;
-constexpr std::uint32_t kAllGroups = (1u << kGroupSlots) - 1;
 // Acknowledged like the others, and nothing else comes of them here.
 constexpr std::uint32_t kWithoutEffect =
     Request::ProtmEnter::kMask | Request::PerfcntEn::kMask | Request::PerfcntSample::kMask |
@@ -61,7 +60,7 @@ void GlobalInterface::answer() {
   }
   if (Request::CounterEn::get(changed)) switch_counters(request);
   // No bit says that the idle timer changed; it belongs to IDLE_EN.
-  idle_timer_ = timer_span(input_.load(in::kIdleTimer), env_.quirks);
+  idle_timer_ = timer_span(input_.load(in::kIdleTimer), env_.quirks, env_.model.timestamp_hz);
   is_idle_event_wanted_ = Request::IdleEn::get(request);
   if (changed != 0) {
     store_ack(ack_ ^ changed);
@@ -82,7 +81,8 @@ void GlobalInterface::acknowledge_halt() {
 }
 
 std::uint32_t GlobalInterface::group_bells() const {
-  return (input_.load(in::kDoorbellReq) ^ doorbell_ack_) & kAllGroups;
+  const std::uint32_t all_groups = (1u << env_.model.group_slots) - 1;
+  return (input_.load(in::kDoorbellReq) ^ doorbell_ack_) & all_groups;
 }
 
 void GlobalInterface::acknowledge_groups(std::uint32_t groups) {

@@ -7,7 +7,6 @@
 
 #include "base/types.h"
 #include "gpu_emu/datasheet/glb_interface.h"
-#include "gpu_emu/datasheet/model.h"
 #include "gpu_emu/quirks.h"
 
 namespace pantry::emu {
@@ -20,11 +19,11 @@ constexpr Duration ticks_at(std::uint64_t ticks, std::uint64_t hz) {
 }
 
 // timer_span(0xeb) of a 24 MHz counter is 235 * 1024 ticks, or 10.03 ms.
-constexpr Duration timer_span(std::uint32_t word, const Quirks& quirks) {
+constexpr Duration timer_span(std::uint32_t word, const Quirks& quirks,
+                              std::uint64_t timestamp_hz) {
   using datasheet::glb::Timer;
   const std::uint64_t ticks = std::uint64_t{Timer::Units::get(word)} << datasheet::glb::kTimerShift;
-  return ticks_at(ticks, Timer::SourceGpuCounter::get(word) ? quirks.core_clock_hz
-                                                            : datasheet::kMaliG610.timestamp_hz);
+  return ticks_at(ticks, Timer::SourceGpuCounter::get(word) ? quirks.core_clock_hz : timestamp_hz);
 }
 
 // The progress timer counts cycles only. 0 switches it off.

@@ -55,12 +55,12 @@ RC_GTEST_PROP(ToggleEvents, NoneIsLostAndNoneInvented, (const std::vector<std::u
 
 TEST(Timers, Words) {
   const Quirks quirks;
-  EXPECT_EQ(timer_span(0xeb, quirks), nanoseconds(10'026'666));
-  EXPECT_EQ(timer_span(0x13, quirks), nanoseconds(810'666));
-  EXPECT_EQ(timer_span(0x8000'1e85, quirks), nanoseconds(10'000'640)) << "core clock";
+  EXPECT_EQ(timer_span(0xeb, quirks, 24'000'000), nanoseconds(10'026'666));
+  EXPECT_EQ(timer_span(0x13, quirks, 24'000'000), nanoseconds(810'666));
+  EXPECT_EQ(timer_span(0x8000'1e85, quirks, 24'000'000), nanoseconds(10'000'640)) << "core clock";
   EXPECT_EQ(progress_span(0x27'1000, quirks), milliseconds(3276) + microseconds(800));
   EXPECT_EQ(progress_span(0, quirks), nanoseconds(0));
-  EXPECT_EQ(timer_span(0x7fff'ffff, quirks).ns, 91'625'968'938'666) << "no overflow";
+  EXPECT_EQ(timer_span(0x7fff'ffff, quirks, 24'000'000).ns, 91'625'968'938'666) << "no overflow";
 }
 
 TEST(IdlePeriod, IsReportedOnce) {

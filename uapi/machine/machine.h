@@ -12,6 +12,7 @@
 #include "driver/device/device.h"
 #include "driver/provision/provisioning.h"
 #include "gpu_emu/checker/report.h"
+#include "gpu_emu/datasheet/model.h"
 #include "gpu_emu/gpu.h"
 #include "gpu_emu/seams.h"
 #include "uapi/session.h"
@@ -24,6 +25,7 @@ struct MachineConfig {
   // scattered in 4 KiB pieces.
   enum class Memory { kWindow, kArena } memory = Memory::kWindow;
   std::uint32_t uapi_minor = kNewestMinor;
+  datasheet::GpuModel model = datasheet::kMaliG610;
   emu::Quirks quirks;
   emu::StreamPolicy streams = emu::StreamPolicy::kAll;  // anything else: only to test tests
   std::uint64_t scatter_seed = 0;                       // kArena
