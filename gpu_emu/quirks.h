@@ -180,12 +180,17 @@ struct Quirks {
   Duration transfer_time = nanoseconds(0);
 
   // How long the endpoints are busy with a RUN_* or FINISH_TILING that the emulator completes
-  // without effect. Not counted when overlap is kInOrder.
+  // without effect: this, and work_time for each workgroup of RUN_COMPUTE, vertex of RUN_TILING and
+  // RUN_IDVS (index count times instance count) and tile of 16 by 16 pixels of RUN_FRAGMENT. What a
+  // real one needs depends on its shaders. Not counted when overlap is kInOrder.
   Duration endpoint_time = microseconds(5);
+  Duration work_time = nanoseconds(10);
 
-  // What RUN_* reads before the stream goes on: the descriptors that its registers name, whose
-  // pages may fault then, or nothing, as if all of it came later.
-  enum class EndpointReads : std::uint8_t { kDescriptors, kNothing };
+  // What RUN_* reads before the stream goes on: the descriptors that its registers certainly name,
+  // whose pages may fault then; those of RUN_IDVS's varying and fragment shaders too, where its
+  // selects name an entry of their own (a driver that draws without such a shader may leave old
+  // pointers there); or nothing, as if all of it came later.
+  enum class EndpointReads : std::uint8_t { kDescriptors, kAllSelected, kNothing };
   EndpointReads endpoint_reads = EndpointReads::kDescriptors;
 
   // RUN_* without the resource that REQ_RESOURCE asks for.

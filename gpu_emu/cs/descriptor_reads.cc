@@ -112,11 +112,20 @@ Step read_descriptors(const Execution& run, const isa::RunTiling& op) {
 }
 
 // The position shader is the first of each kind; the others depend on what is drawn.
-Step read_descriptors(const Execution& run, const isa::RunIdvs&) {
+Step read_descriptors(const Execution& run, const isa::RunIdvs& op) {
   if (are_ignored(run)) return Step::kNext;
   Reads reads(run);
   reads.descriptor(reads.pointer(staging::idvs::kTilerContext), kTilerContextBytes);
   reads.resources(0).uniforms(0).local_storage(0).program(0);
+  if (run.quirks.endpoint_reads == Quirks::EndpointReads::kAllSelected) {
+    // A select of 0 shares the position shader's entry.
+    constexpr std::uint8_t kVarying = 1, kFragment = 2;
+    if (op.varying_srt_select != 0) reads.resources(kVarying);
+    if (op.varying_fau_select != 0) reads.uniforms(kVarying);
+    if (op.varying_tsd_select != 0) reads.local_storage(kVarying);
+    if (op.fragment_srt_select != 0) reads.resources(kFragment);
+    if (op.fragment_tsd_select != 0) reads.local_storage(kFragment);
+  }
   reads.ends(reads.pointer(staging::idvs::kIndexBuffer),
              run.get(isa::r(staging::idvs::kIndexBufferBytes)));
   reads.descriptor(reads.pointer(staging::idvs::kDepthStencil), kDepthStencilBytes);

@@ -96,6 +96,42 @@ TEST(DescriptorReads, EndAtWhatTheInstructionUses) {
   EXPECT_EQ(rig.memory.faults(), 0u);
 }
 
+// RUN_IDVS with a select of its own for the varying or the fragment shader, and the pair it names.
+struct SelectedCase {
+  const char* name;
+  isa::RunIdvs op;
+  std::uint8_t pair;
+  std::uint64_t value;
+};
+class SelectedDescriptor : public testing::TestWithParam<SelectedCase> {};
+
+TEST_P(SelectedDescriptor, IsReadWhereAllAre) {
+  const Program setup = program(kEverything) + set64(d(GetParam().pair), GetParam().value);
+  Quirks quirks;
+  StreamRig lazy{quirks};
+  lazy.ring(setup + Program{isa::encode(GetParam().op)});
+  EXPECT_EQ(lazy.run(), StreamStop::kRingEmpty);
+  quirks.endpoint_reads = Quirks::EndpointReads::kAllSelected;
+  StreamRig rig{quirks};
+  rig.ring(setup + Program{isa::encode(GetParam().op)});
+  EXPECT_EQ(rig.run(), StreamStop::kStalled);
+  EXPECT_EQ(rig.memory.faults(), 1u);
+  StreamRig unselected{quirks};
+  unselected.ring(setup + Program{kIdvs});
+  EXPECT_EQ(unselected.run(), StreamStop::kRingEmpty);
+}
+
+constexpr std::uint64_t kOneUniform = std::uint64_t{1} << 56;
+INSTANTIATE_TEST_SUITE_P(
+    Idvs, SelectedDescriptor,
+    testing::Values(SelectedCase{"VaryingResources", {.varying_srt_select = 1}, 2, kMissing | 1},
+                    SelectedCase{
+                        "VaryingUniforms", {.varying_fau_select = 1}, 10, kMissing | kOneUniform},
+                    SelectedCase{"VaryingStorage", {.varying_tsd_select = 1}, 26, kMissing},
+                    SelectedCase{"FragmentResources", {.fragment_srt_select = 1}, 4, kMissing | 1},
+                    SelectedCase{"FragmentStorage", {.fragment_tsd_select = 1}, 28, kMissing}),
+    [](const auto& about) { return std::string(about.param.name); });
+
 TEST(DescriptorReads, TheLastByteOfATableCounts) {
   StreamRig rig{Quirks{}};
   // 63 entries of 16 bytes begin 64 bytes before the end of what is mapped.

@@ -1,21 +1,71 @@
 // SPDX-License-Identifier: MIT
 #include "gpu_emu/cs/endpoint_ops.h"
 
+#include <algorithm>
+
 #include "gpu_emu/cs/descriptor_reads.h"
 #include "gpu_emu/cs/gap.h"
 #include "gpu_emu/cs/tiler.h"
+#include "gpu_emu/datasheet/cs_staging.h"
 
 namespace pantry::emu {
 namespace {
 
 namespace isa = datasheet::isa;
+namespace staging = datasheet::isa::staging;
 using datasheet::Exception;
 using datasheet::cs::Resources;
 
+// Units of Quirks::work_time; past 64 bits as many as there are. Of what an instruction's operands
+// do not tell, none.
+template <class... Factors>
+std::uint64_t product(Factors... factors) {
+  std::uint64_t result = 1;
+  const bool overflows = (__builtin_mul_overflow(result, std::uint64_t{factors}, &result) || ...);
+  return overflows && !((factors == 0) || ...) ? UINT64_MAX : result;
+}
+template <class I>
+std::uint64_t units_of(const Execution&, const I&) {
+  return 0;
+}
+std::uint64_t units_of(const Execution& run, const isa::RunCompute&) {
+  const auto size = [&](std::uint8_t axis) {
+    return run.get(isa::Reg32{static_cast<std::uint8_t>(staging::compute::kJobSize + axis)});
+  };
+  return product(size(0), size(1), size(2));
+}
+std::uint64_t vertices(const Execution& run) {
+  return product(run.get(isa::Reg32{staging::idvs::kIndexCount}),
+                 run.get(isa::Reg32{staging::idvs::kInstanceCount}));
+}
+std::uint64_t units_of(const Execution& run, const isa::RunTiling&) { return vertices(run); }
+std::uint64_t units_of(const Execution& run, const isa::RunIdvs&) { return vertices(run); }
+std::uint64_t units_of(const Execution& run, const isa::RunFragment&) {
+  using staging::fragment::Bounds;
+  constexpr std::uint32_t kTilePixels = 16;
+  const std::uint32_t min = run.get(isa::Reg32{staging::fragment::kBoundsMin});
+  const std::uint32_t max = run.get(isa::Reg32{staging::fragment::kBoundsMax});
+  // Both ends are inside: from pixel 0 to pixel 16 there are two tiles.
+  const auto tiles = [](std::uint32_t first, std::uint32_t last) {
+    return last < first ? 0u : last / kTilePixels - first / kTilePixels + 1;
+  };
+  return product(tiles(Bounds::X::get(min), Bounds::X::get(max)),
+                 tiles(Bounds::Y::get(min), Bounds::Y::get(max)));
+}
+
+Duration time_of(const Execution& run, std::uint64_t units) {
+  // Long after everybody's timeout, and no sum with the time of day overflows.
+  constexpr std::uint64_t kLongest = static_cast<std::uint64_t>(seconds(24 * 3600).ns);
+  std::uint64_t ns = 0;
+  if (__builtin_mul_overflow(units, static_cast<std::uint64_t>(run.quirks.work_time.ns), &ns))
+    ns = kLongest;
+  return run.quirks.endpoint_time + nanoseconds(static_cast<std::int64_t>(std::min(ns, kLongest)));
+}
+
 // Work of an instruction that has what it needs. With the endpoints' queue full the stream waits.
-Step start(Execution& run, bool progress_increment) {
+Step start(Execution& run, bool progress_increment, Duration time) {
   StreamState& state = run.state();
-  if (run.in_order() || run.quirks.endpoint_time.ns == 0) {
+  if (run.in_order() || time.ns == 0) {
     if (progress_increment) {
       ++state.progress;
       run.stream.events.progress_changed = true;
@@ -25,7 +75,7 @@ Step start(Execution& run, bool progress_increment) {
   state.scoreboard.begin(state.endpoint_entry);
   state.in_flight.push(
       {.issued_ns = run.now.ns,
-       .done_ns = (run.now + run.quirks.endpoint_time).ns,
+       .done_ns = (run.now + time).ns,
        .entry = state.endpoint_entry,
        .kind = progress_increment ? InFlightKind::kEndpointProgress : InFlightKind::kEndpoint});
   return Step::kNext;
@@ -51,7 +101,7 @@ Step run_endpoint(Execution& run, const I& op, std::uint32_t resources, UsesHeap
     if (step != Step::kNext) return step;
   }
   log_gap_once(run, op.kOpcode, "endpoint (shader cores or tiler)");
-  return start(run, op.progress_increment);
+  return start(run, op.progress_increment, time_of(run, units_of(run, op)));
 }
 
 }  // namespace
@@ -79,7 +129,7 @@ Step execute(Execution& run, const isa::RunFullscreen& op) {
 Step execute(Execution& run, const isa::FinishTiling& op) {
   if (run.state().in_flight.full()) return run.blocked(datasheet::cs::BlockedReason::kDeferred);
   log_gap_once(run, op.kOpcode, "tiler");
-  return start(run, op.progress_increment);
+  return start(run, op.progress_increment, time_of(run, 0));
 }
 
 }  // namespace pantry::emu

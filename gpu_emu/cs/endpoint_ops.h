@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
 // The instructions that give work to endpoints: compute, fragment, tiler. There are no endpoints
-// here, so such work reads its descriptors (descriptor_reads.h), keeps its scoreboard entry busy for
-// Quirks::endpoint_time and completes without effect; the log says so once per opcode. See execution.h for the rules. No allocation.
+// here, so such work reads its descriptors (descriptor_reads.h), keeps its scoreboard entry busy
+// for a time that follows from its size (Quirks::endpoint_time and work_time) and completes without
+// effect; the log says so once per opcode. Nobody waits for an endpoint: work of all streams runs
+// at once. See execution.h for the rules. No allocation.
 #pragma once
 
 #include "gpu_emu/cs/execution.h"

@@ -26,7 +26,9 @@ class EndpointWork : public testing::TestWithParam<EndpointCase> {};
 class RunInstruction : public EndpointWork {};
 
 TEST_P(EndpointWork, KeepsItsEntryBusyForItsTime) {
-  StreamRig rig{Quirks{}};
+  Quirks quirks;
+  quirks.work_time = nanoseconds(0);
+  StreamRig rig{quirks};
   rig.ring(program(isa::SetSbEntry{.endpoint = {6}, .other = {0}}, GetParam().wanted) +
            Program{GetParam().word} + program(isa::Wait{.mask = {1 << 6}}));
   EXPECT_EQ(rig.run(), StreamStop::kBlocked);
@@ -88,6 +90,67 @@ std::string name_of_case(const testing::TestParamInfo<EndpointCase>& info) {
 INSTANTIATE_TEST_SUITE_P(All, RunInstruction, testing::ValuesIn(kRuns), name_of_case);
 INSTANTIATE_TEST_SUITE_P(All, EndpointWork, testing::ValuesIn(kRuns), name_of_case);
 INSTANTIATE_TEST_SUITE_P(Finish, EndpointWork, testing::Values(kFinishTiling), name_of_case);
+
+struct SizedWork {
+  const char* name;
+  Program setup;
+  std::uint64_t word;
+  std::int64_t units;
+};
+class WorkOfASize : public testing::TestWithParam<SizedWork> {};
+
+Program set32(unsigned reg, std::uint32_t value) {
+  return program(isa::Move32{.dst = r(reg), .imm = value});
+}
+
+TEST_P(WorkOfASize, TakesItsTimeForEachUnit) {
+  Quirks quirks;
+  quirks.work_time = nanoseconds(7);
+  quirks.endpoint_time = nanoseconds(100);
+  quirks.tiler_bytes_per_vertex = 0;
+  quirks.endpoint_reads = Quirks::EndpointReads::kNothing;
+  StreamRig rig{quirks};
+  rig.ring(
+      program(isa::ReqResource{.compute = true, .fragment = true, .tiler = true, .idvs = true}) +
+      GetParam().setup + Program{GetParam().word});
+  ASSERT_EQ(rig.run(), StreamStop::kRingEmpty);
+  ASSERT_EQ(rig.stream.state.in_flight.size(), 1u);
+  const InFlightOp& work = rig.stream.state.in_flight[0];
+  EXPECT_EQ(work.done_ns - work.issued_ns, 100 + 7 * GetParam().units);
+}
+
+constexpr std::int64_t kADay = std::int64_t{24} * 3600 * 1'000'000'000;
+INSTANTIATE_TEST_SUITE_P(
+    All, WorkOfASize,
+    testing::Values(
+        SizedWork{"Compute", set32(37, 3) + set32(38, 5) + set32(39, 2),
+                  isa::encode(isa::RunCompute{.task_increment = 1}), 30},
+        SizedWork{"ComputeOfNothing", set32(37, 3) + set32(38, 5),
+                  isa::encode(isa::RunCompute{.task_increment = 1}), 0},
+        SizedWork{"NothingEvenWhereTheRestOverflows", set32(37, ~0u) + set32(38, ~0u),
+                  isa::encode(isa::RunCompute{.task_increment = 1}), 0},
+        SizedWork{"Idvs", set32(33, 36) + set32(34, 10), isa::encode(isa::RunIdvs{}), 360},
+        SizedWork{"Tiling", set32(33, 36) + set32(34, 1), isa::encode(isa::RunTiling{}), 36},
+        SizedWork{"FragmentOfOnePixel", set32(42, 5 | 5 << 16) + set32(43, 5 | 5 << 16),
+                  isa::encode(isa::RunFragment{}), 1},
+        SizedWork{"Fragment", set32(42, 0) + set32(43, 1919 | 1079 << 16),
+                  isa::encode(isa::RunFragment{}), 120 * 68},
+        SizedWork{"FragmentAcrossTiles", set32(42, 15 | 15 << 16) + set32(43, 16 | 16 << 16),
+                  isa::encode(isa::RunFragment{}), 4},
+        SizedWork{"FragmentInsideOut", set32(42, 100) + set32(43, 99),
+                  isa::encode(isa::RunFragment{}), 0},
+        SizedWork{"Indirect", set32(37, 3) + set32(38, 5) + set32(39, 2),
+                  isa::encode(isa::RunComputeIndirect{}), 0}),
+    [](const auto& about) { return std::string(about.param.name); });
+
+TEST(WorkPastAllTimeouts, TakesADay) {
+  StreamRig rig{Quirks{}};
+  rig.ring(program(isa::ReqResource{.compute = true}) + set32(37, ~0u) + set32(38, ~0u) +
+           set32(39, ~0u) + program(isa::RunCompute{.task_increment = 1}));
+  ASSERT_EQ(rig.run(), StreamStop::kRingEmpty);
+  const InFlightOp& work = rig.stream.state.in_flight[0];
+  EXPECT_EQ(work.done_ns - work.issued_ns, kADay + rig.quirks.endpoint_time.ns);
+}
 
 TEST(EndpointQueue, WhenFullTheStreamWaitsForRoom) {
   StreamRig rig{Quirks{}};
