@@ -235,6 +235,10 @@ class RadixTable {
     return false;
   }
   std::uint64_t new_leaf(PhysAddr frame, Prot prot, std::uint32_t height) const;
+  // new_leaf(frame, prot, 0), since a leaf holds its frame's address as it is.
+  std::uint64_t new_page(PhysAddr frame, Prot prot) const {
+    return frame.value | page_bits_[static_cast<std::uint32_t>(prot) % kProts];
+  }
   Table at(PhysAddr table) const;
   Table child(std::uint64_t entry, std::uint32_t height) const;
   Result<Table> new_table(TableWindow window, PageTableAllocator& allocator);
@@ -248,8 +252,6 @@ class RadixTable {
                    Prot prot);
   [[gnu::noinline]] MapProgress map_from_root(GpuRange range, const ExtentCursor& frames, Prot prot,
                                               PageTableAllocator& allocator);
-  [[gnu::noinline]] void write_some_pages(const Table& table, std::uint32_t first,
-                                          std::uint32_t end, ExtentCursor frames, Prot prot);
   [[gnu::always_inline]] void write_run(const Table& table, std::uint32_t first, std::uint32_t end,
                                         PhysAddr frame, Prot prot);
   std::uint32_t map_into(const Table& table, std::uint32_t height, MapJob& job);
@@ -271,40 +273,55 @@ class RadixTable {
   template <Emptied kEmptied>
   [[gnu::noinline]] Result<std::uint64_t> unmap_from_root(GpuRange range,
                                                           PageTableAllocator& allocator);
-  // The table of height 0 that all of `range` lies in, if it does not fill it: then no edit of
-  // `range` needs a split or a block, and check_range() would pass. Null if it is not as simple.
-  const Table* leaf_for_part(GpuRange range) {
-    if constexpr (Writers::kShared) return nullptr;
-    const std::uint64_t number = range.first.value >> shift(1);
-    const bool part = range.last.value >> shift(1) == number && range.first <= range.last &&
-                      is_aligned(range.first.value | (range.last.value + 1), kPageSize) &&
-                      range.size() != span(1);
-    if (!part) return nullptr;
-    if (number == last_leaf_.number) [[likely]]
-      return &last_leaf_.table;
-    return leaf_from_above(range.first);
+  // Where an edit lies that touches only a part of one table of height 0.
+  struct Part {
+    std::uint32_t first;  // entry
+    std::uint32_t pages;
+  };
+  // Whether `range` is such a part of the remembered leaf table: then no edit of it needs a split
+  // or a block, and check_range() would pass. Two comparisons: all but the index must be that of
+  // the window, and of a whole table, or of a range that ends before it begins, the length is not
+  // one of 1 to 511 pages.
+  bool is_part_of_last(GpuRange range, Part& part) const {
+    if constexpr (Writers::kShared) return false;
+    constexpr std::uint64_t kIndexBits = span(1) - kPageSize;
+    const std::uint64_t strange =
+        (range.first.value ^ last_leaf_.first) | (range.last.value ^ last_leaf_.end_of_first);
+    part.first = index(range.first, 0);
+    part.pages = index(range.last, 0) - part.first + 1;
+    return (strange & ~kIndexBits) == 0 && part.pages - 1 < kTableEntries - 1;
   }
-  [[gnu::noinline]] const Table* leaf_from_above(GpuVa va) {
-    if (va.value >> shift(2) != last_above_.number) return nullptr;
-    const std::uint64_t entry = load_entry(last_above_.table.entries + index(va, 1));
-    if (Format::kind(entry, 1) != EntryKind::kTable) return nullptr;
-    const Table leaf = child(entry, 1);
-    if (is_repeated(leaf)) return nullptr;
-    last_leaf_ = {va.value >> shift(1), leaf};
-    return &last_leaf_.table;
-  }
+  // Remembers the leaf table around `range`, if it is known and `range` is a part of it.
+  bool turn_to_part(GpuRange range);
+  // What the edits do where there is more to do than for one page in the remembered leaf table. Not
+  // inline, and called last, so that those have no stack to set up.
+  [[gnu::noinline]] MapProgress map_elsewhere(GpuRange range, const ExtentCursor& frames, Prot prot,
+                                              PageTableAllocator& allocator);
+  [[gnu::noinline]] MapProgress map_part(Part part, const ExtentCursor& frames, Prot prot);
+  template <Emptied kEmptied>
+  [[gnu::noinline]] Result<std::uint64_t> unmap_elsewhere(GpuRange range,
+                                                          PageTableAllocator& allocator);
+  template <Emptied kEmptied>
+  [[gnu::noinline]] Result<std::uint64_t> unmap_part(GpuRange range, Part part,
+                                                     PageTableAllocator& allocator);
+  // Takes the table that `range` was the last of out of its slot, and frees it. Returns `bytes`.
+  [[gnu::noinline]] Result<std::uint64_t> unlink_emptied(GpuRange range, std::uint64_t bytes,
+                                                         PageTableAllocator& allocator);
+  void check_frames(PhysAddr frame, std::uint32_t pages) const;
   // `table`, of height 1, stands in the window around `va`: edits that follow may start there.
   void remember_above(const Table& table, GpuVa va) {
     if constexpr (!Writers::kShared) {
       // Next to a run of leaves, an edit is never simple.
-      if (config_.contiguous == ContiguousHint::kNever) last_above_ = {va.value >> shift(2), table};
+      if (config_.contiguous != ContiguousHint::kNever) return;
+      last_above_.number = va.value >> shift(2);
+      last_above_.table = table;
     }
   }
   // `table` stands there no more.
   void forget(const Table& table, std::uint32_t height) {
     if (Writers::kShared) return;
-    if (height == 0 && last_leaf_.table.address == table.address) last_leaf_.number = kNowhere;
-    if (height == 1 && last_above_.table.address == table.address) last_above_.number = kNowhere;
+    if (height == 0 && last_leaf_.table.address == table.address) last_leaf_ = {};
+    if (height == 1 && last_above_.table.address == table.address) last_above_ = {};
   }
   // Whether any table has references, and whether this one has.
   bool any_references() const {
@@ -357,16 +374,26 @@ class RadixTable {
   std::uint32_t top_;             // height of the root's entries
   std::uint64_t references_ = 0;  // on all tables
   std::uint32_t repeated_ = 0;    // tables
-  // Where the writer was last: a table of height 0 and one of height 1, each with the number of its
-  // window. They stand, and are of this page table alone: whatever takes a table out of its slot,
-  // or lets others share it, calls forget(). With several writers, and where there are runs, none.
-  static constexpr std::uint64_t kNowhere = ~std::uint64_t{0};
-  struct Place {
-    std::uint64_t number = kNowhere;
+  // Where the writer was last: a table of height 0 and one of height 1. They stand, and are of this
+  // page table alone: whatever takes a table out of its slot, or lets others share it, calls
+  // forget(). With several writers, and where there are runs, none.
+  struct LastLeaf {
+    // The first address of its window, and the last of its first page. Of none: what no range of
+    // whole pages begins with.
+    std::uint64_t first = 1;
+    std::uint64_t end_of_first = 0;
     Table table{};
   };
-  Place last_leaf_;
-  Place last_above_;
+  struct LastAbove {
+    std::uint64_t number = ~std::uint64_t{0};  // of its window
+    Table table{};
+  };
+  LastLeaf last_leaf_;
+  LastAbove last_above_;
+  // A page at address 0 by Prot, and the bits of an address that no frame has.
+  static constexpr std::uint32_t kProts = 8;
+  std::array<std::uint64_t, kProts> page_bits_;
+  std::uint64_t no_frame_;
   std::array<std::uint32_t, kMaxTableLevels> tables_at_{};  // by height of their entries
 };
 

@@ -60,6 +60,9 @@ template <TableFormat Format, class Writers>
 RadixTable<Format, Writers>::RadixTable(const TableConfig& config, TableMetadata& metadata,
                                         PhysAddr root)
     : config_(config), metadata_(&metadata), root_(root), top_(config.levels() - 1) {
+  for (std::uint32_t prot = 0; prot < kProts; ++prot)
+    page_bits_[prot] = new_leaf({0}, static_cast<Prot>(prot), 0);
+  no_frame_ = ~std::uint64_t{0} << config.pa_bits;
   const Table table = at(root);
   table.info->reset({top_, 0});
   Writers::keep_root(table);
@@ -75,6 +78,8 @@ RadixTable<Format, Writers>::RadixTable(RadixTable&& other) noexcept
       top_(other.top_),
       references_(other.references_),
       repeated_(other.repeated_),
+      page_bits_(other.page_bits_),
+      no_frame_(other.no_frame_),
       tables_at_(other.tables_at_) {
   other.alive_ = false;
 }
@@ -147,27 +152,69 @@ bool RadixTable<Format, Writers>::is_free(const Table& table, std::uint32_t heig
 template <TableFormat Format, class Writers>
 inline void RadixTable<Format, Writers>::write_run(const Table& table, std::uint32_t first,
                                                    std::uint32_t end, PhysAddr frame, Prot prot) {
-  PANTRY_CHECK(is_aligned(frame.value, kPageSize));
-  PANTRY_CHECK((frame.value + kPageSize * (end - first) - 1) >> config_.pa_bits == 0);
-  store_run(table.entries + first, end - first, new_leaf(frame, prot, 0), Format::leaf_step(0));
+  check_frames(frame, end - first);
+  store_run(table.entries + first, end - first, new_page(frame, prot), Format::leaf_step(0));
+}
+
+template <TableFormat Format, class Writers>
+inline void RadixTable<Format, Writers>::check_frames(PhysAddr frame, std::uint32_t pages) const {
+  const std::uint64_t last = frame.value + kPageSize * pages - 1;
+  PANTRY_CHECK((((frame.value | last) & no_frame_) | (frame.value % kPageSize)) == 0);
+}
+
+// Remembers the leaf table around `range`, if `range` is a part of it and the table above is known.
+template <TableFormat Format, class Writers>
+bool RadixTable<Format, Writers>::turn_to_part(GpuRange range) {
+  const GpuVa va = range.first;
+  if (Writers::kShared || va.value >> shift(2) != last_above_.number) return false;
+  const std::uint64_t entry = load_entry(last_above_.table.entries + index(va, 1));
+  if (Format::kind(entry, 1) != EntryKind::kTable) return false;
+  const Table leaf = child(entry, 1);
+  if (is_repeated(leaf)) return false;
+  const std::uint64_t first = align_down(va.value, span(1));
+  last_leaf_ = {first, first + kPageSize - 1, leaf};
+  Part part;
+  return is_part_of_last(range, part);
 }
 
 template <TableFormat Format, class Writers>
 MapProgress RadixTable<Format, Writers>::map(GpuRange range, const ExtentCursor& frames, Prot prot,
                                              PageTableAllocator& allocator) noexcept {
-  const Table* const leaf = leaf_for_part(range);
-  if (!leaf) [[unlikely]]
-    return map_from_root(range, frames, prot, allocator);
-  const std::uint32_t first = index(range.first, 0);
-  const std::uint32_t end = index(range.last, 0) + 1;
+  Part part;
+  if (!is_part_of_last(range, part)) [[unlikely]]
+    return map_elsewhere(range, frames, prot, allocator);
+  if (part.pages != 1) return map_part(part, frames, prot);
   // Readers do not mind an entry that is said to be there before it is.
-  if (!leaf->info->try_set(first, end)) return {0, Errno::kExist};
-  if (frames.contiguous() >= range.size()) [[likely]] {
-    write_run(*leaf, first, end, frames.address(), prot);
+  if (!last_leaf_.table.info->try_set(part.first)) [[unlikely]]
+    return {0, Errno::kExist};
+  PANTRY_CHECK(frames.contiguous() >= kPageSize);
+  const PhysAddr frame = frames.address();
+  check_frames(frame, 1);
+  store_entry(last_leaf_.table.entries + part.first, new_page(frame, prot));
+  return {kPageSize, std::nullopt};
+}
+
+template <TableFormat Format, class Writers>
+MapProgress RadixTable<Format, Writers>::map_elsewhere(GpuRange range, const ExtentCursor& frames,
+                                                       Prot prot, PageTableAllocator& allocator) {
+  if (turn_to_part(range)) return map(range, frames, prot, allocator);
+  return map_from_root(range, frames, prot, allocator);
+}
+
+template <TableFormat Format, class Writers>
+MapProgress RadixTable<Format, Writers>::map_part(Part part, const ExtentCursor& frames,
+                                                  Prot prot) {
+  const Table& leaf = last_leaf_.table;
+  const std::uint32_t end = part.first + part.pages;
+  if (!leaf.info->try_set(part.first, end)) return {0, Errno::kExist};
+  const std::uint64_t bytes = kPageSize * part.pages;
+  if (frames.contiguous() >= bytes) [[likely]] {
+    write_run(leaf, part.first, end, frames.address(), prot);
   } else {
-    write_some_pages(*leaf, first, end, frames, prot);
+    ExtentCursor cursor = frames;
+    write_pages(leaf, part.first, end, cursor, prot);
   }
-  return {range.size(), std::nullopt};
+  return {bytes, std::nullopt};
 }
 
 template <TableFormat Format, class Writers>
@@ -269,20 +316,12 @@ void RadixTable<Format, Writers>::write_pages(const Table& table, std::uint32_t 
     return;
   }
   static_assert(Format::leaf_step(0) == kPageSize);  // a leaf holds its frame's address as it is
-  const std::uint64_t attributes = new_leaf({0}, prot, 0);
+  const std::uint64_t attributes = new_page({0}, prot);
   std::uint64_t* const slots = table.entries + first;
   const FrameBits bits = has_wide_stores()
                              ? store_pages_wide(slots, end - first, frames, attributes)
                              : store_pages_portable(slots, end - first, frames, attributes);
   PANTRY_CHECK(bits.low % kPageSize == 0 && bits.high >> config_.pa_bits == 0);
-}
-
-// Of frames that the caller needs no further.
-template <TableFormat Format, class Writers>
-void RadixTable<Format, Writers>::write_some_pages(const Table& table, std::uint32_t first,
-                                                   std::uint32_t end, ExtentCursor frames,
-                                                   Prot prot) {
-  write_pages(table, first, end, frames, prot);
 }
 
 template <TableFormat Format, class Writers>
@@ -404,14 +443,42 @@ template <TableFormat Format, class Writers>
 template <typename RadixTable<Format, Writers>::Emptied kEmptied>
 Result<std::uint64_t> RadixTable<Format, Writers>::unmap_range(GpuRange range,
                                                                PageTableAllocator& allocator) {
-  const Table* const leaf = leaf_for_part(range);
-  if (!leaf) [[unlikely]]
-    return unmap_from_root<kEmptied>(range, allocator);
-  const ClearedRun run = Writers::clear_run(*leaf, index(range.first, 0), index(range.last, 0) + 1);
-  // The way to an empty table has to go.
-  if (kEmptied == Emptied::kFree && run.emptied)
-    unmap_from<kEmptied>(at(root_), top_, range, allocator);
-  return std::uint64_t{run.present} * kPageSize;
+  Part part;
+  if (!is_part_of_last(range, part)) [[unlikely]]
+    return unmap_elsewhere<kEmptied>(range, allocator);
+  if (part.pages != 1) return unmap_part<kEmptied>(range, part, allocator);
+  store_entry(last_leaf_.table.entries + part.first, 0);
+  TableInfo& info = *last_leaf_.table.info;
+  const std::uint64_t bytes = info.clear(part.first) * kPageSize;
+  if (kEmptied == Emptied::kFree && info.count() == 0) [[unlikely]]
+    return unlink_emptied(range, bytes, allocator);
+  return bytes;
+}
+
+template <TableFormat Format, class Writers>
+template <typename RadixTable<Format, Writers>::Emptied kEmptied>
+Result<std::uint64_t> RadixTable<Format, Writers>::unmap_elsewhere(GpuRange range,
+                                                                   PageTableAllocator& allocator) {
+  if (turn_to_part(range)) return unmap_range<kEmptied>(range, allocator);
+  return unmap_from_root<kEmptied>(range, allocator);
+}
+
+template <TableFormat Format, class Writers>
+template <typename RadixTable<Format, Writers>::Emptied kEmptied>
+Result<std::uint64_t> RadixTable<Format, Writers>::unmap_part(GpuRange range, Part part,
+                                                              PageTableAllocator& allocator) {
+  const ClearedRun run = Writers::clear_run(last_leaf_.table, part.first, part.first + part.pages);
+  const std::uint64_t bytes = std::uint64_t{run.present} * kPageSize;
+  if (kEmptied == Emptied::kFree && run.emptied) return unlink_emptied(range, bytes, allocator);
+  return bytes;
+}
+
+template <TableFormat Format, class Writers>
+Result<std::uint64_t> RadixTable<Format, Writers>::unlink_emptied(GpuRange range,
+                                                                  std::uint64_t bytes,
+                                                                  PageTableAllocator& allocator) {
+  unmap_from<Emptied::kFree>(at(root_), top_, range, allocator);
+  return bytes;
 }
 
 template <TableFormat Format, class Writers>

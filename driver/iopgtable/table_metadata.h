@@ -40,10 +40,12 @@ class TableInfo {
   bool any(std::uint32_t first, std::uint32_t end) const { return next_present(first, end) != end; }
   // Pre: none of [first, end) is present (CHECK); as for the next two, first < end.
   void set(std::uint32_t first, std::uint32_t end);
-  // False, and nothing is changed, if any of [first, end) is present.
+  // False, and nothing is changed, if any of [first, end), or the entry, is present.
   bool try_set(std::uint32_t first, std::uint32_t end);
-  // Returns how many of [first, end) were present.
+  bool try_set(std::uint32_t index);
+  // Returns how many of [first, end) were present, or of one entry.
   std::uint32_t clear(std::uint32_t first, std::uint32_t end);
+  std::uint32_t clear(std::uint32_t index);
   // A fresh table, for `window`: nothing present, no references.
   void reset(TableWindow window) {
     *this = TableInfo();
@@ -162,6 +164,24 @@ inline void TableInfo::for_each_word(std::uint32_t first, std::uint32_t end, Vis
   store(words_[word], words_[word] | bits);
   count_ += end - first;
   return true;
+}
+
+inline bool TableInfo::try_set(std::uint32_t index) {
+  std::uint64_t& word = words_[index / 64];
+  const std::uint64_t bit = std::uint64_t{1} << (index % 64);
+  if (word & bit) return false;
+  store(word, word | bit);
+  ++count_;
+  return true;
+}
+
+inline std::uint32_t TableInfo::clear(std::uint32_t index) {
+  std::uint64_t& word = words_[index / 64];
+  const std::uint64_t bit = std::uint64_t{1} << (index % 64);
+  const std::uint32_t present = (word & bit) != 0;
+  store(word, word & ~bit);
+  count_ -= present;
+  return present;
 }
 
 inline void TableInfo::set(std::uint32_t first, std::uint32_t end) {

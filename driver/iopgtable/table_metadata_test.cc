@@ -38,7 +38,9 @@ TEST(TableInfo, AgreesWithABitset) {
     const auto steps = *rc::gen::inRange(1, 40);
     for (int i = 0; i < steps; ++i) {
       const auto first = *rc::gen::inRange<std::uint32_t>(0, kTableEntries);
-      const auto end = *rc::gen::inRange<std::uint32_t>(first + 1, kTableEntries + 1);
+      const auto end = *rc::gen::inRange<std::uint32_t>(0, 3) == 0
+                           ? first + 1
+                           : *rc::gen::inRange<std::uint32_t>(first + 1, kTableEntries + 1);
       std::uint32_t in_model = 0;
       std::uint32_t first_in_model = end;
       for (std::uint32_t n = first; n < end; ++n) {
@@ -47,7 +49,14 @@ TEST(TableInfo, AgreesWithABitset) {
       }
       RC_ASSERT(info.next_present(first, end) == first_in_model);
       RC_ASSERT(info.any(first, end) == (in_model != 0));
-      if (in_model == 0) {
+      const bool single = end == first + 1 && *rc::gen::arbitrary<bool>();
+      if (single && *rc::gen::arbitrary<bool>()) {
+        RC_ASSERT(info.clear(first) == in_model);
+        model.reset(first);
+      } else if (single) {
+        RC_ASSERT(info.try_set(first) == (in_model == 0));
+        model.set(first);
+      } else if (in_model == 0) {
         info.set(first, end);
         for (std::uint32_t n = first; n < end; ++n) model.set(n);
       } else {

@@ -60,7 +60,7 @@ struct OneWriter {
   // Clears one entry; release() counts it.
   static void drop(const TableView& table, std::uint32_t index) {
     store_entry(table.entries + index, 0);
-    table.info->clear(index, index + 1);
+    table.info->clear(index);
   }
   // `entries` of them are gone. True: the table is empty now and the caller's to unlink.
   static bool release(const TableView& table, std::uint32_t) { return table.info->count() == 0; }
