@@ -17,6 +17,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "base/result.h"
 #include "base/types.h"
@@ -28,6 +29,11 @@ class PageTableAllocator {
   // `bytes` is a power of two, 4 KiB for every table of a 4 KiB granule.
   virtual Result<PhysAddr> alloc(std::uint64_t bytes) noexcept = 0;
   virtual void free(PhysAddr page, std::uint64_t bytes) noexcept = 0;
+  // free() of each, of 4 KiB: what an edit that removes many tables calls, so that an allocator can
+  // do what they have in common once.
+  virtual void free_tables(std::span<const PhysAddr> pages) noexcept {
+    for (const PhysAddr page : pages) free(page, kPageSize);
+  }
 
  protected:
   ~PageTableAllocator() = default;

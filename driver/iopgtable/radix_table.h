@@ -291,6 +291,17 @@ class RadixTable {
     part.pages = index(range.last, 0) - part.first + 1;
     return (strange & ~kIndexBits) == 0 && part.pages - 1 < kTableEntries - 1;
   }
+  // The remembered table of height 1, if `range` is one or more of its slots and check_range()
+  // would pass: then no unmap of it needs a split. Else null.
+  const Table* last_above_of(GpuRange range) const {
+    if constexpr (Writers::kShared) return nullptr;
+    const bool slots = is_aligned(range.first.value | (range.last.value + 1), span(1)) &&
+                       range.first <= range.last;
+    const std::uint64_t number = last_above_.number;
+    const bool here =
+        range.first.value >> shift(2) == number && range.last.value >> shift(2) == number;
+    return slots && here ? &last_above_.table : nullptr;
+  }
   // Remembers the leaf table around `range`, if it is known and `range` is a part of it.
   bool turn_to_part(GpuRange range);
   // What the edits do where there is more to do than for one page in the remembered leaf table. Not
@@ -350,6 +361,14 @@ class RadixTable {
   std::uint64_t unlink(const Table& table, std::uint32_t index, std::uint32_t height,
                        PageTableAllocator& allocator);
   std::uint64_t free_tree(const Table& table, std::uint32_t height, PageTableAllocator& allocator);
+  static constexpr std::uint32_t kSlotsAtOnce = 64;
+  std::uint32_t drop_slots(const Table& table, std::uint32_t height, std::uint32_t first,
+                           std::uint32_t end, std::uint64_t& bytes, PageTableAllocator& allocator);
+  [[gnu::always_inline]] std::uint64_t free_each(const std::uint64_t* entries, std::uint32_t count,
+                                                 std::uint32_t height,
+                                                 PageTableAllocator& allocator);
+  std::uint64_t free_below(const std::uint64_t* entries, std::uint32_t count, std::uint32_t height,
+                           PageTableAllocator& allocator);
   std::uint64_t protect_in(const Table& table, std::uint32_t height, GpuRange range, Prot prot);
   std::uint32_t coalesce_in(const Table& table, std::uint32_t height, GpuRange range,
                             PageTableAllocator& allocator);

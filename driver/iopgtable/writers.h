@@ -62,6 +62,11 @@ struct OneWriter {
     store_entry(table.entries + index, 0);
     table.info->clear(index);
   }
+  // Clears [first, end); returns how many of them release() has to count.
+  static std::uint32_t drop(const TableView& table, std::uint32_t first, std::uint32_t end) {
+    store_run(table.entries + first, end - first, 0, 0);
+    return table.info->clear(first, end);
+  }
   // `entries` of them are gone. True: the table is empty now and the caller's to unlink.
   static bool release(const TableView& table, std::uint32_t) { return table.info->count() == 0; }
   static void count(std::uint32_t& tables, std::int32_t more) {
@@ -85,10 +90,14 @@ struct ManyWriters {
   }
   static void commit(const TableView&, std::uint32_t, std::uint32_t) {}
   static ClearedRun clear_run(const TableView& table, std::uint32_t first, std::uint32_t end) {
+    const std::uint32_t present = drop(table, first, end);
+    return {present, release(table, present)};
+  }
+  static std::uint32_t drop(const TableView& table, std::uint32_t first, std::uint32_t end) {
     std::uint32_t present = 0;
     for (std::uint32_t i = first; i < end; ++i) present += load_entry(table.entries + i) != 0;
     store_run(table.entries + first, end - first, 0, 0);
-    return {present, release(table, present)};
+    return present;
   }
   static void drop(const TableView& table, std::uint32_t index) {
     store_entry(table.entries + index, 0);

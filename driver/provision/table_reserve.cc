@@ -22,4 +22,10 @@ void TableReserve::free(PhysAddr page, std::uint64_t bytes) noexcept {
   retired_.push(page);
 }
 
+void TableReserve::free_tables(std::span<const PhysAddr> pages) noexcept {
+  PANTRY_CHECK(pool_);
+  statistics_.retired += static_cast<std::uint32_t>(pages.size());
+  for (const PhysAddr page : pages) retired_.push(page);
+}
+
 }  // namespace pantry::driver

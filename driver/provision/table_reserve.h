@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "base/result.h"
 #include "driver/iopgtable/page_table_allocator.h"
@@ -68,6 +69,7 @@ class TableReserve final : public PageTableAllocator {
   // 4 KiB.
   Result<PhysAddr> alloc(std::uint64_t bytes) noexcept override;
   void free(PhysAddr page, std::uint64_t bytes) noexcept override;
+  void free_tables(std::span<const PhysAddr> pages) noexcept override;
 
   // The flush that covers everything freed so far is done (or no address space ever used it):
   // retired pages and spares go back to the pool, and the bind is pending no longer. Allocates
