@@ -41,7 +41,12 @@ void store_128(std::uint64_t* slots, std::uint64_t count, std::uint64_t first, s
 
 template <Way way>
 void store(std::uint64_t* slots, std::uint64_t count, std::uint64_t first, std::uint64_t step) {
-  if (__builtin_cpu_supports("avx512f"))
+#if defined(PANTRY_NO_AVX512)
+  constexpr bool widest = false;
+#else
+  const bool widest = __builtin_cpu_supports("avx512f");
+#endif
+  if (widest)
     store_512<way>(slots, count, first, step);
   else
     store_128<way>(slots, count, first, step);

@@ -93,7 +93,11 @@ bool available(VaSearch search) noexcept {
     case VaSearch::kAvx2:
       return __builtin_cpu_supports("avx2");
     case VaSearch::kAvx512:
+#if defined(PANTRY_NO_AVX512)
+      return false;
+#else
       return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("popcnt");
+#endif
   }
 #endif
   return search == VaSearch::kPortable;

@@ -17,9 +17,9 @@
 namespace pantry::driver {
 
 // Whether the processor has the stores of the functions in ..._wide: 64 bytes, with masks
-// (AVX-512). A load and a test.
+// (AVX-512), and the build uses them (PANTRY_AVX512). A load and a test.
 inline bool has_wide_stores() noexcept {
-#if defined(__x86_64__) && !PANTRY_THREAD_SANITIZER
+#if defined(__x86_64__) && !PANTRY_THREAD_SANITIZER && !defined(PANTRY_NO_AVX512)
   return __builtin_cpu_supports("avx512f");
 #else
   return false;
