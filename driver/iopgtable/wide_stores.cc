@@ -17,6 +17,23 @@ void store(std::uint64_t* slot, std::uint64_t entry) {
   std::atomic_ref<std::uint64_t>(*slot).store(entry, std::memory_order_release);
 }
 
+#if defined(__x86_64__) && !PANTRY_THREAD_SANITIZER
+// 32 bytes at a time, aligned, but for the ends.
+[[gnu::target("avx2")]] void store_run_avx2(std::uint64_t* slots, std::uint32_t count,
+                                            std::uint64_t entry, std::uint64_t step) {
+  for (; count != 0 && reinterpret_cast<std::uintptr_t>(slots) % 32 != 0; --count, entry += step)
+    store(slots++, entry);
+  std::atomic_thread_fence(std::memory_order_release);
+  using Quad [[gnu::vector_size(32), gnu::may_alias]] = std::uint64_t;
+  Quad quad = {entry, entry + step, entry + 2 * step, entry + 3 * step};
+  const std::uint64_t four = 4 * step;
+  const Quad four_steps = {four, four, four, four};
+  for (; count >= 4; count -= 4, slots += 4, entry += four, quad += four_steps)
+    *reinterpret_cast<volatile Quad*>(slots) = quad;
+  for (; count != 0; --count, entry += step) store(slots++, entry);
+}
+#endif
+
 }  // namespace
 
 void store_run_portable(std::uint64_t* slots, std::uint32_t count, std::uint64_t entry,
@@ -24,6 +41,10 @@ void store_run_portable(std::uint64_t* slots, std::uint32_t count, std::uint64_t
 #if PANTRY_THREAD_SANITIZER
   for (std::uint32_t i = 0; i < count; ++i, entry += step) store(slots + i, entry);
 #else
+#if defined(__x86_64__)
+  if (count >= 8 && __builtin_cpu_supports("avx2"))
+    return store_run_avx2(slots, count, entry, step);
+#endif
   // Volatile keeps the compiler from turning the loop into a memset, which promises nothing about
   // lanes.
   using Pair [[gnu::vector_size(16), gnu::may_alias]] = std::uint64_t;
