@@ -147,6 +147,112 @@ void kernel_mappings(const Device& device) {
   for (const Row& row : space.rows) igt_assert_lte(vm.user_va_range(), row.start);
 }
 
+struct Gem {
+  std::string creator;
+  uint64_t name, references, bytes, resident, offset;
+  uint32_t state, usage;
+  std::string label;
+};
+struct Gems {
+  std::vector<Gem> rows;
+  uint64_t bytes = 0, resident = 0;
+};
+
+constexpr int kFirstMinorGems = 4;
+
+Gems gems(const Device& device) {
+  igt_require_f(device.minor() >= kFirstMinorGems, "uAPI 1.%d\n", device.minor());
+  Gems found;
+  std::istringstream lines(read_file(directory_of(device) + "/gems"));
+  for (std::string line; std::getline(lines, line);) {
+    char creator[33];
+    Gem gem{};
+    int label = 0;
+    if (sscanf(line.c_str(),
+               "%32s %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNx64 " %x %x%n", creator,
+               &gem.name, &gem.references, &gem.bytes, &gem.resident, &gem.offset, &gem.state,
+               &gem.usage, &label) == 8) {
+      gem.creator = creator;
+      const size_t begin = line.find_first_not_of(' ', static_cast<size_t>(label));
+      if (begin != std::string::npos) gem.label = line.substr(begin);
+      found.rows.push_back(gem);
+    }
+    sscanf(line.c_str(), "Total size: %" SCNu64 ", Total resident: %" SCNu64, &found.bytes,
+           &found.resident);
+  }
+  return found;
+}
+
+const Gem* labelled(const Gems& all, const std::string& label) {
+  for (const Gem& gem : all.rows)
+    if (gem.label == label) return &gem;
+  return nullptr;
+}
+
+void set_label(const Bo& bo, const Device& device, const char* text) {
+  drm_panthor_bo_set_label label{bo.handle(), 0, reinterpret_cast<uint64_t>(text)};
+  do_ioctl(device.fd(), DRM_IOCTL_PANTHOR_BO_SET_LABEL, &label);
+}
+
+void gems_with_labels(const Device& opened) {
+  const Device device = opened.open_again();
+  const Gems before = gems(device);
+  {
+    const Bo first = Bo::create(device, 3 * kPage);
+    const Bo second = Bo::create(device, kBlock);
+    set_label(first, device, "of the first, with blanks");
+    const Gems all = gems(device);
+    igt_assert_eq(all.rows.size(), before.rows.size() + 2);
+    igt_assert_eq(all.bytes, before.bytes + 3 * kPage + kBlock);
+    igt_assert_eq(all.resident, before.resident + 3 * kPage + kBlock);
+    const Gem* const gem = labelled(all, "of the first, with blanks");
+    igt_assert(gem != nullptr);
+    igt_assert_eq(gem->bytes, 3 * kPage);
+    igt_assert_eq(gem->resident, 3 * kPage);
+    igt_assert_eq(gem->offset * kPage, first.mmap_offset());
+    igt_assert_eq(gem->state, 0);
+    igt_assert_eq(gem->usage, 0);
+    igt_assert_eq(gem->name, 0);
+    igt_assert_lte(1, gem->references);
+    igt_assert(gem->creator.ends_with("/" + std::to_string(getpid())));
+    igt_assert(gem->creator.starts_with("panthor_debugfs"));
+    // More of them, as it is mapped.
+    const uint64_t references = gem->references;
+    Vm vm = Vm::create(device);
+    vm.map(first, kPlay);
+    igt_assert_lt(references, labelled(gems(device), gem->label)->references);
+    set_label(first, device, "another");
+    igt_assert(labelled(gems(device), "of the first, with blanks") == nullptr);
+    igt_assert(labelled(gems(device), "another") != nullptr);
+    const UniqueFd dma_buf = first.export_fd();
+    igt_assert_eq(labelled(gems(device), "another")->state, 2);
+  }
+  igt_assert_eq(gems(device).rows.size(), before.rows.size());
+}
+
+// The driver's own are there, the firmware's among them.
+void gems_of_the_driver(const Device& opened) {
+  const Device device = opened.open_again();
+  const auto count = [&](uint32_t usage) {
+    size_t found = 0;
+    for (const Gem& gem : gems(device).rows) found += gem.usage == usage;
+    return found;
+  };
+  igt_assert_lt(0, count(3));
+  const size_t before = count(1);
+  const Vm vm = Vm::create(device);
+  const Group group = Group::create_simple(vm);
+  igt_assert_lt(before, count(1));
+}
+
+void no_gems_before_1_4(const Device& device) {
+  igt_require_f(device.minor() < kFirstMinorGems, "uAPI 1.%d\n", device.minor());
+  igt_assert_eq(access((directory_of(device) + "/gems").c_str(), F_OK), -1);
+  igt_assert_eq(errno, ENOENT);
+  igt_assert_eq(open((directory_of(device) + "/gems").c_str(), O_RDONLY | O_CLOEXEC), -1);
+  igt_assert_eq(errno, ENOENT);
+}
+
 // By its directory, as a stream; for reading only.
 void ways_to_open(const Device& device) {
   const std::string text = read_file(directory_of(device) + "/gpuvas");
@@ -171,6 +277,9 @@ constexpr Case kCases[] = {
     {"gpuvas-firmware", "The firmware's space comes first. [B5.4]", firmware_space},
     {"gpuvas-mappings", "What is mapped where. [B5.4]", mappings},
     {"gpuvas-kernel", "The driver's own mappings.", kernel_mappings},
+    {"gems-labels", "Sizes, offsets and labels of buffers. [B5.5]", gems_with_labels},
+    {"gems-kernel", "The driver's own buffers. [B5.5]", gems_of_the_driver},
+    {"gems-absent", "Not there before 1.4. [B5.5]", no_gems_before_1_4},
     {"ways-to-open", "By directory and as a stream.", ways_to_open},
 };
 

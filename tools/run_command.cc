@@ -70,7 +70,8 @@ int run_command(const RunOptions& options) {
   if (!machine) return fail("the machine cannot be brought up", machine.error());
   const auto directory = PrivateDirectory::create();
   if (!directory) return fail("no private directory", directory.error());
-  if (auto made = uapi::make_device_tree(directory->path() + "/root"); !made)
+  if (auto made = uapi::make_device_tree(directory->path() + "/root", (*machine)->features());
+      !made)
     return fail("no device files", made.error());
 
   Report report(**machine);

@@ -74,7 +74,8 @@ int serve_command(const ServeOptions& options) {
   if (!machine) return fail("the machine cannot be brought up", machine.error());
   const auto directory = uapi::SocketDirectory::create(options.socket);
   if (!directory) return fail(options.socket, directory.error());
-  if (auto made = uapi::make_device_tree(directory->path() + "/root"); !made)
+  if (auto made = uapi::make_device_tree(directory->path() + "/root", (*machine)->features());
+      !made)
     return fail("no device files", made.error());
   auto server = uapi::Server::create(**machine, directory->path(), nullptr);
   if (!server) return fail("the server cannot listen", server.error());

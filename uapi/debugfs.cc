@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <iterator>
+#include <set>
 #include <string_view>
 
 namespace pantry::uapi {
@@ -28,7 +29,66 @@ class Rows final : public driver::Vm::MappingVisitor {
   std::string& text_;
 };
 
+// Bits of the columns of gems.
+constexpr std::uint32_t kExported = 1u << 1;  // bit 0, imported: from another device, so never
+constexpr std::uint32_t kKernel = 1u << 0;
+constexpr std::uint32_t kFirmwareMapped = 1u << 1;
+
+// The columns, but for the label, which is as long as it is.
+constexpr std::string_view kGemRow = "{:<32}{:<16}{:<16}{:<16}{:<16}{:<18}{:<11}{:<12}";
+constexpr std::size_t kGemWidth = 142;
+
+// What is mapped in the firmware's VM.
+class MappedBuffers final : public driver::Vm::MappingVisitor {
+ public:
+  void visit(const driver::Vm::MappingView& mapping) override { found_.insert(mapping.buffer); }
+  bool contains(const driver::Buffer& buffer) const { return found_.contains(&buffer); }
+
+ private:
+  std::set<const driver::Buffer*> found_;
+};
+
+void put_gem(std::string& text, const driver::Buffer& buffer, std::uint32_t name,
+             std::uint32_t usage) {
+  const driver::Account* const creator = buffer.creator();
+  // One of the references is this report's.
+  fmt::format_to(std::back_inserter(text), kGemRow,
+                 creator ? fmt::format("{:.15}/{}", creator->program(), creator->pid())
+                         : std::string("panthor/0"),
+                 name, buffer.references() - 1, buffer.size(), buffer.size(),
+                 fmt::format("{:#x}", buffer.mmap_offset() / kPageSize),
+                 fmt::format("{:#x}", buffer.exported() ? kExported : 0),
+                 fmt::format("{:#x}", usage));
+  text += buffer.label().value_or("");
+  text += '\n';
+}
+
 }  // namespace
+
+std::string debugfs_gems(driver::Device& device) {
+  MappedBuffers firmware;
+  for (const Ref<driver::Vm>& vm : device.vms())
+    if (vm->is_mcu()) vm->for_each_mapping(firmware);
+  std::string text =
+      "GEM state flags: imported (0x1), exported (0x2)\n"
+      "GEM usage flags: kernel (0x1), fw-mapped (0x2)\n\n";
+  fmt::format_to(std::back_inserter(text), kGemRow, "created-by", "global-name", "refcount", "size",
+                 "resident-size", "file-offset", "state", "usage");
+  text += "label\n";
+  text.append(kGemWidth, '-');
+  text += '\n';
+  std::uint64_t bytes = 0;
+  for (const Ref<driver::Buffer>& buffer : device.buffers().all()) {
+    std::uint32_t usage = buffer->is_kernel() ? kKernel : 0;
+    if (firmware.contains(*buffer)) usage |= kFirmwareMapped;
+    put_gem(text, *buffer, device.buffer_names().known_name_of(*buffer), usage);
+    bytes += buffer->size();
+  }
+  text.append(kGemWidth, '=');
+  fmt::format_to(std::back_inserter(text),
+                 "\nTotal size: {0}, Total resident: {0}, Total reclaimable: 0\n", bytes);
+  return text;
+}
 
 std::string debugfs_gpuvas(driver::Device& device) {
   std::string text;

@@ -14,4 +14,9 @@ namespace pantry::uapi {
 // std::bad_alloc.
 std::string debugfs_gpuvas(driver::Device& device);
 
+// gems: every buffer with its creator, global name, references, sizes in bytes, mmap offset in
+// pages, state and usage bits and label, and the sums, in the columns of Panthor's. The driver's
+// own buffers have no creator and no label here. Throws std::bad_alloc.
+std::string debugfs_gems(driver::Device& device);
+
 }  // namespace pantry::uapi

@@ -66,6 +66,21 @@ void put_buffers(std::string& text, driver::File& file) {
   if (total != 0) put_size(text, "drm", "resident", resident);
 }
 
+// Of jobs that have finished; what the device does not note now is not shown.
+void put_engine_usage(std::string& text, driver::File& file) {
+  const driver::Profiling profiling = file.device().scheduler().profiling();
+  const driver::EngineUsage::Totals usage = file.usage()->totals();
+  const std::uint64_t hz = file.device().timestamp_hz();
+  const auto put = std::back_inserter(text);
+  if (notes_time(profiling) && hz != 0) {
+    // Rounded up, in two steps that do not overflow.
+    const std::uint64_t ns =
+        usage.ticks / hz * 1'000'000'000 + (usage.ticks % hz * 1'000'000'000 + hz - 1) / hz;
+    fmt::format_to(put, "drm-engine-panthor:\t{} ns\n", ns);
+  }
+  if (notes_cycles(profiling)) fmt::format_to(put, "drm-cycles-panthor:\t{}\n", usage.cycles);
+}
+
 }  // namespace
 
 std::string device_fdinfo(driver::File& file, const Features& features) {
@@ -74,6 +89,7 @@ std::string device_fdinfo(driver::File& file, const Features& features) {
   const auto put = std::back_inserter(text);
   fmt::format_to(put, "drm-driver:\tpanthor\ndrm-client-id:\t{}\n", file.id());
   if (const auto name = file.name()) fmt::format_to(put, "drm-client-name:\t{}\n", *name);
+  put_engine_usage(text, file);
   const std::uint64_t hz = file.device().core_hz();
   fmt::format_to(put, "drm-maxfreq-panthor:\t{0} Hz\ndrm-curfreq-panthor:\t{0} Hz\n", hz);
   if (!features.fdinfo_memory) return text;

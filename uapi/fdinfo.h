@@ -10,8 +10,9 @@
 
 namespace pantry::uapi {
 
-// Of a device node: nothing on uAPI 1.0, the client and the GPU's clock from 1.1 on, memory
-// from 1.4 on. Walks the file's buffers and the mappings of its VMs. Throws std::bad_alloc.
+// Of a device node: nothing on uAPI 1.0, the client and the GPU's clock from 1.1 on, and
+// what its jobs have taken of the GPU while they are profiled; memory from 1.4 on. Walks the file's
+// buffers and the mappings of its VMs. Throws std::bad_alloc.
 std::string device_fdinfo(driver::File& file, const Features& features);
 // Of a dma-buf: size, exporter and name. Throws std::bad_alloc.
 std::string dma_buf_fdinfo(const driver::Buffer& buffer);

@@ -22,6 +22,7 @@ constexpr Row kTable[] = {
        features.timestamp_info = Features::TimestampInfo::kWhole;
        features.set_client_name = true;
        features.fdinfo = true;
+       features.profiling = true;
        features.bind.past_user_area = PastUserArea::kFailAtEntryWhenSync;
      }},
     {2,
@@ -34,6 +35,7 @@ constexpr Row kTable[] = {
      [](Features& features) {
        features.bo_set_label = true;
        features.fdinfo_memory = true;
+       features.debugfs_gems = true;
        features.no_mmap_refused_early = true;
        features.syncobj_fd_points = true;
      }},

@@ -24,6 +24,7 @@ struct Features {
   } timestamp_info = TimestampInfo::kUnknown;
   bool set_client_name = false;  // a call of the DRM core's (6.13)
   bool fdinfo = false;           // who the client is, and the GPU's clock (6.13)
+  bool profiling = false;        // the sysfs attribute (6.13)
   // 1.2
   bool group_priorities_info = false;
   bool realtime_priority = false;
@@ -32,6 +33,7 @@ struct Features {
   // 1.4
   bool bo_set_label = false;
   bool fdinfo_memory = false;          // what it holds (6.15)
+  bool debugfs_gems = false;           // the file of that name
   bool no_mmap_refused_early = false;  // BO_MMAP_OFFSET of a NO_MMAP buffer is EPERM
   bool syncobj_fd_points = false;      // SYNCOBJ_HANDLE_TO_FD and its reverse take a point (6.16)
   // 1.5

@@ -27,10 +27,12 @@ std::set<std::string> names_of(const Features& features) {
   add(features.timestamp_info != TimestampInfo::kUnknown, "TIMESTAMP_INFO");
   add(features.timestamp_info == TimestampInfo::kChosen, "TIMESTAMP_INFO flags");
   add(features.set_client_name, "SET_CLIENT_NAME");
+  add(features.profiling, "profiling");
   add(features.group_priorities_info, "GROUP_PRIORITIES_INFO");
   add(features.realtime_priority, "REALTIME");
   add(features.group_innocent, "INNOCENT");
   add(features.bo_set_label, "BO_SET_LABEL");
+  add(features.debugfs_gems, "gems");
   add(features.no_mmap_refused_early, "NO_MMAP is EPERM");
   add(features.syncobj_fd_points, "points of SYNCOBJ_HANDLE_TO_FD");
   add(features.set_user_mmio_offset, "SET_USER_MMIO_OFFSET");
@@ -50,10 +52,10 @@ std::set<std::string> names_of(const Features& features) {
 TEST(Features, EachMinorAddsWhatItBrought) {
   const std::vector<std::set<std::string>> brought = {
       {},
-      {"TIMESTAMP_INFO", "SET_CLIENT_NAME", "late range check"},
+      {"TIMESTAMP_INFO", "SET_CLIENT_NAME", "profiling", "late range check"},
       {"GROUP_PRIORITIES_INFO", "REALTIME"},
       {"INNOCENT"},
-      {"BO_SET_LABEL", "NO_MMAP is EPERM", "points of SYNCOBJ_HANDLE_TO_FD"},
+      {"BO_SET_LABEL", "gems", "NO_MMAP is EPERM", "points of SYNCOBJ_HANDLE_TO_FD"},
       {"SET_USER_MMIO_OFFSET", "every CS_FAULT"},
       {"gpu_features", "GLB_COUNTER_EN"},
       {"WB_MMAP", "selected_coherency", "BO_SYNC", "BO_QUERY_INFO"},

@@ -87,6 +87,7 @@ Result<> group_create(Call& call) {
   group.compute_core_mask = args.compute_core_mask;
   group.fragment_core_mask = args.fragment_core_mask;
   group.tiler_core_mask = args.tiler_core_mask;
+  group.usage = call.file.usage();
 
   PANTRY_TRY_ASSIGN(Ref<driver::Group> created,
                     call.file.device().scheduler().create_group(std::move(vm), group));

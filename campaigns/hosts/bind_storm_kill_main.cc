@@ -154,7 +154,8 @@ int main(int argc, char** argv) {
   if (!machine) return failed("the machine cannot be brought up", machine.error());
   const auto directory = tools::PrivateDirectory::create();
   if (!directory) return failed("no private directory", directory.error());
-  if (auto made = uapi::make_device_tree(directory->path() + "/root"); !made)
+  if (auto made = uapi::make_device_tree(directory->path() + "/root", (*machine)->features());
+      !made)
     return failed("no device files", made.error());
   Weather weather;
   const auto server = uapi::Server::create(**machine, directory->path(), &weather);

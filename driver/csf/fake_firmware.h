@@ -377,7 +377,7 @@ class FakeFirmware {
       stream.dead = true;  // a real one would fault
       return false;
     }
-    stream.extract += JobStream::kBytes;
+    stream.extract += JobStream::kFewestBytes;
     stream.told = false;
     output_page(g, s).store64(0, stream.extract);
     InterfaceBlock object(at);

@@ -11,7 +11,7 @@
 namespace pantry::driver {
 
 GroupJob::GroupJob(Ref<Group> group, Queue& queue, const Stream& stream)
-    : Job("panthor-queue", JobStream::kInstructions),
+    : Job("panthor-queue", job_instructions(stream.profiling)),
       group_(std::move(group)),
       queue_(queue),
       stream_(stream),
@@ -43,8 +43,9 @@ Result<Ref<Job>> Group::prepare_job(std::uint32_t queue, GpuVa stream, std::uint
   PANTRY_CHECK(queue < state_->queues.size());
   if (state_->scheduler.config.faults.should_fail()) return Error(Errno::kNoMem);
   try {
-    return Ref<Job>(make_ref<GroupJob>(Ref<Group>::share(*this), *state_->queues[queue],
-                                       GroupJob::Stream{stream, stream_size, latest_flush}));
+    return Ref<Job>(make_ref<GroupJob>(
+        Ref<Group>::share(*this), *state_->queues[queue],
+        GroupJob::Stream{stream, stream_size, latest_flush, state_->scheduler.profiling.load()}));
   } catch (const std::bad_alloc&) {
     return Error(Errno::kNoMem);
   }

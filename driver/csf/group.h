@@ -12,6 +12,7 @@
 #include <memory>
 #include <vector>
 
+#include "driver/csf/engine_usage.h"
 #include "driver/sched/job_queue.h"
 #include "driver/vm/vm.h"
 
@@ -38,6 +39,7 @@ struct GroupArgs {
   std::uint64_t fragment_core_mask = 0;
   std::uint64_t tiler_core_mask = 0;
   std::vector<QueueArgs> queues;
+  Ref<EngineUsage> usage;  // what profiled jobs have taken is added there; null: nobody asks
 };
 
 // GROUP_GET_STATE.

@@ -27,6 +27,7 @@ class GroupJob final : public Job {
     GpuVa start;
     std::uint32_t bytes = 0;
     std::uint32_t flush_id = 0;
+    Profiling profiling = Profiling::kOff;
   };
   GroupJob(Ref<Group> group, Queue& queue, const Stream& stream);
 
@@ -45,6 +46,7 @@ class GroupJob final : public Job {
   GroupJob* next_ = nullptr;
   std::uint64_t seqno_ = 0;
   Ring::Span place_;
+  std::uint32_t profile_ = 0;  // its slot, when it is profiled
   int error_ = 0;
 };
 

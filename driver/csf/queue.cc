@@ -15,7 +15,7 @@ namespace pantry::driver {
 namespace object = datasheet::sync_object::word64;
 
 Queue::Queue(Group::State& group, std::uint32_t index, const QueueArgs& args, Ring ring,
-             InterfaceBlock sync_object, GpuVa sync_va)
+             ProfileSlots profiles, InterfaceBlock sync_object, GpuVa sync_va)
     : group_(group),
       index_(index),
       priority_(args.priority),
@@ -23,6 +23,7 @@ Queue::Queue(Group::State& group, std::uint32_t index, const QueueArgs& args, Ri
       sync_object_(sync_object),
       sync_va_(sync_va),
       timer_(group.scheduler.config.executor, *this),
+      profiles_(std::move(profiles)),
       jobs_(group.scheduler.config.executor, group.scheduler.config.cleanup, Lane::kBind,
             Ring::credits(args.ring_size)) {}
 
@@ -33,14 +34,19 @@ Queue::~Queue() {
 
 void Queue::append(GroupJob& job) noexcept {
   const FirmwareInterface& interface = group_.scheduler.config.firmware.interface();
-  const JobStream stream({.stream = job.stream_.start,
-                          .bytes = job.stream_.bytes,
-                          .flush_id = job.stream_.flush_id,
-                          .sync_object = sync_va_,
-                          .registers = interface.stream_registers(),
-                          .scoreboards = interface.scoreboards()});
-  // In flight before the device can see it, and so finish it.
+  const Profiling profiling = job.stream_.profiling;
   MutexLock lock(mutex_);
+  if (profiling != Profiling::kOff) job.profile_ = profiles_.take();
+  const JobStream stream(
+      {.stream = job.stream_.start,
+       .bytes = job.stream_.bytes,
+       .flush_id = job.stream_.flush_id,
+       .sync_object = sync_va_,
+       .registers = interface.stream_registers(),
+       .scoreboards = interface.scoreboards(),
+       .profiling = profiling,
+       .profile = profiling == Profiling::kOff ? GpuVa{} : profiles_.va(job.profile_)});
+  // In flight before the device can see it, and so finish it.
   job.acquire();
   job.seqno_ = ++last_seqno_;
   (last_ ? last_->next_ : first_) = &job;
@@ -80,6 +86,7 @@ Queue::Finished Queue::take_finished() {
   Finished finished;
   if (job->seqno_ <= (end_ ? end_->done : sync_object_.load64(object::kValue))) {
     finished.error = job->error_;
+    if (job->stream_.profiling != Profiling::kOff) finished.usage = profiles_.read(job->profile_);
   } else if (end_) {
     finished.error = static_cast<int>(end_->error);
   } else {
@@ -112,6 +119,7 @@ void Queue::finish() noexcept {
         return;
       }
     }
+    if (const Ref<EngineUsage>& usage = group_.args.usage) usage->add(finished.usage);
     group_.scheduler.in_flight.fetch_sub(1);
     finished.job->hardware_->signal(current_time(), finished.error);
   }

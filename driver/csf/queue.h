@@ -14,6 +14,7 @@
 
 #include "driver/csf/group.h"
 #include "driver/csf/job_timer.h"
+#include "driver/csf/profiling.h"
 #include "driver/csf/ring.h"
 
 namespace pantry::driver {
@@ -37,7 +38,7 @@ class Queue final : private JobTimer::Listener {
  public:
   // `sync_object`: a datasheet::sync_object::word64 at `sync_va` in the group's VM.
   Queue(Group::State& group, std::uint32_t index, const QueueArgs& args, Ring ring,
-        InterfaceBlock sync_object, GpuVa sync_va);
+        ProfileSlots profiles, InterfaceBlock sync_object, GpuVa sync_va);
   // Nothing is in flight or queued (CHECK).
   ~Queue();
 
@@ -77,6 +78,7 @@ class Queue final : private JobTimer::Listener {
   struct Finished {
     Ref<GroupJob> job;
     int error = 0;
+    EngineUsage::Totals usage;
   };
   Finished take_finished() PANTRY_REQUIRES(mutex_);
 
@@ -91,6 +93,7 @@ class Queue final : private JobTimer::Listener {
 
   // Leaf lock, but for the timer's.
   mutable Mutex mutex_;
+  ProfileSlots profiles_ PANTRY_GUARDED_BY(mutex_);
   GroupJob* first_ PANTRY_GUARDED_BY(mutex_) = nullptr;  // in flight, one reference each
   GroupJob* last_ PANTRY_GUARDED_BY(mutex_) = nullptr;
   std::uint64_t last_seqno_ PANTRY_GUARDED_BY(mutex_) = 0;

@@ -20,8 +20,9 @@ bool Ring::is_valid_size(std::uint32_t bytes) {
   return std::has_single_bit(bytes) && bytes >= kMinBytes && bytes <= kMaxBytes;
 }
 
-// 4 KiB hold 32 jobs, so 31 may be in flight: 496 instructions.
-std::uint32_t Ring::credits(std::uint32_t bytes) { return (bytes - JobStream::kBytes) / 8; }
+// 4 KiB hold 32 jobs, so 31 may be in flight: 496 instructions. What is left of a job once its sync
+// object is counted up is less than a cache line, whatever its length.
+std::uint32_t Ring::credits(std::uint32_t bytes) { return (bytes - JobStream::kFewestBytes) / 8; }
 
 Ring::Ring(KernelMapping ring, KernelMapping pages)
     : ring_(std::move(ring)),

@@ -46,6 +46,9 @@ Scheduler::State::~State() {
 Scheduler::Scheduler(const Config& config) : state_(std::make_unique<State>(config)) {}
 Scheduler::~Scheduler() = default;
 
+void Scheduler::set_profiling(Profiling profiling) noexcept { state_->profiling.store(profiling); }
+Profiling Scheduler::profiling() const noexcept { return state_->profiling.load(); }
+
 Result<Ref<Group>> Scheduler::create_group(Ref<Vm> vm, const GroupArgs& args) {
   try {
     PANTRY_TRY_ASSIGN(auto state, state_->build_group(std::move(vm), args));
@@ -72,9 +75,11 @@ Result<std::unique_ptr<Group::State>> Scheduler::State::build_group(Ref<Vm> vm,
   for (std::uint32_t i = 0; i < args.queues.size(); ++i) {
     PANTRY_TRY(check_queue(args.queues[i]));
     PANTRY_TRY_ASSIGN(Ring ring, Ring::create(firmware, *group->vm, args.queues[i].ring_size));
+    PANTRY_TRY_ASSIGN(ProfileSlots profiles,
+                      ProfileSlots::create(*group->vm, args.queues[i].ring_size));
     if (config.faults.should_fail()) return Error(Errno::kNoMem);
     group->queues.push_back(
-        std::make_unique<Queue>(*group, i, args.queues[i], std::move(ring),
+        std::make_unique<Queue>(*group, i, args.queues[i], std::move(ring), std::move(profiles),
                                 InterfaceBlock(sync_memory + i * kSyncObjectBytes),
                                 group->sync_objects.va() + i * kSyncObjectBytes));
   }

@@ -18,6 +18,7 @@
 #include "driver/csf/device_power.h"
 #include "driver/csf/firmware.h"
 #include "driver/csf/group.h"
+#include "driver/csf/profiling.h"
 #include "driver/memory/allocation_faults.h"
 #include "driver/mmu/cache_flusher.h"
 
@@ -50,6 +51,10 @@ class Scheduler final : public VmFaultListener, public FirmwareListener {
   // GROUP_CREATE's last steps: suspend buffers, sync objects, rings. EINVAL for queue parameters,
   // ENOMEM, ENOSPC; ENODEV once a reset has failed.
   Result<Ref<Group>> create_group(Ref<Vm> vm, const GroupArgs& args) PANTRY_MAY_ALLOCATE;
+
+  // What jobs prepared from now on have noted about them. Any thread.
+  void set_profiling(Profiling profiling) noexcept;
+  Profiling profiling() const noexcept;
 
   // On the interrupt lane.
   void on_firmware_events(std::uint32_t job_interrupts) noexcept override;

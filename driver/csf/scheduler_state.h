@@ -99,6 +99,7 @@ struct Scheduler::State {
   std::atomic<std::uint32_t> in_flight{0};
   std::atomic<std::uint64_t> jobs{0};
   std::atomic<std::uint64_t> ticks{0};
+  std::atomic<Profiling> profiling{Profiling::kOff};
   // JOB_INT bits that handle_events has yet to see.
   std::atomic<std::uint32_t> pending_events{0};
   mutable Mutex mutex;

@@ -48,7 +48,8 @@ File::File(Device& device, NodeType node, const Credentials& credentials, Ref<Ac
       id_(device.nodes().files_opened.fetch_add(1) + 1),
       node_(node),
       credentials_(credentials),
-      account_(std::move(account)) {
+      account_(std::move(account)),
+      usage_(make_ref<EngineUsage>()) {
   PANTRY_CHECK(account_);
   Device::Nodes& nodes = device.nodes();
   MutexLock lock(nodes.mutex);
@@ -211,6 +212,7 @@ void File::note_export(std::uint32_t handle) {
   MutexLock lock(mutex_);
   const Ref<Buffer> buffer = find(buffers_, handle);
   if (!buffer) return;
+  buffer->note_exported();
   Handles& handles = handles_.at(buffer.get());
   if (handles.shared == 0) handles.shared = handle;
 }

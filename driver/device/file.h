@@ -51,6 +51,8 @@ class File final : private BufferLookup {
   // Of all files that were ever opened, from 1.
   std::uint64_t id() const { return id_; }
   Account& account() const { return *account_; }
+  // What its jobs have taken of the GPU while they were profiled; for GroupArgs::usage.
+  const Ref<EngineUsage>& usage() const { return usage_; }
   // What the client calls itself, for debugging (SET_CLIENT_NAME).
   void set_name(std::optional<std::string> name) PANTRY_MAY_ALLOCATE;
   std::optional<std::string> name() const PANTRY_MAY_ALLOCATE;
@@ -126,6 +128,7 @@ class File final : private BufferLookup {
   const NodeType node_;
   const Credentials credentials_;
   const Ref<Account> account_;
+  const Ref<EngineUsage> usage_;
 
   // Guarded by Device::Nodes::mutex.
   Ref<Master> master_;  // null on a render node: the reign in which it opened, or its own

@@ -54,6 +54,14 @@ class Buffer final : public RefCounted {
   // The device-wide cookie of BO_MMAP_OFFSET; stable for the life of the buffer.
   std::uint64_t mmap_offset() const { return mmap_offset_.first(); }
 
+  // Who created it; null: the driver itself, or nobody who pays.
+  const Account* creator() const { return creator_.get(); }
+  // It went out as a dma-buf once. Any thread.
+  void note_exported() noexcept { exported_.store(true, std::memory_order_relaxed); }
+  bool exported() const noexcept { return exported_.load(std::memory_order_relaxed); }
+  // Memory of the driver's own, which no client can map.
+  bool is_kernel() const { return placement_ == Placement::kPlain; }
+
   // What the client calls it, for debugging (BO_SET_LABEL). Any thread.
   void set_label(std::optional<std::string> label) PANTRY_MAY_ALLOCATE;
   std::optional<std::string> label() const PANTRY_MAY_ALLOCATE;
@@ -124,6 +132,8 @@ class Buffer final : public RefCounted {
   bool exclusive_ = false;
   OwnedFd memfd_;
   OffsetSpace::Piece mmap_offset_;
+  Ref<Account> creator_;
+  std::atomic<bool> exported_{false};
   Charge memory_;
   Charge descriptor_;
   mutable Mutex label_mutex_;

@@ -32,6 +32,12 @@ std::uint32_t BufferNames::handles_of(const Buffer& buffer) const {
   return held == held_.end() ? 0 : held->second.handles;
 }
 
+std::uint32_t BufferNames::known_name_of(const Buffer& buffer) const {
+  MutexLock lock(mutex_);
+  const auto held = held_.find(&buffer);
+  return held == held_.end() ? 0 : held->second.name;
+}
+
 Result<std::uint32_t> BufferNames::name_of(Buffer& buffer) {
   MutexLock lock(mutex_);
   const auto held = held_.find(&buffer);

@@ -22,6 +22,9 @@ class BufferNames {
   Result<> add_handle(const Buffer& buffer) PANTRY_MAY_ALLOCATE;
   void drop_handle(const Buffer& buffer) noexcept PANTRY_MAY_ALLOCATE;
 
+  // The name that `buffer` has got, 0 if none.
+  std::uint32_t known_name_of(const Buffer& buffer) const;
+
   // How many handles of `buffer` there are.
   std::uint32_t handles_of(const Buffer& buffer) const;
 

@@ -99,6 +99,7 @@ Result<Ref<Buffer>> BufferStore::create(std::uint64_t size, std::uint32_t create
   }
   PANTRY_TRY_ASSIGN(Ref<Buffer> buffer, new_buffer(rounded, Buffer::Placement::kBacked));
   if (payer) {
+    buffer->creator_ = Ref<Account>::share(*payer);
     PANTRY_TRY_ASSIGN(buffer->memory_, payer->charge(Resource::kMemory, rounded));
     if (auto descriptor = payer->charge(Resource::kDescriptors, 1))
       buffer->descriptor_ = *std::move(descriptor);
@@ -217,6 +218,16 @@ Result<> BufferStore::bring_back(Buffer& buffer) {
   MutexLock lock(state_->mutex);
   state_->totals.evicted_bytes -= buffer.size();
   return {};
+}
+
+// A reference taken under the lock may turn out to be the last: it must be dropped without it.
+std::vector<Ref<Buffer>> BufferStore::all() {
+  std::vector<Ref<Buffer>> found;
+  MutexLock lock(state_->mutex);
+  found.reserve(state_->by_offset.size());
+  for (const auto& [offset, buffer] : state_->by_offset)
+    if (buffer->try_acquire()) found.push_back(Ref<Buffer>::adopt(buffer));
+  return found;
 }
 
 BufferStore::Totals BufferStore::totals() const {

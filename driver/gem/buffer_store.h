@@ -42,6 +42,8 @@ class BufferStore {
   // The buffers of clients that have frames, the one pinned longest ago first. Throws
   // std::bad_alloc. O(n log n) in the number of buffers.
   std::vector<Ref<Buffer>> resident_buffers() PANTRY_MAY_ALLOCATE;
+  // For reports: those that are there, by mmap offset. Throws std::bad_alloc.
+  std::vector<Ref<Buffer>> all() PANTRY_MAY_ALLOCATE;
 
   // For leak checks and reports.
   struct Totals {

@@ -13,7 +13,9 @@
 #include <atomic>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/ref.h"
 #include "base/result.h"
@@ -96,13 +98,15 @@ class Charge {
 
 class Account final : public RefCounted {
  public:
-  // `pid` names the client in the log.
-  Account(std::int32_t pid, const Limits& limits) : pid_(pid), limits_(limits) {}
+  // `pid` names the client in the log, `program` in reports.
+  Account(std::int32_t pid, const Limits& limits, std::string program = {})
+      : pid_(pid), program_(std::move(program)), limits_(limits) {}
 
   // `amount` more, or the errno of ResourceInfo, and nothing is charged. Any thread. 20 ns.
   Result<Charge> charge(Resource resource, std::uint64_t amount);
 
   std::int32_t pid() const { return pid_; }
+  const std::string& program() const { return program_; }
   std::uint64_t limit(Resource resource) const { return limits_[resource]; }
   std::uint64_t held(Resource resource) const {
     return held_[static_cast<std::size_t>(resource)].load(std::memory_order_relaxed);
@@ -111,6 +115,7 @@ class Account final : public RefCounted {
  private:
   friend class Charge;
   const std::int32_t pid_;
+  const std::string program_;
   const Limits limits_;
   std::array<std::atomic<std::uint64_t>, kResources> held_{};
 };

@@ -152,8 +152,8 @@ std::unique_ptr<Session> Machine::open(driver::NodeType node,
                                    std::move(account));
 }
 
-Ref<driver::Account> Machine::new_account(std::int32_t pid) const {
-  return make_ref<driver::Account>(pid, state_->limits);
+Ref<driver::Account> Machine::new_account(std::int32_t pid, std::string program) const {
+  return make_ref<driver::Account>(pid, state_->limits, std::move(program));
 }
 
 std::vector<emu::CheckerReport> Machine::mistakes() const {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "driver/device/device.h"
@@ -64,7 +65,7 @@ class Machine {
   // The memfd of the flush id page, open for reading, for clients to map.
   int user_page_fd() const;
   // A client of its own, as far as MachineConfig::limits go.
-  Ref<driver::Account> new_account(std::int32_t pid) const;
+  Ref<driver::Account> new_account(std::int32_t pid, std::string program = {}) const;
   std::unique_ptr<Session> open(driver::NodeType node, const driver::Credentials& credentials);
   // One more file of the client with this account.
   std::unique_ptr<Session> open(driver::NodeType node, const driver::Credentials& credentials,

@@ -8,17 +8,22 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <new>
 #include <string>
+#include <string_view>
 
 #include "base/log.h"
 #include "uapi/debugfs.h"
 #include "uapi/dma_buf_ioctls.h"
 #include "uapi/fdinfo.h"
+#include "uapi/machine/process_memory.h"
 #include "uapi/server/client_credentials.h"
 #include "uapi/server/request_in_flight.h"
 #include "uapi/sw_sync_ioctls.h"
 #include "uapi/sync_file_ioctls.h"
+#include "uapi/sysfs.h"
 
 namespace pantry::uapi {
 
@@ -235,9 +240,10 @@ Connection::Next DmaBufConnection::on_readable() {
                      -1);
       break;
     }
+    case wire::Ask::kStore:
     case wire::Ask::kCancel:
     case wire::Ask::kUnwritten:
-      break;  // nothing here waits
+      break;  // nothing here is stored to, or waits
   }
   return Next::kContinue;
 }
@@ -264,15 +270,65 @@ Connection::Next SwSyncConnection::on_readable() {
   return Next::kContinue;
 }
 
-Connection::Next GpuvasConnection::on_readable() {
+Connection::Next DebugfsConnection::on_readable() {
   const Incoming incoming = receive_request(socket_.get());
   if (incoming.kind == Incoming::Kind::kHangUp) return Next::kClose;
   if (incoming.kind == Incoming::Kind::kNothing) return Next::kContinue;
   Ref<Channel> channel = channel_of(server_, incoming);
   if (channel && incoming.request().ask == wire::Ask::kText)
     reply_text(*channel, incoming.request().token,
-               [&] { return debugfs_gpuvas(server_.machine().device()); });
+               [&] { return make_(server_.machine().device()); });
   return Next::kContinue;
+}
+
+void ProfilingConnection::greet() const {
+  const wire::Hello hello{};
+  const std::string text = show_profiling(server_.machine().device());
+  send(socket_.get(), std::as_bytes(std::span(&hello, 1)), -1);
+  send(socket_.get(), std::as_bytes(std::span(text)), -1);
+  ::shutdown(socket_.get(), SHUT_WR);
+}
+
+// Anything that is no request is text, which nobody hears the outcome of.
+Connection::Next ProfilingConnection::on_readable() {
+  wire::Request request;
+  const std::span<std::byte> bytes = std::as_writable_bytes(std::span(&request, 1));
+  const Received received = receive(socket_.get(), bytes);
+  if (received.kind == Received::Kind::kHangUp) return Next::kClose;
+  if (received.kind == Received::Kind::kNothing) return Next::kContinue;
+  if (received.bytes == sizeof request && request.magic == wire::kMagic) {
+    answer(request, received.pid);
+  } else {
+    const std::string_view text(reinterpret_cast<const char*>(&request),
+                                std::min(received.bytes, sizeof request));
+    if (received.bytes > sizeof request || !store_profiling(server_.machine().device(), text))
+      log_client("uapi/server", "process {}: a write to profiling is lost", received.pid);
+  }
+  return Next::kContinue;
+}
+
+void ProfilingConnection::answer(const wire::Request& request, pid_t pid) {
+  Incoming incoming;
+  incoming.message.request = request;
+  incoming.pid = pid;
+  const Ref<Channel> channel = channel_of(server_, incoming);
+  if (!channel) return;
+  driver::Device& device = server_.machine().device();
+  if (request.ask == wire::Ask::kText)
+    return reply_text(*channel, request.token, [&] { return show_profiling(device); });
+  if (request.ask != wire::Ask::kStore) {
+    log_client("uapi/server", "process {}: asks {} of an attribute", pid,
+               static_cast<std::uint32_t>(request.ask));
+    return;
+  }
+  // As sysfs does: what is behind the first page but one byte is not taken, and told to be.
+  std::array<char, kPageSize - 1> text;
+  const std::size_t bytes = std::min<std::uint64_t>(request.length, text.size());
+  ProcessMemory memory(pid);
+  Result<> stored = memory.read({request.argument}, text.data(), bytes);
+  if (stored) stored = store_profiling(device, std::string_view(text.data(), bytes));
+  channel->reply(
+      {request.token, stored ? 0 : negated(stored.error()), wire::Reply::Fd::kNone, 0, bytes}, -1);
 }
 
 Connection::Next ChannelConnection::on_readable() { return only_hang_up(channel_->socket()); }

@@ -3,6 +3,8 @@
 // The host's end of one descriptor that a client holds. Used by the server's thread only.
 #pragma once
 
+#include <string>
+
 #include "driver/sync/sw_timeline.h"
 #include "driver/sync/sync_file.h"
 #include "uapi/server/incoming.h"
@@ -18,6 +20,8 @@ class Connection {
   // use others waiting. kClose: the peer hung up.
   enum class Next { kContinue, kClose };
   virtual Next on_readable() = 0;
+  // What arrived here comes before what arrived elsewhere meanwhile.
+  virtual bool goes_first() const { return false; }
   // The name of the client's end while this connection lives, 0 if it needs none; and that of a
   // channel.
   virtual std::uint64_t cookie() const { return 0; }
@@ -107,15 +111,37 @@ class SwSyncConnection final : public Connection {
   const Ref<driver::SwTimeline> timeline_;
 };
 
-// gpuvas: somebody who reads that file of debugfs.
-class GpuvasConnection final : public Connection {
+// gpuvas, gems: somebody who reads that file of debugfs.
+class DebugfsConnection final : public Connection {
  public:
-  GpuvasConnection(Server& server, driver::OwnedFd socket)
-      : server_(server), socket_(std::move(socket)) {}
+  using Make = std::string (*)(driver::Device& device);  // of the text
+  DebugfsConnection(Server& server, driver::OwnedFd socket, Make make)
+      : server_(server), socket_(std::move(socket)), make_(make) {}
   int socket() const override { return socket_.get(); }
   Next on_readable() override;
 
  private:
+  Server& server_;
+  const driver::OwnedFd socket_;
+  const Make make_;
+};
+
+// profiling: somebody who has that attribute open.
+class ProfilingConnection final : public Connection {
+ public:
+  ProfilingConnection(Server& server, driver::OwnedFd socket)
+      : server_(server), socket_(std::move(socket)) {}
+  int socket() const override { return socket_.get(); }
+  Next on_readable() override;
+  // Text that comes as a plain message has no answer, so its sender has gone on: to read the
+  // attribute again, or to submit a job.
+  bool goes_first() const override { return true; }
+  // Hello, text, end.
+  void greet() const;
+
+ private:
+  void answer(const wire::Request& request, pid_t pid);
+
   Server& server_;
   const driver::OwnedFd socket_;
 };

@@ -32,14 +32,15 @@ bool make_placeholder(const fs::path& path) {
   return ::mknod(path.c_str(), S_IFSOCK | 0666, 0) == 0;
 }
 
-bool make_debugfs(const fs::path& root, const Node& node) {
+bool make_debugfs(const fs::path& root, const Node& node, const Features& features) {
   const fs::path directory = root / "sys/kernel/debug/dri" / fmt::format("{}", node.minor);
   fs::create_directories(directory);
   return write_file(directory / "name", "panthor dev=fb000000.gpu unique=fb000000.gpu\n") &&
-         make_placeholder(directory / "gpuvas");
+         make_placeholder(directory / "gpuvas") &&
+         (!features.debugfs_gems || make_placeholder(directory / "gems"));
 }
 
-bool make_node(const fs::path& root, const Node& node) {
+bool make_node(const fs::path& root, const Node& node, const Features& features) {
   const fs::path directory = root / kGpu / "drm" / node.name;
   fs::create_directories(directory);
   fs::create_symlink("../../../fb000000.gpu", directory / "device");
@@ -51,12 +52,12 @@ bool make_node(const fs::path& root, const Node& node) {
                     fmt::format("MAJOR=226\nMINOR={}\nDEVNAME=dri/{}\nDEVTYPE=drm_minor\n",
                                 node.minor, node.name)) &&
          write_file(directory / "dev", fmt::format("226:{}\n", node.minor)) &&
-         make_placeholder(root / "dev/dri" / node.name) && make_debugfs(root, node);
+         make_placeholder(root / "dev/dri" / node.name) && make_debugfs(root, node, features);
 }
 
 }  // namespace
 
-Result<> make_device_tree(const std::string& root_path) {
+Result<> make_device_tree(const std::string& root_path, const Features& features) {
   const fs::path root(root_path);
   try {
     fs::create_directories(root / "dev/dri");
@@ -72,7 +73,8 @@ Result<> make_device_tree(const std::string& root_path) {
         "OF_COMPATIBLE_N=2\nMODALIAS=of:NgpuT(null)Crockchip,rk3588-maliCarm,mali-valhall-csf\n");
     fs::create_directories(root / "sys/kernel/debug/sync");
     made = made && make_placeholder(root / "sys/kernel/debug/sync/sw_sync");
-    for (const Node& node : kNodes) made = made && make_node(root, node);
+    for (const Node& node : kNodes) made = made && make_node(root, node, features);
+    if (features.profiling) made = made && make_placeholder(root / kGpu / "profiling");
     if (made) return {};
   } catch (const fs::filesystem_error& error) {
     log_error("uapi/server", "{}", error.what());

@@ -8,11 +8,12 @@
 #include <string>
 
 #include "base/result.h"
+#include "uapi/features.h"
 
 namespace pantry::uapi {
 
-// Builds the tree below `root`, which must not exist. The device nodes in it are placeholders:
-// socket inodes, which can be looked at but not opened.
-Result<> make_device_tree(const std::string& root);
+// Builds the tree below `root`, which must not exist, with the files that there are on this minor.
+// The device nodes in it are placeholders: socket inodes, which can be looked at but not opened.
+Result<> make_device_tree(const std::string& root, const Features& features);
 
 }  // namespace pantry::uapi

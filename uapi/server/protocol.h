@@ -10,7 +10,11 @@
 //
 //   card, render   an open device node; connecting opens it. The host greets it with a Hello
 //   sw_sync        the same: each connection is a timeline of its own
-//   gpuvas         over it the text of that file of debugfs is asked for
+//   gpuvas, gems   over it the text of that file of debugfs is asked for
+//   profiling      the same for that attribute in sysfs; text that comes as a plain message, by a
+//                  write() that the shim does not see, is stored in it, and Ask::kStore does so
+//                  with an answer. The host greets it with a Hello and the text, and ends its side:
+//                  so a reader of the descriptor itself gets the text once
 //   channel        where one thread of a client gets its replies. The host's Hello names it
 //   sync_file      made by the host, handed over by SCM_RIGHTS; readable once the fence has
 //                  signalled
@@ -45,15 +49,19 @@ enum class Socket : std::uint32_t {
   kDmaBuf,
   kChannel,
   kSwSync,
-  kGpuvas
+  kGpuvas,
+  kGems,
+  kProfiling
 };
-inline constexpr std::uint32_t kSocketCount = 8;
+inline constexpr std::uint32_t kSocketCount = 10;
 inline constexpr const char* kSocketNames[kSocketCount] = {
-    "card", "render", "sync_file", "syncobj", "dma_buf", "channel", "sw_sync", "gpuvas"};
+    "card",    "render",  "sync_file", "syncobj", "dma_buf",
+    "channel", "sw_sync", "gpuvas",    "gems",    "profiling"};
 
 // To the others nobody can connect.
-inline constexpr Socket kListening[] = {Socket::kCard, Socket::kRender, Socket::kChannel,
-                                        Socket::kSwSync, Socket::kGpuvas};
+inline constexpr Socket kListening[] = {Socket::kCard,     Socket::kRender, Socket::kChannel,
+                                        Socket::kSwSync,   Socket::kGpuvas, Socket::kGems,
+                                        Socket::kProfiling};
 
 inline constexpr std::uint32_t kMagic = 0x59525450;  // "PTRY"
 
@@ -62,6 +70,7 @@ enum class Ask : std::uint32_t {
   kMmap,       // argument = offset, length, protection, flags; comes back with the memfd to map
   kSize,       // of a dma-buf, in Reply::value
   kText,       // argument: a Text; comes back as a descriptor of a file that holds it
+  kStore,      // argument, length: text of the client's for an attribute
   kCancel,     // token of an ioctl of this connection that waits; no reply of its own
   kUnwritten,  // command, argument: what came behind a reply had no memory to go to, and the client
                // has EFAULT. For the log only; no reply
@@ -74,7 +83,7 @@ inline constexpr std::uint64_t kWritable = 2;
 
 enum class Text : std::uint64_t {
   kFdinfo,  // of a device node or dma-buf: what /proc/self/fdinfo shows of it
-  kWhole,   // of a gpuvas connection
+  kWhole,   // of a file of debugfs or an attribute
   kName,    // of a dma-buf: DMA_BUF_SET_NAME's, or nothing
 };
 

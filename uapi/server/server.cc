@@ -8,11 +8,14 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <fstream>
+#include <span>
 
 #include "base/log.h"
 #include "driver/kernel/clock.h"
+#include "uapi/debugfs.h"
 #include "uapi/machine/eventfd.h"
 #include "uapi/server/connection.h"
 
@@ -33,12 +36,25 @@ bool watch(int epoll, int fd, std::uint64_t tag) {
 
 driver::OwnedFd new_spare() { return driver::OwnedFd(::open("/dev/null", O_RDONLY | O_CLOEXEC)); }
 
+// Whether there is such a file on this minor.
+bool exists(wire::Socket socket, const Features& features) {
+  if (socket == wire::Socket::kGems) return features.debugfs_gems;
+  return socket != wire::Socket::kProfiling || features.profiling;
+}
+
 // What the process is called (comm), or nothing if it has ended.
 std::string program_of(pid_t pid) {
   std::ifstream file(fmt::format("/proc/{}/comm", pid));
   std::string name;
   std::getline(file, name);
   return name;
+}
+
+// epoll tells of a descriptor that it told of last time in the place that it had then.
+bool goes_first(const epoll_event& event) {
+  const std::uint64_t tag = event.data.u64;
+  return tag >= kListenerTag + wire::kSocketCount &&
+         reinterpret_cast<const Connection*>(tag)->goes_first();
 }
 
 }  // namespace
@@ -72,6 +88,7 @@ Result<> Server::listen() {
   if (!epoll_ || !stop_ || !spare_ || !watch(epoll_.get(), stop_.get(), kStopTag))
     return Error(static_cast<Errno>(errno));
   for (const wire::Socket socket : wire::kListening) {
+    if (!exists(socket, machine_.features())) continue;
     const auto kind = static_cast<std::uint32_t>(socket);
     PANTRY_TRY_ASSIGN(listeners_[kind], listen_at(path_of(socket)));
     if (!watch(epoll_.get(), listeners_[kind].get(), kListenerTag + kind))
@@ -90,8 +107,12 @@ void Server::run() {
   std::array<epoll_event, kEventsAtOnce> events;
   for (;;) {
     const int count = ::epoll_wait(epoll_.get(), events.data(), kEventsAtOnce, -1);
-    for (int i = 0; i < count; ++i) {
-      const std::uint64_t tag = events[i].data.u64;
+    const std::span ready = std::span(events).first(static_cast<std::size_t>(std::max(count, 0)));
+    auto others = ready.begin();
+    for (auto event = ready.begin(); event != ready.end(); ++event)
+      if (goes_first(*event)) std::rotate(others++, event, event + 1);
+    for (const epoll_event& event : ready) {
+      const std::uint64_t tag = event.data.u64;
       if (tag == kStopTag) {
         std::uint64_t taken = 0;
         if (::read(stop_.get(), &taken, sizeof taken) == sizeof taken) return;
@@ -154,8 +175,20 @@ void Server::serve(wire::Socket kind, driver::OwnedFd socket) {
       return open_channel(std::move(socket), *std::move(charge));
     case wire::Socket::kGpuvas:
       static_cast<void>(
-          add(std::make_unique<GpuvasConnection>(*this, std::move(socket)), *std::move(charge)));
+          add(std::make_unique<DebugfsConnection>(*this, std::move(socket), debugfs_gpuvas),
+              *std::move(charge)));
       return;
+    case wire::Socket::kGems:
+      static_cast<void>(
+          add(std::make_unique<DebugfsConnection>(*this, std::move(socket), debugfs_gems),
+              *std::move(charge)));
+      return;
+    case wire::Socket::kProfiling: {
+      auto connection = std::make_unique<ProfilingConnection>(*this, std::move(socket));
+      const ProfilingConnection& greeted = *connection;
+      if (add(std::move(connection), *std::move(charge))) greeted.greet();
+      return;
+    }
     case wire::Socket::kSwSync: {
       Result<Ref<driver::SwTimeline>> timeline = driver::SwTimeline::create(program_of(peer.pid));
       if (!timeline) return;  // hangs up
@@ -194,7 +227,7 @@ Ref<driver::Account> Server::account_of(pid_t pid) {
     std::erase_if(accounts_, [](const auto& entry) { return entry.second->references() == 1; });
     sweep_accounts_at_ = std::max(kFirstSweep, 2 * accounts_.size());
   }
-  return accounts_.emplace(pid, machine_.new_account(pid)).first->second;
+  return accounts_.emplace(pid, machine_.new_account(pid, program_of(pid))).first->second;
 }
 
 Result<> Server::add(std::unique_ptr<Connection> connection, driver::Charge charge) {

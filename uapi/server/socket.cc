@@ -45,9 +45,11 @@ Received receive(int socket, std::span<std::byte> into) {
   message.msg_control = control;
   message.msg_controllen = sizeof control;
   ssize_t bytes = 0;
+  // A peer that has closed its end before it had read everything is told of once; what it had sent
+  // is still there, and then the end.
   do {
     bytes = ::recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | MSG_TRUNC);
-  } while (bytes < 0 && errno == EINTR);
+  } while (bytes < 0 && (errno == EINTR || errno == ECONNRESET));
   Received received;
   if (bytes < 0) {
     received.kind = errno == EAGAIN || errno == EWOULDBLOCK ? Received::Kind::kNothing

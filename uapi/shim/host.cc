@@ -36,9 +36,15 @@ uid_t owner_of(int fd) {
                                                                     : static_cast<uid_t>(-1);
 }
 
+void note_descriptor() {
+  if (!may_hold_descriptors()) __atomic_store_n(&seen_descriptor, 1, __ATOMIC_RELAXED);
+}
+
 __attribute__((constructor)) void at_load() { learn_directory(); }
 
 }  // namespace
+
+int seen_descriptor = 0;
 
 const char* directory() {
   learn_directory();
@@ -63,12 +69,15 @@ wire::Socket socket_of(int fd) {
   if (strncmp(address.sun_path, directory(), length) != 0 || address.sun_path[length] != '/')
     return kForeign;
   for (unsigned i = 0; i < wire::kSocketCount; ++i)
-    if (strcmp(address.sun_path + length + 1, wire::kSocketNames[i]) == 0)
+    if (strcmp(address.sun_path + length + 1, wire::kSocketNames[i]) == 0) {
+      note_descriptor();
       return static_cast<wire::Socket>(i);
+    }
   return kForeign;
 }
 
 int connect_to_host(wire::Socket socket, OnExec on_exec) {
+  note_descriptor();
   sockaddr_un address = {};
   address.sun_family = AF_UNIX;
   memcpy(address.sun_path, directory(), directory_length());

@@ -21,9 +21,21 @@ inline bool is_device(wire::Socket socket) {
   return socket == wire::Socket::kCard || socket == wire::Socket::kRender;
 }
 
-// Files of debugfs.
-inline bool is_debug_file(wire::Socket socket) {
-  return socket == wire::Socket::kSwSync || socket == wire::Socket::kGpuvas;
+// Whose text the host makes when it is asked for.
+inline bool is_text(wire::Socket socket) {
+  return socket == wire::Socket::kGpuvas || socket == wire::Socket::kGems ||
+         socket == wire::Socket::kProfiling;
+}
+// Files of debugfs and sysfs.
+inline bool is_plain_file(wire::Socket socket) {
+  return socket == wire::Socket::kSwSync || is_text(socket);
+}
+
+// Whether this process may hold a descriptor of ours: it has opened one, or has been seen to use
+// one. One load.
+extern int seen_descriptor;
+inline bool may_hold_descriptors() {
+  return __atomic_load_n(&seen_descriptor, __ATOMIC_RELAXED) != 0;
 }
 
 enum class OnExec { kKeep, kClose };

@@ -27,10 +27,11 @@ Function* real(Function*& slot, const char* name) {
 
 }  // namespace pantry::shim
 
-// `PANTRY_REAL(int, close, int)` defines `int real_close(int)`.
-#define PANTRY_REAL(result, name, ...)                      \
-  template <class... Arguments>                             \
-  static result real_##name(Arguments... arguments) {       \
-    static result (*slot)(__VA_ARGS__);                     \
-    return ::pantry::shim::real(slot, #name)(arguments...); \
+// `PANTRY_REAL(int, close, int)` defines `int real_close(int)`, and `close_slot` for real(). One slot
+// whatever the types of the arguments are, so that one look-up is enough for all.
+#define PANTRY_REAL(result, name, ...)                             \
+  static result (*name##_slot)(__VA_ARGS__);                       \
+  template <class... Arguments>                                    \
+  static result real_##name(Arguments... arguments) {              \
+    return ::pantry::shim::real(name##_slot, #name)(arguments...); \
   }

@@ -26,11 +26,17 @@ int fail(int error) {
   return -1;
 }
 
+// The host does not serve it: of a file, there is none on this minor.
+int fail_to_connect(wire::Socket socket) {
+  if (is_text(socket) && errno == ENODEV) errno = ENOENT;
+  return -1;
+}
+
 // A file whose text the host makes when it is opened.
 int open_text(wire::Socket socket, int flags) {
   if ((flags & O_ACCMODE) != O_RDONLY) return fail(EACCES);
   const int connection = connect_to_host(socket, OnExec::kClose);
-  if (connection < 0) return -1;
+  if (connection < 0) return fail_to_connect(socket);
   const int text = ask_text(connection, wire::Text::kWhole);
   close(connection);
   if (text < 0) return fail(ENOMEM);
@@ -39,12 +45,14 @@ int open_text(wire::Socket socket, int flags) {
 }
 
 int open_device(wire::Socket socket, int flags) {
-  if (socket == wire::Socket::kGpuvas) return open_text(socket, flags);
+  const bool reads = (flags & O_ACCMODE) == O_RDONLY;
+  if (is_text(socket) && (reads || socket != wire::Socket::kProfiling))
+    return open_text(socket, flags);
   if ((flags & O_EXCL) != 0 && is_device(socket)) return fail(EBUSY);
   if ((flags & O_DIRECTORY) != 0) return fail(ENOTDIR);
   const int saved = errno;
   const int fd = connect_to_host(socket, (flags & O_CLOEXEC) != 0 ? OnExec::kClose : OnExec::kKeep);
-  if (fd < 0) return fd;
+  if (fd < 0) return fail_to_connect(socket);
   // Without it the host has turned this client away, for want of descriptors.
   wire::Hello hello = {};
   if (!receive_hello(fd, hello)) {
@@ -77,10 +85,16 @@ int open_path(int directory_fd, const char* path, int flags, mode_t mode) {
   return fd;
 }
 
+// Of fopen's, as far as they matter here.
+int flags_of(const char* mode) {
+  const int access = strchr(mode, '+') ? O_RDWR : mode[0] == 'r' ? O_RDONLY : O_WRONLY;
+  return access | (strchr(mode, 'e') ? O_CLOEXEC : 0);
+}
+
 FILE* open_stream(const char* path, const char* mode) {
-  if (node_of(path) == wire::Socket::kGpuvas) {
-    const int text = open_text(wire::Socket::kGpuvas, mode[0] == 'r' ? O_RDONLY : O_WRONLY);
-    return text < 0 ? nullptr : fdopen(text, mode);
+  if (const wire::Socket file = node_of(path); is_text(file)) {
+    const int fd = open_device(file, flags_of(mode));
+    return fd < 0 ? nullptr : fdopen(fd, mode);
   }
   const int shown = directory() ? descriptor_of_fdinfo(AT_FDCWD, path) : -1;
   FILE* const file = real_fopen(Path(path).get(), mode);

@@ -32,9 +32,27 @@ bool is_of_the_device(const char* path) {
 
 wire::Socket debug_file(const char* path) {
   if (strcmp(path, "sync/sw_sync") == 0) return wire::Socket::kSwSync;
-  constexpr const char* kGpuvas[] = {"dri/0/gpuvas", "dri/128/gpuvas"};
-  for (const char* name : kGpuvas)
-    if (strcmp(path, name) == 0) return wire::Socket::kGpuvas;
+  constexpr const char* kMinors[] = {"dri/0/", "dri/128/"};
+  for (const char* minor : kMinors) {
+    const size_t length = strlen(minor);
+    if (strncmp(path, minor, length) != 0) continue;
+    if (strcmp(path + length, "gpuvas") == 0) return wire::Socket::kGpuvas;
+    if (strcmp(path + length, "gems") == 0) return wire::Socket::kGems;
+  }
+  return kForeign;
+}
+
+// By the device's own directory, and by the links to it: from its bus, its class and its number.
+wire::Socket attribute(const char* path) {
+  constexpr const char* kDevices[] = {
+      "/sys/devices/platform/fb000000.gpu/", "/sys/class/drm/card0/device/",
+      "/sys/class/drm/renderD128/device/", "/sys/dev/char/226:0/device/",
+      "/sys/dev/char/226:128/device/"};
+  for (const char* device : kDevices) {
+    const size_t length = strlen(device);
+    if (strncmp(path, device, length) == 0 && strcmp(path + length, "profiling") == 0)
+      return wire::Socket::kProfiling;
+  }
   return kForeign;
 }
 
@@ -55,6 +73,7 @@ Path::Path(const char* path) : original_(path) {
 wire::Socket node_of(const char* path) {
   if (!readable(path) || !directory()) return kForeign;
   if (strncmp(path, "/sys/kernel/debug/", 18) == 0) return debug_file(path + 18);
+  if (strncmp(path, "/sys/", 5) == 0) return attribute(path);
   if (strncmp(path, "/dev/dri/", 9) != 0) return kForeign;
   if (strcmp(path, name_of(wire::Socket::kCard)) == 0) return wire::Socket::kCard;
   if (strcmp(path, name_of(wire::Socket::kRender)) == 0) return wire::Socket::kRender;
@@ -103,6 +122,10 @@ const char* name_of(wire::Socket socket) {
       return "/sys/kernel/debug/sync/sw_sync";
     case wire::Socket::kGpuvas:
       return "/sys/kernel/debug/dri/0/gpuvas";
+    case wire::Socket::kGems:
+      return "/sys/kernel/debug/dri/0/gems";
+    case wire::Socket::kProfiling:
+      return "/sys/devices/platform/fb000000.gpu/profiling";
     case wire::Socket::kChannel:
       return "anon_inode:pantry_channel";
   }

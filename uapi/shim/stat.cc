@@ -27,7 +27,8 @@ constexpr unsigned kDrmMajor = 226;
 constexpr mode_t kNodeMode = S_IFCHR | 0666;
 
 mode_t mode_of(wire::Socket file) {
-  return S_IFREG | (file == wire::Socket::kSwSync ? 0644 : 0444);
+  const bool stores = file == wire::Socket::kSwSync || file == wire::Socket::kProfiling;
+  return S_IFREG | (stores ? 0644 : 0444);
 }
 
 unsigned minor_of(wire::Socket node) { return node == wire::Socket::kCard ? 0 : 128; }
@@ -36,7 +37,7 @@ unsigned minor_of(wire::Socket node) { return node == wire::Socket::kCard ? 0 : 
 void become_node(wire::Socket node, struct stat* status) {
   status->st_size = 0;
   status->st_blocks = 0;
-  if (is_debug_file(node)) {
+  if (is_plain_file(node)) {
     status->st_mode = mode_of(node);
     return;
   }
@@ -54,7 +55,7 @@ int stat_descriptor(int fd, struct stat* status) {
   const int result = real_fstat(fd, status);
   if (result != 0 || !S_ISSOCK(status->st_mode)) return result;
   const wire::Socket socket = socket_of(fd);
-  if (is_device(socket) || socket == wire::Socket::kSwSync) return stat_node(socket, status);
+  if (is_device(socket) || is_plain_file(socket)) return stat_node(socket, status);
   if (socket != kForeign) status->st_mode = 0600;  // an anonymous inode has no type
   return 0;
 }
@@ -127,17 +128,16 @@ extern "C" int shim_statx(int at, const char* path, int flags, unsigned mask,
                           struct statx* status) {
   wire::Socket node = node_of(path);
   if (node == kForeign && (flags & AT_EMPTY_PATH) != 0 && path && path[0] == '\0')
-    if (const wire::Socket socket = socket_of(at);
-        is_device(socket) || socket == wire::Socket::kSwSync)
+    if (const wire::Socket socket = socket_of(at); is_device(socket) || is_plain_file(socket))
       node = socket;
   if (node == kForeign) return real_statx(at, Path(path).get(), flags, mask, status);
   const int result = real_statx(AT_FDCWD, Path(name_of(node)).get(), 0, mask, status);
   if (result == 0) {
     status->stx_size = 0;
     status->stx_blocks = 0;
-    status->stx_mode = is_debug_file(node) ? mode_of(node) : kNodeMode;
+    status->stx_mode = is_plain_file(node) ? mode_of(node) : kNodeMode;
   }
-  if (result == 0 && !is_debug_file(node)) {
+  if (result == 0 && !is_plain_file(node)) {
     status->stx_rdev_major = kDrmMajor;
     status->stx_rdev_minor = minor_of(node);
   }
