@@ -16,6 +16,7 @@
 #include "driver/sync/test_fence.h"
 #include "uapi/drm_abi.h"
 #include "uapi/machine/test_client.h"
+#include "uapi/machine/unbootable_gpu.h"
 
 namespace pantry::uapi {
 namespace {
@@ -52,6 +53,43 @@ TEST_EACH_EXECUTOR(SessionTest, DispatchIsByNumberAlone) {
   } large{state};
   EXPECT_EQ(client.raw().ioctl(DRM_IOWR(0x44, Large), &large), 0);
   EXPECT_EQ(large.rest, 0x1122334455667788u);
+}
+
+struct UnpluggedTest {
+  explicit UnpluggedTest(driver::Executor& on) : executor(on) {}
+  driver::Executor& executor;
+};
+
+// [A0.12]
+TEST_EACH_EXECUTOR(UnpluggedTest, DeviceThatIsGoneAnswersNothingElse) {
+  UnbootableGpu broken;
+  MachineConfig config = small_machine();
+  config.misbehaviour = &broken;
+  auto machine = Machine::create(executor, config);
+  ASSERT_TRUE(machine.has_value());
+  TestClient client(**machine);
+  LocalClient primary(**machine, driver::NodeType::kPrimary, {.pid = 1});
+  const TestBuffer buffer = client.create_buffer(kPageSize);
+  drm_panthor_bo_mmap_offset offset{buffer.handle, 0, 0};
+  ASSERT_EQ(client.raw().call(DRM_IOCTL_PANTHOR_BO_MMAP_OFFSET, offset), 0);
+
+  broken.break_down();
+  (*machine)->device().request_reset("a test has broken the GPU");
+  (*machine)->device().settle();
+  ASSERT_TRUE((*machine)->device().unplugged());
+
+  // Before anything else is looked at: the type, the number, the permission.
+  std::uint64_t argument[32] = {};
+  for (LocalClient* each : {&client.raw(), &primary}) {
+    for (std::uint32_t number = 0; number < 256; ++number)
+      EXPECT_EQ(each->ioctl(_IOWR('d', number, argument), argument), -ENODEV) << number;
+    EXPECT_EQ(each->ioctl(_IOWR('x', 0, argument), argument), -ENODEV);
+  }
+  constexpr std::uint64_t kFlushPage = std::uint64_t{1} << 56;
+  for (const std::uint64_t at : {std::uint64_t{offset.offset}, kFlushPage, kPageSize})
+    EXPECT_EQ(client.raw().mmap(at, kPageSize, PROT_READ).error(), Errno::kNoDev);
+  // The buffer lives as long as the client has it.
+  EXPECT_EQ(buffer.word(0), 0u);
 }
 
 // [A0.4]

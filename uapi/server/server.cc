@@ -206,6 +206,7 @@ void Server::serve(wire::Socket kind, driver::OwnedFd socket) {
 }
 
 void Server::open_node(driver::NodeType node, driver::OwnedFd socket, driver::Charge charge) {
+  if (machine_.device().unplugged()) return greet(socket.get(), {0, negated(Errno::kNoDev)});
   const int greeted = socket.get();
   if (add(std::make_unique<DeviceConnection>(*this, std::move(socket), node), std::move(charge)))
     greet(greeted, {});

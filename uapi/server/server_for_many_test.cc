@@ -19,6 +19,7 @@
 #include <utility>
 
 #include "driver/kernel/thread_executor.h"
+#include "uapi/machine/unbootable_gpu.h"
 #include "uapi/server/server.h"
 
 namespace pantry::uapi {
@@ -140,6 +141,7 @@ class ServerForMany : public testing::Test {
     MachineConfig config;
     config.dram_bytes = 64 * kMiB;
     config.limits = limits;
+    config.misbehaviour = &broken_;
     machine_ = *Machine::create(*executor_, config);
     server_ = *Server::create(*machine_, directory_, nullptr);
     before_ = machine_->baseline();
@@ -167,6 +169,7 @@ class ServerForMany : public testing::Test {
   }
 
   std::string directory_ = "/tmp/pantry-many-test-XXXXXX";
+  UnbootableGpu broken_;
   std::unique_ptr<driver::ThreadExecutor> executor_;
   std::unique_ptr<Machine> machine_;
   std::unique_ptr<Server> server_;
@@ -272,6 +275,23 @@ TEST_F(ServerForMany, DescriptorsOfAProcessAreBounded) {
     EXPECT_EQ(client.ioctl(DRM_IOCTL_SYNCOBJ_HANDLE_TO_FD, &out), 0);
   }
   EXPECT_TRUE(is_as_before());
+}
+
+// [A0.12]
+TEST_F(ServerForMany, NodeOfAnUnpluggedDeviceCannotBeOpened) {
+  serve();
+  Client client(directory_);
+  EXPECT_EQ(client.version(), 0);
+  broken_.break_down();
+  machine_->device().request_reset("a test has broken the GPU");
+  machine_->device().settle();
+  EXPECT_EQ(client.version(), -ENODEV);
+  for (const wire::Socket node : {wire::Socket::kCard, wire::Socket::kRender}) {
+    const driver::OwnedFd late = connect_in(directory_, node);
+    EXPECT_EQ(hello_of(late).error, -ENODEV);
+    std::byte rest[1];
+    EXPECT_EQ(::recv(late.get(), rest, sizeof rest, 0), 0);
+  }
 }
 
 TEST_F(ServerForMany, OtherUsersAreRefused) {
