@@ -34,7 +34,9 @@ class CheckRules(unittest.TestCase):
 
     def test_a_reason_is_enough_until_there_is_a_test(self):
         rules = "* A4.1 One. (no test: it would take a year)\n"
-        self.assertEqual(self.run_on(rules, "").returncode, 0)
+        result = self.run_on(rules, "")
+        self.assertEqual(result.returncode, 0)
+        self.assertIn("1 with a reason for none (A4.1), 0 wrong", result.stdout)
         self.assertEqual(self.run_on(rules, "// [A4.1]\n").returncode, 1)
 
 
