@@ -7,19 +7,14 @@
 //
 //   input   options, seed of the schedule, steps of eight bytes: what, first page (u16), pages
 //           (u16), page of the buffer (u16), and a byte for how it is queued
-#include <sys/mman.h>
-
 #include <optional>
 #include <vector>
 
 #include "base/check.h"
 #include "base/log.h"
-#include "driver/gem/arena_backing.h"
-#include "driver/gem/buffer_store.h"
 #include "driver/kernel/sim_executor.h"
-#include "driver/mmu/fake_as_block.h"
-#include "driver/provision/page_pool.h"
-#include "driver/vm/vm.h"
+#include "driver/sync/test_fence.h"
+#include "driver/vm/vm_test_bed.h"
 #include "fuzz/input.h"
 
 namespace {
@@ -27,8 +22,6 @@ namespace {
 using namespace pantry;
 using namespace pantry::driver;
 
-constexpr std::uint64_t kDramBytes = 32 * kMiB;
-constexpr PhysAddr kDramBase{0x8000'0000};
 constexpr std::uint64_t kPages = 3 * 512;
 constexpr std::uint64_t kBufferPages = 2 * 512;
 // Across a boundary of 1 GiB, and not at a multiple of 2 MiB; its page 251 is at one.
@@ -56,79 +49,6 @@ struct Step {
   }
 };
 
-class Gate final : public Fence {
- public:
-  Gate() : Fence(next_context(), 1) {}
-  const char* driver_name() const noexcept override { return "fuzz"; }
-  const char* timeline_name() const noexcept override { return "gate"; }
-};
-
-class Memory {
- public:
-  Memory()
-      : host(static_cast<std::uint8_t*>(mmap(nullptr, kDramBytes, PROT_READ | PROT_WRITE,
-                                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0))) {
-    PANTRY_CHECK(host != MAP_FAILED);
-  }
-  ~Memory() { munmap(host, kDramBytes); }
-  std::uint8_t* const host;
-};
-
-class Rig final : private VmFaultListener {
- public:
-  Rig(Executor& on, FrameAllocator::Placement placement, Provisioning provisioning)
-      : executor(on),
-        frames({kDramBase, kDramBytes}, {placement, 11, nullptr}),
-        pages(frames, dram),
-        spaces(block, on.clock(), 0x0f, block, block),
-        cleanup(on.lane(Lane::kCleanup)),
-        device{.executor = on,
-               .cleanup = cleanup,
-               .dram = dram,
-               .spaces = spaces,
-               .buffers = buffers,
-               .pages = pages,
-               .fault_listener = *this,
-               .provisioning = provisioning} {
-    spaces.unmask_interrupts();
-  }
-  ~Rig() {
-    settle();
-    PANTRY_CHECK(buffers.totals() == BufferStore::Totals{});
-    PANTRY_CHECK(pages.statistics().lent == 0);
-    pages.trim(0);
-    PANTRY_CHECK(frames.statistics().used == 0);
-    PANTRY_CHECK(block.mistake() == nullptr && block.resets() == 0);
-  }
-  void settle() {
-    executor.lane(Lane::kBind).drain();
-    cleanup.drain();
-  }
-
-  Executor& executor;
-  Memory memory;
-  const emu::Dram dram{kDramBase, kDramBytes, memory.host};
-  FrameAllocator frames;
-  ArenaBacking backing{dram};
-  BufferStore buffers{frames, dram, backing};
-  PagePool pages;
-  FakeAsBlock block;
-  AddressSpaces spaces;
-  Cleanup cleanup;
-  VmDevice device;
-
- private:
-  void on_vm_fault(Vm&, const MmuFault&) noexcept override {}
-};
-
-PhysAddr frame_of(const Buffer& buffer, std::uint64_t offset) {
-  for (const PhysExtent& extent : buffer.frames()) {
-    if (offset < extent.size) return extent.start + offset;
-    offset -= extent.size;
-  }
-  return {};
-}
-
 void compare(const Vm& vm, const std::vector<Ref<Buffer>>& buffers, const Window& model) {
   class Tree final : public Vm::MappingVisitor {
    public:
@@ -153,7 +73,8 @@ void compare(const Vm& vm, const std::vector<Ref<Buffer>>& buffers, const Window
     PANTRY_CHECK(seen.has_value() == model[page].has_value());
     if (!seen) continue;
     const Shown& shown = *model[page];
-    PANTRY_CHECK(seen->frame == frame_of(*buffers[shown.buffer], shown.page * kPageSize));
+    PANTRY_CHECK(seen->frame ==
+                 VmTestBed::frame_of(*buffers[shown.buffer], shown.page * kPageSize));
     PANTRY_CHECK(seen->prot == shown.prot);
   }
   PANTRY_CHECK(!vm.translate(kBase - kPageSize));
@@ -198,46 +119,31 @@ enum How : std::uint8_t {
   kCompared = 32,
 };
 
-}  // namespace
-
-extern "C" int LLVMFuzzerInitialize(int*, char***) {
-  set_log_level(LogLevel::kOff);
-  return 0;
-}
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  fuzz::Input input(data, size);
-  const auto options = input.take<std::uint8_t>();
-  SimExecutor executor(input.take<std::uint8_t>(), 1 + (options >> 4 & 1));
-  Rig rig(executor,
-          options & 4 ? FrameAllocator::Placement::kScatter : FrameAllocator::Placement::kCompact,
-          static_cast<Provisioning>((options & 3) % 3));
-  const Ref<Vm> vm = Vm::create(rig.device, 0).value();
-  const bool active = (options & 8) != 0;
+void run(VmTestBed& bed, fuzz::Input& input, bool active) {
+  const Ref<Vm> vm = bed.new_vm();
   if (active) PANTRY_CHECK(vm->activate().has_value());
-  const std::vector<Ref<Buffer>> buffers{
-      rig.buffers.create(kBufferPages * kPageSize, 0, nullptr).value(),
-      rig.buffers.create(kBufferPages * kPageSize, 0, nullptr).value()};
+  const std::vector<Ref<Buffer>> buffers{bed.new_buffer(kBufferPages * kPageSize),
+                                         bed.new_buffer(kBufferPages * kPageSize)};
 
   Window model(kPages);
-  Ref<Gate> gate;
+  Ref<TestFence> gate;
   std::vector<Step> behind_gate;
   std::vector<Ref<Fence>> fences;
   const auto open_gate = [&] {
     if (!gate) return;
-    gate->signal(executor.clock().now(), 0);
+    gate->signal(bed.executor.clock().now(), 0);
     gate = nullptr;
     for (const Step& step : behind_gate) step.show(model);
     behind_gate.clear();
   };
   // What is queued has run, as far as the gate lets it: so the model's order is the real one.
-  const auto settle = [&] { executor.lane(Lane::kBind).drain(); };
+  const auto settle = [&] { bed.executor.lane(Lane::kBind).drain(); };
   for (std::size_t n = 0; n < kMostSteps && !input.is_over(); ++n) {
     const auto what = input.take<std::uint8_t>();
     const Step step = take_step(input, what);
     const auto how = input.take<std::uint8_t>();
     if (how & kGateOpens) open_gate();
-    if ((how & kGateComes) && !gate) gate = make_ref<Gate>();
+    if ((how & kGateComes) && !gate) gate = make_ref<TestFence>();
     BindOp op = op_of(step, buffers);
     if (how & kDropped) {
       (void)vm->prepare_bind(std::move(op));
@@ -256,22 +162,38 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       settle();
       if (vm->bind_now(std::move(op))) step.show(model);
     }
-    if (how & kSettled) rig.settle();
+    if (how & kSettled) bed.settle();
     if (how & kCompared) {
       settle();
       compare(*vm, buffers, model);
     }
   }
   open_gate();
-  rig.settle();
+  bed.settle();
   for (const Ref<Fence>& fence : fences) PANTRY_CHECK(fence->status() == 1);
   compare(*vm, buffers, model);
-  std::uint64_t tables = 0;
   const Vm::TableView view = vm->tables();
-  for (const std::uint32_t level : view.tables_by_level) tables += level;
-  PANTRY_CHECK(rig.pages.statistics().lent == tables);
+  PANTRY_CHECK(bed.pages.statistics().lent == VmTestBed::table_pages(*vm));
   PANTRY_CHECK(view.pending_pages == 0);
   PANTRY_CHECK(view.total.pages_reserved == view.total.pages_used + view.total.pages_returned);
   if (active) vm->deactivate();
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerInitialize(int*, char***) {
+  set_log_level(LogLevel::kOff);
+  return 0;
+}
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  fuzz::Input input(data, size);
+  const auto options = input.take<std::uint8_t>();
+  SimExecutor executor(input.take<std::uint8_t>(), 1 + (options >> 4 & 1));
+  VmTestBed bed(executor,
+                options & 4 ? VmTestBed::Placement::kScatter : VmTestBed::Placement::kCompact,
+                static_cast<Provisioning>((options & 3) % 3));
+  run(bed, input, (options & 8) != 0);
+  PANTRY_CHECK(bed.left_behind() == nullptr);
   return 0;
 }
