@@ -22,6 +22,7 @@ cmake --build "$build" --target fuzz_seeds "${fuzzers[@]}"
 
 # The seeds are made by a program that no sanitizer needs to watch for leaks.
 ASAN_OPTIONS=detect_leaks=0 "$build/fuzz_seeds" "$build/seeds"
+"$tree/fuzz/corpora.py" unpack "$build/seeds"
 mkdir -p "$OUT"
 for fuzzer in "${fuzzers[@]}"; do
   cp "$build/$fuzzer" "$OUT/"

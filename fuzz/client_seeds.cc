@@ -318,7 +318,7 @@ Seeds server_sessions() {
   ask(binds, DRM_IOCTL_SYNCOBJ_CREATE, kRender, 0, 0);
   ask(binds, DRM_IOWR(0xC3, uapi::DrmSyncobjWait), kRender, Raw{1}, 1, Raw{120}, 1, 2, 0, 0,
       Raw{0});
-  binds.byte(5 | 3 << 3).byte(0).number(5).byte(0).number(0).byte(kRender).byte(0);  // cancel
+  binds.byte(5 | 4 << 3).byte(0).number(5).byte(0).number(0).byte(kRender).byte(0);  // cancel
   binds.byte(7).byte(kRender);
   Bytes& shared = seeds["shared"];
   ask(shared, DRM_IOCTL_PANTHOR_BO_CREATE, kRender, 1 << 16, 0, 0, 0, 0);
@@ -346,6 +346,15 @@ Seeds server_sessions() {
   texts.byte(1).byte(56).word(std::uint32_t{0x59525450}).zeros(52).byte(kRender).byte(5);
   texts.byte(1).byte(0).byte(0).byte(4);
   texts.byte(7).byte(0);
+  Bytes& attribute = seeds["attribute"];
+  attribute.byte(6 << 3);  // profiling: descriptor 4
+  for (const unsigned digit : {'3', '1', '9'}) {
+    attribute.byte(5 | 3 << 3).byte(0).number(0).byte(0).number(0);
+    attribute.byte(2).byte(digit).byte('\n').byte(4).byte(0);
+  }
+  attribute.byte(1).byte(2).byte('2').byte('\n').byte(4).byte(0);
+  attribute.byte(6 | 16).byte(0).number(1).number(0).byte(0).number(0).byte(4).byte(0);
+  attribute.byte(7).byte(4);
   return seeds;
 }
 

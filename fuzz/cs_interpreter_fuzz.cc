@@ -29,7 +29,7 @@ Quirks quirks_of(std::uint8_t bits) {
   Quirks quirks;
   if (bits & 1) quirks.overlap = Quirks::Overlap::kInOrder;
   if (bits & 2) quirks.deferred_order = Quirks::DeferredOrder::kReversed;
-  if (bits & 4) quirks.tiler_chunks_per_run = 2;
+  if (bits & 4) quirks.tiler_bytes_per_vertex = 1u << 20;
   if (bits & 8) quirks.sparse_mask = Quirks::SparseMask::kPacked;
   if (bits & 16) quirks.unrequested_run = Quirks::UnrequestedRun::kExecuted;
   if (bits & 32) quirks.cache_flush_time = microseconds(1);

@@ -54,7 +54,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Port port;
   ScriptedServices services;
   Quirks quirks;
-  quirks.tiler_chunks_per_run = input.below(3);
+  constexpr std::uint32_t kBytesPerVertex[] = {64, 0, 1 << 20};
+  quirks.tiler_bytes_per_vertex = kBytesPerVertex[input.below(std::size(kBytesPerVertex))];
   Firmware firmware(quirks, port.memory, services, StreamPolicy::kAll);
   port.firmware = &firmware;
   port.memory.map(kMcu, GpuVa{kSection}, layout::kSectionBytes);

@@ -200,13 +200,19 @@ class Clients {
         break;
       }
       case 5:
-      case 6: {  // mappings, sizes, texts, cancellations, and what no version knows
-        wire::Request asked = request(static_cast<Ask>(1 + what / 8 % 7));
+      case 6: {  // mappings, sizes, texts, stores, cancellations, and what no version knows
+        wire::Request asked = request(static_cast<Ask>(1 + what / 8 % 8));
         if ((what & 7) == 6) asked.argument = take_number(input_);
         asked.length = take_number(input_);
         asked.protection = input_.take<std::uint8_t>() & 7;
         asked.flags = static_cast<std::int32_t>(take_number(input_));
         if (asked.ask == Ask::kCancel && asked.length < next_token_) asked.token = asked.length;
+        if (asked.ask == Ask::kStore && (what & 7) == 5) {
+          const auto text = scratch_.place(input_.below(16));
+          for (std::uint8_t& letter : text) letter = input_.take<std::uint8_t>();
+          asked.argument = scratch_.address_of(text);
+          asked.length = text.size();
+        }
         const int socket = any_descriptor();
         ask(asked, socket, attachment());
         break;
