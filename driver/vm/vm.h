@@ -133,12 +133,15 @@ class Vm final : public RefCounted, private AsOwner, private BatchStarter {
   // or after.
   void for_each_mapping(MappingVisitor& visitor) const;
   // Table pages in use by level (0 is the root's), and the sums of what binds took and gave: of the
-  // client's, and of the driver's own.
+  // client's, of the driver's own, and of those that were given up before they ran, as far as
+  // others may have got their pages. Once none is pending, what all of them have reserved is what
+  // they have used and returned.
   struct TableView {
     std::array<std::uint32_t, 4> tables_by_level{};
     std::uint64_t binds = 0;  // the client's
     BindStatistics total;     // of these
     BindStatistics kernel;
+    BindStatistics given_up;
     std::uint64_t pending_pages = 0;  // laid in for asynchronous binds that have not run
     std::uint64_t peak_pending_pages = 0;
     PhysAddr root;

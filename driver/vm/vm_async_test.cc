@@ -227,6 +227,29 @@ TEST(VmAsync, ADroppedJobUndoesEverything) {
   });
 }
 
+// Two binds need the same tables, and only the first has laid in pages for them.
+TEST(VmAsync, PagesOfADroppedJobThatAnotherUsesAreAccountedFor) {
+  for_each_executor(1, [](Executor& executor) {
+    VmRig rig(executor, Placement::kCompact);
+    for (const auto& [name, provisioning] : kProvisioningNames) {
+      const Ref<Vm> vm = rig.new_vm(provisioning);
+      const Ref<Buffer> buffer = rig.new_buffer(64 * kKiB);
+      Ref<Job> first = vm->prepare_bind(VmRig::map(kVa, 0x1000, buffer, 0, Prot::kNone)).value();
+      Ref<Job> second = vm->prepare_bind(VmRig::map(kVa, 0x1000, buffer, 0, Prot::kNone)).value();
+      first = nullptr;
+      const Ref<Fence> done = second->done();
+      vm->push(std::move(second));
+      rig.settle();
+      EXPECT_EQ(done->status(), 1);
+      const Vm::TableView view = vm->tables();
+      BindStatistics both = view.total;
+      both.add(view.given_up);
+      EXPECT_EQ(both.pages_used, 3u) << name;
+      EXPECT_EQ(both.pages_reserved, both.pages_used + both.pages_returned) << name;
+    }
+  });
+}
+
 // Each allocation of a prepare fails once; nothing of it stays.
 TEST(VmAsync, ARefusedBindLeavesNoTrace) {
   for_each_executor(1, [](Executor& executor) {

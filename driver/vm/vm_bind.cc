@@ -74,6 +74,16 @@ Mapping mapping_of(const BindPlan& plan) {
   return Mapping(*op.range, *op.buffer, plan.link.get(), op.buffer_offset, op.prot, plan.owner);
 }
 
+// Once its provisioner has finished.
+void note_pages(BindPlan& plan) {
+  const TableReserve& tables = plan.provision.tables();
+  const ReserveStatistics& pages = tables.statistics();
+  plan.statistics.pages_reserved = pages.reserved;
+  plan.statistics.pages_used = pages.used;
+  plan.statistics.pages_returned = pages.returned + tables.available();
+  plan.statistics.pages_emptied = pages.retired;
+}
+
 }  // namespace
 
 class Vm::BindJob final : public Job {
@@ -156,6 +166,8 @@ void Vm::give_up(BindPlan& plan) noexcept {
       s.prune(plan);
     }
     s.provisioner->finish(plan.provision);
+    note_pages(plan);
+    s.given_up_binds.add(plan.statistics);
   }
   plan.provision.tables().release_after_flush();
 }
@@ -232,12 +244,7 @@ Result<> Vm::State::apply(BindPlan& plan) {
 }
 
 void Vm::State::account(BindPlan& plan, BindMode mode, const Result<>& result, Duration run) {
-  const TableReserve& tables = plan.provision.tables();
-  const ReserveStatistics& pages = tables.statistics();
-  plan.statistics.pages_reserved = pages.reserved;
-  plan.statistics.pages_used = pages.used;
-  plan.statistics.pages_returned = pages.returned + tables.available();
-  plan.statistics.pages_emptied = pages.retired;
+  note_pages(plan);
   plan.statistics.run = run;
   if (plan.owner == MappingOwner::kKernel) return kernel_binds.add(plan.statistics);
   binds.add({plan.op.type, mode, plan.op.range,

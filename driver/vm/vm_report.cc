@@ -46,6 +46,7 @@ Vm::TableView Vm::tables() const {
   view.binds = state_->binds.count();
   view.total = state_->binds.total();
   view.kernel = state_->kernel_binds;
+  view.given_up = state_->given_up_binds;
   return view;
 }
 

@@ -82,6 +82,7 @@ struct Vm::State {
   std::optional<ArmLpaeS1Table> table PANTRY_GUARDED_BY(operation);  // provisioner knows it
   BindHistory binds PANTRY_GUARDED_BY(operation);                    // the client's
   BindStatistics kernel_binds PANTRY_GUARDED_BY(operation);          // the sum of the driver's own
+  BindStatistics given_up_binds PANTRY_GUARDED_BY(operation);        // of those with a claim
 };
 
 }  // namespace pantry::driver
