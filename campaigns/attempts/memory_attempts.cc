@@ -22,7 +22,7 @@ int on_own_side(Scene& scene, std::uint64_t offset, std::uint64_t length, int pr
   return mmap(scene.attacker(), offset, length, protection);
 }
 
-bool shows_secret(const driver::Buffer& buffer) {
+bool shows_secret(driver::Buffer& buffer) {
   for (std::uint64_t at = 0; at < buffer.size(); at += sizeof kSecret) {
     std::uint32_t word = 0;
     PANTRY_CHECK(buffer.read(at, &word, sizeof word));

@@ -35,7 +35,7 @@ uapi::MachineConfig small_machine() {
   return config;
 }
 
-std::string contents_of(const driver::Buffer& buffer) {
+std::string contents_of(driver::Buffer& buffer) {
   std::uint64_t hash = 14695981039346656037u;
   std::array<std::byte, kPageSize> page;
   for (std::uint64_t at = 0; at < buffer.size(); at += page.size()) {
