@@ -6,8 +6,9 @@
 // of the same device, which binds and unbinds all the time, waits at its 99th percentile no more
 // than twice as long as in the pauses between. The campaign is scripts/campaign bind-storm.
 //
-// Storms and pauses of about the same length alternate, and each pair has a ratio of its own: the
-// median of these is judged, so that what else the machine does in some of them does not count. A
+// Storms and pauses alternate, each pause as long as the storm before it, so that both see as much
+// of what else the machine does, and each pair has a ratio of its own: the median of these is
+// judged. A
 // first storm is left out: it is the one that touches the host's memory for the first time. The two
 // clients share a process and with it what the host's kernel locks when a heap grows or shrinks,
 // which clients of a server do not: this heap does neither.
@@ -37,8 +38,10 @@ constexpr std::uint64_t kQuickBinds = 100'000;
 constexpr unsigned kBindThreads = 2;
 constexpr double kMostSlowdown = 2;
 constexpr std::size_t kJudgedRounds = 50;
-// Before each storm, for the other client to show how fast it is alone: about as long as a storm.
-constexpr Duration kPause = milliseconds(60);
+// Before each storm, for the other client to show how fast it is alone: as long as the last storm,
+// within limits.
+constexpr Duration kShortestPause = milliseconds(60);
+constexpr Duration kLongestPause = milliseconds(1000);
 // Between two binds of the other client.
 constexpr Duration kStep = microseconds(100);
 constexpr std::uint64_t kVa = 0x40'0000'0000;
@@ -162,7 +165,7 @@ class Slowdown {
 
  private:
   // A round goes on until it has so many of both: on a busy machine, over several storms.
-  static constexpr std::size_t kFewest = 200;
+  static constexpr std::size_t kFewest = 400;
   Times now_;
   std::size_t calm_binds_ = 0;
   std::size_t storm_binds_ = 0;
@@ -290,13 +293,16 @@ int run(std::uint64_t binds) {
 
   std::uint64_t resident = 0;
   Slowdown slowdown;
+  Duration pause = kShortestPause;
   while (storm.accepted() < binds && storm.findings() == 0) {
     const bool first = storm.accepted() == 0;
     weather = Weather::kCalm;
-    executor.clock().sleep(kPause);
+    executor.clock().sleep(pause);
     weather = Weather::kStorm;
+    const TimePoint begins = executor.clock().now();
     storm.rage(binds - storm.accepted());
     weather = Weather::kChanging;
+    pause = std::clamp(executor.clock().now() - begins, kShortestPause, kLongestPause);
     resident = std::max(resident, resident_bytes());
     const Times times = neighbour.take_times();
     // The last storm ends early.
