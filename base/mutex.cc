@@ -17,15 +17,16 @@ std::chrono::steady_clock::time_point native_time(TimePoint time) {
 
 #if defined(PANTRY_TRAPS)
 thread_local constinit unsigned held = 0;
-void count_lock() { ++held; }
-void count_unlock() { --held; }
 #else
 constexpr unsigned held = 0;
-void count_lock() {}
-void count_unlock() {}
 #endif
 
 }  // namespace
+
+#if defined(PANTRY_TRAPS)
+void Mutex::count_lock() noexcept { ++held; }
+void Mutex::count_unlock() noexcept { --held; }
+#endif
 
 unsigned Mutex::held_by_this_thread() noexcept { return held; }
 
@@ -33,24 +34,14 @@ unsigned Mutex::held_by_this_thread() noexcept { return held; }
 // tells ThreadSanitizer that the next mutex at this address is another one.
 Mutex::~Mutex() { PANTRY_CHECK(pthread_mutex_destroy(native_.native_handle()) == 0); }
 
-void Mutex::lock() {
-  if (ThreadHost* const host = ThreadHost::current()) {
-    host->preempt();
-    while (!native_.try_lock()) host->park(this, TimePoint::never());
-  } else {
-    native_.lock();
-  }
-  count_lock();
+void Mutex::lock_on(ThreadHost& host) {
+  host.preempt();
+  while (!native_.try_lock()) host.park(this, TimePoint::never());
 }
 
-void Mutex::unlock() {
-  count_unlock();
-  native_.unlock();
-  if (ThreadHost* const host = ThreadHost::current()) {
-    // From here on `this` is only a number: the mutex may be gone already.
-    host->wake_one(this);
-    host->preempt();
-  }
+void Mutex::tell(ThreadHost& host) const {
+  host.wake_one(this);
+  host.preempt();
 }
 
 void CondVar::wait(Mutex& mutex) { wait_until(mutex, TimePoint::never()); }

@@ -15,6 +15,7 @@
 #include <mutex>
 
 #include "base/thread_annotations.h"
+#include "base/thread_host.h"
 #include "base/types.h"
 
 namespace pantry {
@@ -27,16 +28,38 @@ class PANTRY_CAPABILITY("mutex") Mutex {
   Mutex(const Mutex&) = delete;
   Mutex& operator=(const Mutex&) = delete;
 
-  void lock() PANTRY_ACQUIRE();
+  void lock() PANTRY_ACQUIRE() {
+    if (ThreadHost* const host = ThreadHost::current()) [[unlikely]]
+      lock_on(*host);
+    else
+      native_.lock();
+    count_lock();
+  }
   // For the analysis alone, in a function object that is called with the lock held.
   void assert_held() const PANTRY_ASSERT_CAPABILITY(this) {}
-  void unlock() PANTRY_RELEASE();
+  void unlock() PANTRY_RELEASE() {
+    count_unlock();
+    native_.unlock();
+    // From here on `this` is only a number: the mutex may be gone already.
+    if (ThreadHost* const host = ThreadHost::current()) [[unlikely]]
+      tell(*host);
+  }
 
   // How many mutexes the calling thread holds; 0 in builds without PANTRY_TRAPS.
   static unsigned held_by_this_thread() noexcept;
 
  private:
   friend class CondVar;
+  // On a simulated thread.
+  void lock_on(ThreadHost& host);
+  void tell(ThreadHost& host) const;
+#if defined(PANTRY_TRAPS)
+  static void count_lock() noexcept;
+  static void count_unlock() noexcept;
+#else
+  static void count_lock() noexcept {}
+  static void count_unlock() noexcept {}
+#endif
   std::mutex native_;
 };
 

@@ -4,12 +4,6 @@
 #include "base/check.h"
 
 namespace pantry {
-namespace {
-thread_local constinit DeadList* current_list = nullptr;
-}
-
-DeadList* DeadList::current() noexcept { return current_list; }
-void DeadList::set_current(DeadList* list) noexcept { current_list = list; }
 
 void DeadList::push(const RefCounted* object) noexcept {
   const RefCounted* head = head_.load(std::memory_order_relaxed);

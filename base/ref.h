@@ -23,8 +23,8 @@ class RefCounted;
 class DeadList {
  public:
   // The list that release() uses on the calling thread, or nullptr: destroy at once.
-  static DeadList* current() noexcept;
-  static void set_current(DeadList* list) noexcept;
+  static DeadList* current() noexcept { return current_; }
+  static void set_current(DeadList* list) noexcept { current_ = list; }
 
   // Wait-free but for contention; allocates nothing.
   void push(const RefCounted* object) noexcept;
@@ -33,6 +33,7 @@ class DeadList {
   void destroy_all() noexcept;
 
  private:
+  static inline thread_local constinit DeadList* current_ = nullptr;
   std::atomic<const RefCounted*> head_{nullptr};
 };
 

@@ -16,7 +16,7 @@ namespace pantry {
 class ThreadHost {
  public:
   // The host of the calling thread, or nullptr. Never allocates.
-  static ThreadHost* current() noexcept;
+  static ThreadHost* current() noexcept { return current_; }
   // For executors only, at the start and end of a thread of theirs.
   static void set_current(ThreadHost* host) noexcept;
 
@@ -33,6 +33,9 @@ class ThreadHost {
 
  protected:
   ~ThreadHost() = default;
+
+ private:
+  static inline thread_local constinit ThreadHost* current_ = nullptr;
 };
 
 // Now, on the clock that the calling thread lives by: its host's, or CLOCK_MONOTONIC. Any context.

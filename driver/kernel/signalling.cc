@@ -24,7 +24,7 @@ Cleanup::~Cleanup() {
 }
 
 void Cleanup::kick() {
-  if (!dead_.empty()) lane_.queue(*this);
+  if (!dead_.empty() && !kicked_.exchange(true, std::memory_order_acq_rel)) lane_.queue(*this);
 }
 
 void Cleanup::drain() {
@@ -37,6 +37,8 @@ void Cleanup::drain() {
 }
 
 void Cleanup::run() {
+  // Acquires what whoever relies on this run has left over.
+  kicked_.exchange(false, std::memory_order_acq_rel);
   while (!dead_.empty()) dead_.destroy_all();
 }
 

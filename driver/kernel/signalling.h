@@ -12,6 +12,8 @@
 // (allocation_trap.h), and the lock-order pseudo lock under ThreadSanitizer (lock_order.h).
 #pragma once
 
+#include <atomic>
+
 #include "base/mutex.h"
 #include "base/ref.h"
 #include "driver/kernel/work.h"
@@ -37,7 +39,9 @@ class Cleanup final : public Work {
   ~Cleanup();
 
   DeadList& dead() { return dead_; }
-  // Called when a section ends; queues this item if there is something to destroy.
+  // Called when a section ends; queues this item if there is something to destroy and nobody has
+  // seen to that yet. So a section does not touch the lane, which it shares with those of all other
+  // VMs, for what they have left over.
   void kick();
   // Waits until everything left over so far is destroyed. Never from a work item.
   void drain() PANTRY_MAY_WAIT;
@@ -46,6 +50,7 @@ class Cleanup final : public Work {
  private:
   WorkLane& lane_;
   DeadList dead_;
+  std::atomic<bool> kicked_{false};  // a run is sure to come
 };
 
 class PANTRY_SCOPED_CAPABILITY SignallingSection {
