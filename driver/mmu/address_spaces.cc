@@ -43,16 +43,20 @@ Result<std::uint32_t> AddressSpaces::activate(AsOwner& owner) {
       return *owner.slot_;
     }
     // A slot is programmed, which an update under way must not see.
-    if (owner.updating_) {
+    if (!bar_updates(owner)) {
       changed_.wait(mutex_);
       continue;
     }
     std::optional<std::uint32_t> slot = owner.slot_ ? owner.slot_ : free_slot();
     if (!slot) {
       AsOwner* victim = idle_first_;
-      if (!victim) return Error(Errno::kBusy);
-      while (victim && victim->updating_) victim = victim->idle_next_;
       if (!victim) {
+        unbar_updates(owner);
+        return Error(Errno::kBusy);
+      }
+      while (victim && victim->updating()) victim = victim->idle_next_;
+      if (!victim) {
+        unbar_updates(owner);
         changed_.wait(mutex_);
         continue;
       }
@@ -75,7 +79,7 @@ void AddressSpaces::deactivate(AsOwner& owner) {
 
 Result<> AddressSpaces::activate_mcu(AsOwner& owner) {
   MutexLock lock(mutex_);
-  while (owner.updating_) changed_.wait(mutex_);
+  while (!bar_updates(owner)) changed_.wait(mutex_);
   PANTRY_CHECK(!owners_[kMcuSlot] || owners_[kMcuSlot] == &owner);
   PANTRY_TRY(take_slot(owner, kMcuSlot));
   owner.active_ = 1;
@@ -84,7 +88,7 @@ Result<> AddressSpaces::activate_mcu(AsOwner& owner) {
 
 void AddressSpaces::remove(AsOwner& owner) {
   MutexLock lock(mutex_);
-  PANTRY_CHECK(owner.active_ == 0 && !owner.updating_);
+  PANTRY_CHECK(owner.active_ == 0 && !owner.updating());
   while (told_ == &owner) changed_.wait(mutex_);
   if (owner.slot_) drop_slot(owner, Registers::kDisable);
 }
@@ -96,6 +100,19 @@ bool AddressSpaces::faulted(const AsOwner& owner) const {
 
 std::uint32_t AddressSpaces::user_slots() const {
   return static_cast<std::uint32_t>(std::popcount(present_)) - 1;
+}
+
+bool AddressSpaces::bar_updates(AsOwner& owner) {
+  std::uint32_t now = owner.update_.load(std::memory_order_relaxed);
+  std::uint32_t next = 0;
+  do {
+    next = now | ((now & AsOwner::kUpdating) != 0 ? AsOwner::kAwaited : AsOwner::kSlotted);
+  } while (!owner.update_.compare_exchange_weak(now, next, std::memory_order_acq_rel));
+  return (now & AsOwner::kUpdating) == 0;
+}
+
+void AddressSpaces::unbar_updates(AsOwner& owner) {
+  if (!owner.slot_) owner.update_.fetch_and(~AsOwner::kSlotted, std::memory_order_release);
 }
 
 // Puts `owner` into `slot`, which is free or its own, and switches the slot on.
@@ -110,6 +127,7 @@ Result<> AddressSpaces::take_slot(AsOwner& owner, std::uint32_t slot) {
   if (registers_.enable(slot, owner.as_config()) == AsRegisters::Outcome::kTimedOut) {
     owners_[slot] = nullptr;
     owner.slot_.reset();
+    unbar_updates(owner);
     return Error(Errno::kTimedOut);
   }
   if ((masked_ & bit(slot)) != 0) {
@@ -121,13 +139,14 @@ Result<> AddressSpaces::take_slot(AsOwner& owner, std::uint32_t slot) {
 
 // Pre: no update of the owner's is under way.
 void AddressSpaces::drop_slot(AsOwner& owner, Registers registers) {
-  PANTRY_CHECK(!owner.updating_);
+  PANTRY_CHECK(!owner.updating());
   const std::uint32_t slot = *owner.slot_;
   if (registers == Registers::kDisable) disable(slot);
   locked_ &= ~bit(slot);
   if (owner.active_ == 0 && slot != kMcuSlot) unlink_idle(owner);
   owners_[slot] = nullptr;
   owner.slot_.reset();
+  unbar_updates(owner);
 }
 
 std::optional<std::uint32_t> AddressSpaces::free_slot() const {
@@ -163,7 +182,7 @@ void AddressSpaces::mask_interrupts() {
 void AddressSpaces::drop_all(Registers registers) {
   MutexLock lock(mutex_);
   for (std::uint32_t slot = 0; slot < kMaxSlots; ++slot) {
-    while (owners_[slot] && owners_[slot]->updating_) changed_.wait(mutex_);
+    while (owners_[slot] && owners_[slot]->updating()) changed_.wait(mutex_);
     if (owners_[slot]) drop_slot(*owners_[slot], registers);
   }
   masked_ = 0;
@@ -185,13 +204,16 @@ void AddressSpaces::unlink_idle(AsOwner& owner) {
 
 void AddressSpaces::begin_update(AsOwner& owner, GpuRange range) {
   MutexLock lock(mutex_);
-  PANTRY_CHECK(!owner.updating_);
-  owner.updating_ = true;
+  const std::uint32_t before =
+      owner.update_.fetch_or(AsOwner::kUpdating, std::memory_order_acquire);
+  PANTRY_CHECK((before & AsOwner::kUpdating) == 0);
   if (owner.slot_ && registers_.lock(*owner.slot_, range) == AsRegisters::Outcome::kDone)
     locked_ |= bit(*owner.slot_);
 }
 
 void AddressSpaces::end_update(AsOwner& owner) {
+  std::uint32_t alone = AsOwner::kUpdating;
+  if (owner.update_.compare_exchange_strong(alone, 0, std::memory_order_release)) return;
   bool locked = false;
   {
     MutexLock lock(mutex_);
@@ -207,7 +229,7 @@ void AddressSpaces::end_update(AsOwner& owner) {
     locked_ &= ~bit(*owner.slot_);
     ++counters_.flushes;
   }
-  owner.updating_ = false;
+  owner.update_.fetch_and(~(AsOwner::kUpdating | AsOwner::kAwaited), std::memory_order_release);
   changed_.notify_all();
 }
 

@@ -16,6 +16,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <optional>
 
@@ -51,9 +52,17 @@ class AsOwner {
   std::optional<std::uint32_t> slot_;
   std::uint32_t active_ = 0;
   bool faulted_ = false;
-  bool updating_ = false;  // a RegionLock is alive
   AsOwner* idle_next_ = nullptr;
   AsOwner* idle_previous_ = nullptr;
+
+  // Bits: a RegionLock is alive; the owner has a slot, or is about to get one; somebody waits for
+  // the end of the RegionLock. Changed without the lock only from 0 to kUpdating and back: updates
+  // of an owner that no slot knows meet nobody.
+  static constexpr std::uint32_t kUpdating = 1;
+  static constexpr std::uint32_t kSlotted = 2;
+  static constexpr std::uint32_t kAwaited = 4;
+  std::atomic<std::uint32_t> update_{0};
+  bool updating() const { return update_.load(std::memory_order_acquire) & kUpdating; }
 };
 
 class AddressSpaces {
@@ -123,8 +132,19 @@ class AddressSpaces {
     std::uint32_t count = 0;
   };
   Snapshot slots() const;
+  // False: the owner has a slot, or is getting one; begin_update, which needs the range, sees.
+  bool begin_update_without_slot(AsOwner& owner) noexcept {
+    std::uint32_t idle = 0;
+    return owner.update_.compare_exchange_strong(idle, AsOwner::kUpdating,
+                                                 std::memory_order_acquire);
+  }
   void begin_update(AsOwner& owner, GpuRange range);
   void end_update(AsOwner& owner);
+  // From now on updates of `owner` take the lock. False: one is under way, whose end is told.
+  bool bar_updates(AsOwner& owner) PANTRY_REQUIRES(mutex_);
+  // Undoes that, if the owner has no slot after all.
+  void unbar_updates(AsOwner& owner) PANTRY_REQUIRES(mutex_);
+  // Pre: updates are barred.
   Result<> take_slot(AsOwner& owner, std::uint32_t slot) PANTRY_REQUIRES(mutex_);
   void drop_slot(AsOwner& owner, Registers registers) PANTRY_REQUIRES(mutex_);
   std::optional<std::uint32_t> free_slot() const PANTRY_REQUIRES(mutex_);

@@ -9,8 +9,11 @@
 // which drops the region's TLB entries. The VM cannot lose or gain a slot while the lock is held:
 // whoever wants that waits. Locks of different VMs do not wait for each other, but for their
 // register accesses. One lock per VM at a time (its operation lock sees to that). Allowed inside a
-// SignallingSection: apart from that short lock it only polls the device.
+// SignallingSection: apart from that short lock it only polls the device. A VM without a slot pays
+// two atomic operations and takes no lock at all.
 #pragma once
+
+#include <concepts>
 
 #include "driver/mmu/address_spaces.h"
 
@@ -20,8 +23,14 @@ class RegionLock {
  public:
   // `range` is widened by the caller to whatever a split block needs (2 MiB).
   RegionLock(AddressSpaces& spaces, AsOwner& owner, GpuRange range)
+      : RegionLock(spaces, owner, [range] { return range; }) {}
+  // `range()` is asked only if the VM owns a slot.
+  template <class Range>
+  requires std::same_as<std::invoke_result_t<Range&>, GpuRange> RegionLock(AddressSpaces& spaces,
+                                                                           AsOwner& owner,
+                                                                           Range range)
       : spaces_(spaces), owner_(owner) {
-    spaces_.begin_update(owner_, range);
+    if (!spaces_.begin_update_without_slot(owner_)) spaces_.begin_update(owner_, range());
   }
   ~RegionLock() { spaces_.end_update(owner_); }
   RegionLock(const RegionLock&) = delete;

@@ -91,6 +91,50 @@ TEST(RegionLock, HoldsItsVmInPlaceWhileSlotsChangeHands) {
   });
 }
 
+// Without a slot an update asks for no range and touches no register, and whoever wants to give the
+// VM a slot meanwhile waits for its end.
+TEST(RegionLock, CostsNothingWithoutASlotButHoldsOffWhoBringsOne) {
+  for_each_executor(1, [](Executor& executor) {
+    FakeAsBlock block;
+    AddressSpaces spaces(block, executor.clock(), kPresent, block, block);
+    TestOwner owner(1);
+    bool asked = false;
+    const auto range = [&] {
+      asked = true;
+      return GpuRange::of_size({0x200000}, 2 * kMiB);
+    };
+    std::atomic<bool> done{false};
+    std::atomic<bool> came_early{false};
+    auto scheduler = test_thread([&] {
+      ASSERT_TRUE(spaces.activate(owner));
+      came_early = !done;
+    });
+    {
+      const RegionLock lock(spaces, owner, range);
+      executor.spawn("scheduler", scheduler);
+      for (int i = 0; i < 5; ++i) executor.clock().sleep(microseconds(10));
+      done = true;
+    }
+    executor.join_spawned();
+    EXPECT_FALSE(came_early);
+    EXPECT_FALSE(asked);
+    {
+      const RegionLock lock(spaces, owner, range);
+      EXPECT_TRUE(asked);
+      EXPECT_TRUE(block.space(1).locked);
+    }
+    EXPECT_FALSE(block.space(1).locked);
+    spaces.deactivate(owner);
+    // Once the slot is gone, as at first.
+    spaces.remove(owner);
+    asked = false;
+    { const RegionLock lock(spaces, owner, range); }
+    EXPECT_FALSE(asked);
+    EXPECT_EQ(spaces.counters().flushes, 1u);
+    EXPECT_EQ(block.mistake(), nullptr);
+  });
+}
+
 // An update of one VM does not keep another from its own, and only the one that wants the slot of
 // an updating VM waits.
 TEST(RegionLock, OtherVmsGoOn) {
