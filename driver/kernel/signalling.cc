@@ -31,7 +31,8 @@ void Cleanup::drain() {
   check_may_wait("Cleanup::drain");
   // Destroying an object may enter a section and leave over more.
   do {
-    kick();
+    // Not kick(): whoever has set kicked_ may not have queued it yet.
+    if (!dead_.empty()) lane_.queue(*this);
     lane_.flush(*this);
   } while (!dead_.empty());
 }
