@@ -46,7 +46,9 @@ Shrinker::~Shrinker() {
   PANTRY_CHECK(list_.empty());
 }
 
+// Not while an eviction is under way, whose list of VMs would lack this one.
 void Shrinker::add(Vm& vm) {
+  MutexLock evicting(evicting_);
   MutexLock lock(list_mutex_);
   list_.push_back(&vm);
 }

@@ -394,5 +394,23 @@ TEST_EACH_EXECUTOR(ShrinkerTest, SubmitsAndEvictionsAtOnce) {
   executor.join_spawned();
 }
 
+// Made after the eviction has begun, so that it may not be on the list of those whose mappings go.
+TEST_EACH_EXECUTOR(ShrinkerTest, AVmMadeMeanwhileShowsNothingThatWent) {
+  const Ref<Buffer> shared = rig.new_buffer(kMiB);
+  const Ref<Buffer> other = rig.new_buffer(kMiB);
+  Ref<Vm> late;
+  auto maker = test_thread([&] {
+    late = rig.new_vm();
+    EXPECT_TRUE(late->bind_now(VmRig::map(kVa, kMiB, shared, 0, Prot::kNone)));
+  });
+  auto evictor = test_thread([&] { rig.shrinker.shrink(10000); });
+  executor.spawn("maker", maker);
+  executor.spawn("evictor", evictor);
+  executor.join_spawned();
+  const auto shown = VmRig::page(*late, kVa);
+  EXPECT_EQ(shown.has_value(), shared->resident());
+  EXPECT_TRUE(!shown || shown->frame == VmRig::frame_of(*shared, 0));
+}
+
 }  // namespace
 }  // namespace pantry::driver
