@@ -35,10 +35,13 @@ void RefCounted::release() const noexcept {
   const std::uint32_t before = count_.fetch_sub(1, std::memory_order_acq_rel);
   PANTRY_CHECK(before != 0);
   if (before != 1) return;
-  if (DeadList* const list = DeadList::current())
-    list->push(this);
-  else
+  DeadList::Scope* const scope = DeadList::scope_;
+  if (!scope) {
     delete this;
+    return;
+  }
+  scope->used_ = true;
+  scope->list_.push(this);
 }
 
 }  // namespace pantry

@@ -22,9 +22,27 @@ class RefCounted;
 // thread empties.
 class DeadList {
  public:
+  // While one of these lives, and no later one of the same thread, last references that the thread
+  // drops go to `list`. Allocates nothing.
+  class Scope {
+   public:
+    explicit Scope(DeadList& list) noexcept : list_(list), outer_(scope_) { scope_ = this; }
+    ~Scope() { scope_ = outer_; }
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+    // Whether any went there.
+    bool used() const noexcept { return used_; }
+
+   private:
+    friend class DeadList;
+    friend class RefCounted;
+    DeadList& list_;
+    Scope* const outer_;
+    bool used_ = false;
+  };
   // The list that release() uses on the calling thread, or nullptr: destroy at once.
-  static DeadList* current() noexcept { return current_; }
-  static void set_current(DeadList* list) noexcept { current_ = list; }
+  static DeadList* current() noexcept { return scope_ ? &scope_->list_ : nullptr; }
 
   // Wait-free but for contention; allocates nothing.
   void push(const RefCounted* object) noexcept;
@@ -33,7 +51,8 @@ class DeadList {
   void destroy_all() noexcept;
 
  private:
-  static inline thread_local constinit DeadList* current_ = nullptr;
+  friend class RefCounted;
+  static inline thread_local constinit Scope* scope_ = nullptr;
   std::atomic<const RefCounted*> head_{nullptr};
 };
 

@@ -29,14 +29,43 @@ TEST(Ref, LastReferenceIsDeferredWhileADeadListIsCurrent) {
   int alive = 0;
   DeadList list;
   Ref<Counted> object = make_ref<Counted>(alive);
-  DeadList::set_current(&list);
-  object = nullptr;
-  DeadList::set_current(nullptr);
+  {
+    const DeadList::Scope scope(list);
+    object = nullptr;
+  }
   EXPECT_EQ(alive, 1);
   EXPECT_FALSE(list.empty());
   list.destroy_all();
   EXPECT_EQ(alive, 0);
   EXPECT_TRUE(list.empty());
+}
+
+TEST(DeadList, AScopeKnowsWhetherItsOwnListWasUsed) {
+  int alive = 0;
+  DeadList outer_list;
+  DeadList inner_list;
+  Ref<Counted> first = make_ref<Counted>(alive);
+  Ref<Counted> second = make_ref<Counted>(alive);
+  {
+    const DeadList::Scope outer(outer_list);
+    EXPECT_EQ(DeadList::current(), &outer_list);
+    {
+      const DeadList::Scope inner(inner_list);
+      EXPECT_FALSE(inner.used());
+      first = nullptr;
+      EXPECT_TRUE(inner.used());
+    }
+    EXPECT_EQ(DeadList::current(), &outer_list);
+    EXPECT_FALSE(outer.used()) << "nobody is to be woken for what another list holds";
+    second = nullptr;
+    EXPECT_TRUE(outer.used());
+  }
+  EXPECT_EQ(DeadList::current(), nullptr);
+  EXPECT_EQ(alive, 2);
+  inner_list.destroy_all();
+  EXPECT_EQ(alive, 1);
+  outer_list.destroy_all();
+  EXPECT_EQ(alive, 0);
 }
 
 TEST(Ref, TryAcquireFailsOnceTheLastReferenceIsGone) {
@@ -46,9 +75,10 @@ TEST(Ref, TryAcquireFailsOnceTheLastReferenceIsGone) {
   Counted* const raw = object.get();
   EXPECT_TRUE(raw->try_acquire());
   raw->release();
-  DeadList::set_current(&list);
-  object = nullptr;
-  DeadList::set_current(nullptr);
+  {
+    const DeadList::Scope scope(list);
+    object = nullptr;
+  }
   EXPECT_FALSE(raw->try_acquire());
   list.destroy_all();
 }

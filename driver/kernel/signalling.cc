@@ -44,17 +44,15 @@ void Cleanup::run() {
 }
 
 SignallingSection::SignallingSection(Cleanup& cleanup)
-    : cleanup_(cleanup), outer_(DeadList::current()) {
-  DeadList::set_current(&cleanup.dead());
+    : cleanup_(cleanup), left_over_(cleanup.dead()) {
   if (depth_ == 0) lock_order::section_begins();
   ++depth_;
 }
 
 SignallingSection::~SignallingSection() {
-  cleanup_.kick();
+  if (left_over_.used()) cleanup_.kick();
   --depth_;
   if (depth_ == 0) lock_order::section_ends();
-  DeadList::set_current(outer_);
 }
 
 void check_may_wait(const char* what) noexcept {

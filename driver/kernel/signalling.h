@@ -39,9 +39,8 @@ class Cleanup final : public Work {
   ~Cleanup();
 
   DeadList& dead() { return dead_; }
-  // Called when a section ends; queues this item if there is something to destroy and nobody has
-  // seen to that yet. So a section does not touch the lane, which it shares with those of all other
-  // VMs, for what they have left over.
+  // Called when a section ends that has left something over; queues this item if nobody has seen to
+  // that yet. So a section never wakes the lane for what those of other VMs have left over.
   void kick();
   // Waits until everything left over so far is destroyed. Never from a work item.
   void drain() PANTRY_MAY_WAIT;
@@ -66,7 +65,7 @@ class PANTRY_SCOPED_CAPABILITY SignallingSection {
  private:
   static thread_local constinit unsigned depth_;
   Cleanup& cleanup_;
-  DeadList* outer_;
+  DeadList::Scope left_over_;
 };
 
 // For waits of kind 3 (executor.h): traps (aborts with a message) inside a section and in a work

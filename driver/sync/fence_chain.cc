@@ -21,10 +21,11 @@ class Demolition {
     DeadList* const outermost = list_here;
     DeadList own;
     if (!outermost) list_here = &own;
-    DeadList::set_current(list_here);
-    first = nullptr;
-    second = nullptr;
-    DeadList::set_current(nullptr);
+    {
+      const DeadList::Scope scope(*list_here);
+      first = nullptr;
+      second = nullptr;
+    }
     if (outermost) return;
     while (!own.empty()) own.destroy_all();
     list_here = nullptr;

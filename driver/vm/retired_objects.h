@@ -16,15 +16,10 @@ class RetiredObjects {
   // of the section's. Allocates nothing.
   class Collect {
    public:
-    explicit Collect(RetiredObjects& to) noexcept : outer_(DeadList::current()) {
-      DeadList::set_current(&to.objects_);
-    }
-    ~Collect() { DeadList::set_current(outer_); }
-    Collect(const Collect&) = delete;
-    Collect& operator=(const Collect&) = delete;
+    explicit Collect(RetiredObjects& to) noexcept : scope_(to.objects_) {}
 
    private:
-    DeadList* const outer_;
+    DeadList::Scope scope_;
   };
 
   RetiredObjects() = default;
