@@ -8,6 +8,12 @@ import subprocess
 alive = set()  # process groups to take along when the campaign is told to end
 
 
+def boots(folder, checks=()):
+    """Whether the referee's kernel boots; builds it where need be, which takes minutes."""
+    command = [folder / "pantry", "kernel", *checks, "--kernel-log", "/dev/null", "--", "/bin/true"]
+    return subprocess.run(command).returncode == 0
+
+
 def run(command, silent_seconds, take, stderr=subprocess.DEVNULL):
     """Gives `take` each line of output (with `stderr` STDOUT: also of that). True: it ended by itself. False: it was silent for so long, and has been killed."""
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr,

@@ -29,23 +29,6 @@ constexpr std::size_t kMostSteps = 200;
 
 enum Option : std::uint8_t { kGoodHello = 1, kPowered = 2, kDescriptorsLate = 4 };
 
-constexpr std::uint32_t kRegisters[] = {
-    regs::kIrqRawstat.offset,
-    regs::kIrqClear.offset,
-    regs::kIrqMask.offset,
-    regs::kCommand.offset,
-    regs::kL2PwrOn.offset,
-    regs::kL2PwrOff.offset,
-    regs::kMcuControl.offset,
-    regs::kShaderPwrOn.offset,
-    0x1000,
-    0x1004,
-    0x1008,  // JOB_INT
-    0x2000,
-    0x2004,
-    0x2008,  // MMU_INT
-};
-
 void send_with_descriptors(int socket, const void* from, std::size_t bytes,
                            std::span<const int> fds) {
   iovec part{const_cast<void*>(from), bytes};
@@ -90,7 +73,7 @@ void any_hello(HostEnd& host, fuzz::Input& input, bool late) {
 
 std::uint32_t take_register(fuzz::Input& input) {
   const auto which = input.take<std::uint8_t>();
-  if (which < 0x80) return kRegisters[which % std::size(kRegisters)];
+  if (which < 0x80) return kEventfulRegisters[which % std::size(kEventfulRegisters)];
   if (which < 0xc0) return 0x2400 + input.below(16) * 0x40 + (which & 0xf) * 4;  // address spaces
   if (which < 0xe0) return 0x8'0000 + (which & 0x1f) * 0x1'0000;                 // doorbells
   return input.take<std::uint32_t>();

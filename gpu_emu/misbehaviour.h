@@ -14,24 +14,25 @@
 
 namespace pantry::emu {
 
+// As it stands: hardware that never fails.
 class Misbehaviour {
  public:
   enum class Line : std::uint8_t { kGpu, kJob, kMmu };
   // The line does not rise for this event. RAWSTAT has it all the same, so that the next event of
   // the block, or the next write to its mask, raises the line for both.
-  virtual bool loses_interrupt(Line line) = 0;
+  virtual bool loses_interrupt(Line) { return false; }
   // The command never ends: STATUS says active until the GPU is reset.
-  virtual bool as_command_sticks(std::uint32_t as) = 0;
+  virtual bool as_command_sticks(std::uint32_t /*as*/) { return false; }
   // What FLUSH_CACHES of the GPU, FLUSH_PT or FLUSH_MEM takes on top; zero: nothing.
-  virtual Duration extra_flush_time() = 0;
+  virtual Duration extra_flush_time() { return {}; }
   // How much later the firmware looks at requests, now that doorbell 0 was rung; zero: not later.
-  virtual Duration acknowledge_delay() = 0;
+  virtual Duration acknowledge_delay() { return {}; }
   // The firmware does nothing more from this doorbell on, until the MCU is switched off.
-  virtual bool firmware_hangs() = 0;
+  virtual bool firmware_hangs() { return false; }
   // What SUSPEND has just written is not what RESUME will read.
-  virtual bool corrupts_suspend_buffer() = 0;
+  virtual bool corrupts_suspend_buffer() { return false; }
   // Bits that flip in the last-level entry that a walk is about to read; 0: none.
-  virtual std::uint64_t flipped_pte_bits(std::uint32_t as) = 0;
+  virtual std::uint64_t flipped_pte_bits(std::uint32_t /*as*/) { return 0; }
 
  protected:
   ~Misbehaviour() = default;

@@ -8,10 +8,9 @@
 //
 // Storms and pauses alternate, each pause as long as the storm before it, so that both see as much
 // of what else the machine does, and each pair has a ratio of its own: the median of these is
-// judged. A
-// first storm is left out: it is the one that touches the host's memory for the first time. The two
-// clients share a process and with it what the host's kernel locks when a heap grows or shrinks,
-// which clients of a server do not: this heap does neither.
+// judged. A first storm is left out: it is the one that touches the host's memory for the first
+// time. The two clients share a process and with it what the host's kernel locks when a heap grows
+// or shrinks, which clients of a server do not: this heap does neither.
 #include <fmt/core.h>
 #include <limits.h>
 #include <malloc.h>

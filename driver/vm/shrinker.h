@@ -45,7 +45,7 @@ class Shrinker final : public Reclaimer {
   // Evicts until `bytes` are free that were not, or nothing more can be; then spare pages of the
   // page-table pool go. O(buffers log buffers + mappings of all VMs).
   std::uint64_t reclaim(std::uint64_t bytes) override PANTRY_MAY_ALLOCATE;
-  // What debugfs shows in `shrink`: the pages that the last shrink() freed.
+  // The same in pages; the other tells what the last one freed.
   std::uint64_t shrink(std::uint64_t pages) PANTRY_MAY_ALLOCATE;
   std::uint64_t last_shrunk_pages() const noexcept { return last_shrunk_; }
 

@@ -1,15 +1,36 @@
 // SPDX-License-Identifier: MIT
 //
-// For tests and fuzzers: the socket of a host that sends any bytes at all. Both calls read and drop
-// what the device answers, so that it never waits for room.
+// For tests and fuzzers: the socket of a host that sends any bytes at all, and what it may ask for.
+// Both calls read and drop what the device answers, so that it never waits for room.
 #pragma once
 
 #include <sys/socket.h>
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
+
+#include "gpu_emu/datasheet/gpu_control.h"
 
 namespace pantry::emu {
+
+// Offsets at which random accesses make things happen.
+inline constexpr std::uint32_t kEventfulRegisters[] = {
+    datasheet::gpu_control::kIrqRawstat.offset,
+    datasheet::gpu_control::kIrqClear.offset,
+    datasheet::gpu_control::kIrqMask.offset,
+    datasheet::gpu_control::kCommand.offset,
+    datasheet::gpu_control::kL2PwrOn.offset,
+    datasheet::gpu_control::kL2PwrOff.offset,
+    datasheet::gpu_control::kMcuControl.offset,
+    datasheet::gpu_control::kShaderPwrOn.offset,
+    0x1000,
+    0x1004,
+    0x1008,  // JOB_INT
+    0x2000,
+    0x2004,
+    0x2008,  // MMU_INT
+};
 
 // Reads what comes until nothing does. False: the device hung up.
 inline bool drain(int socket) {

@@ -92,28 +92,11 @@ std::uint64_t plausible(Random& random) {
   }
 }
 
-const std::uint32_t kInteresting[] = {
-    regs::kIrqRawstat.offset,
-    regs::kIrqClear.offset,
-    regs::kIrqMask.offset,
-    regs::kCommand.offset,
-    regs::kL2PwrOn.offset,
-    regs::kL2PwrOff.offset,
-    regs::kMcuControl.offset,
-    regs::kShaderPwrOn.offset,
-    0x1000,
-    0x1004,
-    0x1008,  // JOB_INT
-    0x2000,
-    0x2004,
-    0x2008,  // MMU_INT
-};
-
 pantry_request well_formed(Random& random) {
   std::uint32_t offset = 0;
   switch (below(random, 4)) {
     case 0:
-      offset = kInteresting[below(random, std::size(kInteresting))];
+      offset = kEventfulRegisters[below(random, std::size(kEventfulRegisters))];
       break;
     case 1:
       offset = 0x2400 + below(random, 16) * 0x40 + below(random, 16) * 4;

@@ -29,12 +29,6 @@ class LossyMmuLine final : public emu::Misbehaviour {
   bool loses_interrupt(Line line) override {
     return line == Line::kMmu && next_is_lost_.exchange(false);
   }
-  bool as_command_sticks(std::uint32_t) override { return false; }
-  Duration extra_flush_time() override { return {}; }
-  Duration acknowledge_delay() override { return {}; }
-  bool firmware_hangs() override { return false; }
-  bool corrupts_suspend_buffer() override { return false; }
-  std::uint64_t flipped_pte_bits(std::uint32_t) override { return 0; }
 
  private:
   std::atomic<bool> next_is_lost_{false};

@@ -14,13 +14,7 @@ class UnbootableGpu final : public emu::Misbehaviour {
  public:
   void break_down() { broken_ = true; }
 
-  bool loses_interrupt(Line) override { return false; }
   bool as_command_sticks(std::uint32_t as) override { return broken_ && as == 0; }
-  Duration extra_flush_time() override { return {}; }
-  Duration acknowledge_delay() override { return {}; }
-  bool firmware_hangs() override { return false; }
-  bool corrupts_suspend_buffer() override { return false; }
-  std::uint64_t flipped_pte_bits(std::uint32_t) override { return 0; }
 
  private:
   std::atomic<bool> broken_{false};
