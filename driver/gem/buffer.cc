@@ -74,10 +74,11 @@ bool Buffer::access(Pinned pinned, Parked parked) {
   bool done = false;
   {
     MutexLock lock(residency_mutex_);
-    while (residency_ == Residency::kLeaving || residency_ == Residency::kReturning)
-      moved_.wait(residency_mutex_);
-    if (residency_ == Residency::kEvicted) return parked();
-    ++pins_;
+    while (!try_pin()) {
+      // Stays so while the lock is held.
+      if (residency() == Residency::kEvicted) return parked();
+      wait_for_move();
+    }
   }
   done = pinned();
   unpin();
@@ -113,21 +114,35 @@ bool Buffer::write(std::uint64_t offset, const void* from, std::uint64_t bytes) 
 }
 
 bool Buffer::pin_or_claim() noexcept {
-  MutexLock lock(residency_mutex_);
-  while (residency_ == Residency::kLeaving || residency_ == Residency::kReturning)
-    moved_.wait(residency_mutex_);
-  if (residency_ == Residency::kEvicted) {
-    residency_ = Residency::kReturning;
-    return false;
+  if (!try_pin()) {
+    MutexLock lock(residency_mutex_);
+    while (!try_pin()) {
+      if (residency() == Residency::kEvicted) {
+        presence_.store(static_cast<std::uint32_t>(Residency::kReturning),
+                        std::memory_order_release);
+        return false;
+      }
+      wait_for_move();
+    }
   }
-  ++pins_;
-  last_pinned_ = store_.next_pin();
+  last_pinned_.store(store_.next_pin(), std::memory_order_relaxed);
   return true;
+}
+
+// Until its residency may be another than kLeaving or kReturning.
+void Buffer::wait_for_move() noexcept {
+  while (residency() == Residency::kLeaving || residency() == Residency::kReturning)
+    moved_.wait(residency_mutex_);
 }
 
 Result<BufferPin> Buffer::pin() {
   PANTRY_TRY(stay_resident());
   return BufferPin(Ref<Buffer>::share(*this));
+}
+
+Result<FramePin> Buffer::pin_frames() {
+  PANTRY_TRY(stay_resident());
+  return FramePin(*this);
 }
 
 // A pin that nobody has to return.
@@ -141,24 +156,18 @@ Result<> Buffer::stay_resident() {
   return {};
 }
 
-void Buffer::unpin() noexcept {
-  MutexLock lock(residency_mutex_);
-  PANTRY_CHECK(pins_ != 0);
-  --pins_;
-}
-
 void Buffer::set_residency(Residency now) noexcept {
   MutexLock lock(residency_mutex_);
-  residency_ = now;
+  presence_.store(static_cast<std::uint32_t>(now), std::memory_order_release);
   moved_.notify_all();
 }
 
 bool Buffer::begin_eviction() noexcept {
   if (placement_ == Placement::kPlain) return false;
-  MutexLock lock(residency_mutex_);
-  if (pins_ != 0 || residency_ != Residency::kResident) return false;
-  residency_ = Residency::kLeaving;
-  return true;
+  std::uint32_t unpinned = kResidentBits;
+  return presence_.compare_exchange_strong(unpinned,
+                                           static_cast<std::uint32_t>(Residency::kLeaving),
+                                           std::memory_order_acq_rel, std::memory_order_relaxed);
 }
 
 void Buffer::cancel_eviction() noexcept {

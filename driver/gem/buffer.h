@@ -21,6 +21,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/check.h"
 #include "base/mutex.h"
 #include "base/ref.h"
 #include "base/result.h"
@@ -34,6 +35,7 @@ namespace pantry::driver {
 
 class BufferStore;
 class BufferPin;
+class FramePin;
 
 class Buffer final : public RefCounted {
  public:
@@ -73,25 +75,31 @@ class Buffer final : public RefCounted {
   // Makes it resident, and keeps it so while the pin lives. ENOMEM: it stays as it is. Waits for an
   // eviction or a return that is under way; takes frames, which may evict others. Not inside a
   // SignallingSection, and under no lock that is taken inside one.
+  // One atomic operation if it is resident, and one when the pin is dropped.
   Result<BufferPin> pin() PANTRY_MAY_ALLOCATE;
+  // For a caller that has a reference for longer than the pin.
+  Result<FramePin> pin_frames() PANTRY_MAY_ALLOCATE;
   // The same for the rest of its life.
   Result<> stay_resident() PANTRY_MAY_ALLOCATE;
   // What it may say changes at once, unless the caller has a pin.
-  bool resident() const noexcept { return residency_ != Residency::kEvicted; }
+  bool resident() const noexcept { return residency() != Residency::kEvicted; }
   // How often it gave its frames up.
   std::uint64_t evictions() const noexcept { return evictions_; }
 
   // The shrinker's, in this order; one thread at a time. begin: false when it is pinned, evicted
   // already, or stays for life. Between begin and the end who wants to pin it waits.
   bool begin_eviction() noexcept;
-  bool leaving() const noexcept { return residency_ == Residency::kLeaving; }
+  bool leaving() const noexcept { return residency() == Residency::kLeaving; }
   // It stays, with the frames that it has.
   void cancel_eviction() noexcept;
   // Gives the frames to the allocator. Pre: no page table leads to them any more, nor does the
   // device remember that one did. ENOMEM: it stays.
   Result<> finish_eviction() PANTRY_MAY_ALLOCATE;
-  // When it was last pinned: larger is later.
-  std::uint64_t last_pinned() const noexcept { return last_pinned_; }
+  // When it was last pinned: larger is later; those that several threads pin at the same moment may
+  // have the same.
+  std::uint64_t last_pinned() const noexcept {
+    return last_pinned_.load(std::memory_order_relaxed);
+  }
 
   // Host address of [offset, offset + bytes), or nullptr when that is outside or not contiguous.
   // Kernel buffers are always contiguous.
@@ -104,6 +112,7 @@ class Buffer final : public RefCounted {
  private:
   friend class BufferStore;
   friend class BufferPin;
+  friend class FramePin;
   enum class Residency : std::uint8_t { kResident, kLeaving, kEvicted, kReturning };
   // Who puts memory at the frames: the Backing, or nobody (kernel buffers are the frames' own
   // memory).
@@ -111,10 +120,27 @@ class Buffer final : public RefCounted {
   Buffer(BufferStore& store, std::uint64_t size, Placement placement)
       : store_(store), size_(size), placement_(placement) {}
   ~Buffer() override;
+  Residency residency() const noexcept {
+    return static_cast<Residency>(presence_.load(std::memory_order_acquire) % kOnePin);
+  }
+  // False: it is not resident.
+  bool try_pin() noexcept {
+    std::uint32_t now = presence_.load(std::memory_order_relaxed);
+    while (now % kOnePin == kResidentBits)
+      if (presence_.compare_exchange_weak(now, now + kOnePin, std::memory_order_acquire,
+                                          std::memory_order_relaxed))
+        return true;
+    return false;
+  }
   // Whether it is resident and now pinned; else it is evicted, and now marked as returning.
   bool pin_or_claim() noexcept;
-  void unpin() noexcept;
+  // Anywhere, also inside a SignallingSection.
+  void unpin() noexcept {
+    const std::uint32_t before = presence_.fetch_sub(kOnePin, std::memory_order_release);
+    PANTRY_CHECK(before >= kOnePin);
+  }
   void set_residency(Residency now) noexcept;
+  void wait_for_move() noexcept PANTRY_REQUIRES(residency_mutex_);
   // With a pin if it is resident, else under the lock.
   template <class Pinned, class Parked>
   bool access(Pinned pinned, Parked parked);
@@ -140,16 +166,24 @@ class Buffer final : public RefCounted {
   std::optional<std::string> label_ PANTRY_GUARDED_BY(label_mutex_);
   std::optional<std::string> dma_buf_name_ PANTRY_GUARDED_BY(label_mutex_);
 
-  // Leaf lock but for access to what is parked. Never taken inside a SignallingSection.
+  // A Residency, and how many pins there are in units of kOnePin. There are none unless it is
+  // kResident, and it leaves that state only while there are none: one compare-and-swap decides
+  // between a pin and an eviction. What changes the frames afterwards has thus seen the end of all
+  // pins (release by unpin, acquire by begin_eviction), and who pins next sees all that has changed
+  // (release by set_residency, acquire by try_pin). To and from the other states it is written by
+  // who has set kLeaving or kReturning alone, under the lock.
+  static constexpr std::uint32_t kOnePin = 4;
+  static constexpr std::uint32_t kResidentBits = static_cast<std::uint32_t>(Residency::kResident);
+  std::atomic<std::uint32_t> presence_{kResidentBits};
+  // For who waits until the residency changes. Leaf lock but for access to what is parked. Never
+  // taken inside a SignallingSection.
   mutable Mutex residency_mutex_;
   CondVar moved_;
-  std::uint32_t pins_ PANTRY_GUARDED_BY(residency_mutex_) = 0;
-  std::atomic<Residency> residency_{Residency::kResident};  // written under the lock
   std::atomic<std::uint64_t> last_pinned_{0};
   std::atomic<std::uint64_t> evictions_{0};
 };
 
-// Keeps a buffer's frames where they are. Dropped outside any SignallingSection. Move-only.
+// Keeps a buffer, and its frames where they are. Dropped outside any SignallingSection. Move-only.
 class BufferPin {
  public:
   BufferPin() = default;
@@ -167,6 +201,24 @@ class BufferPin {
   friend class Buffer;
   explicit BufferPin(Ref<Buffer> buffer) noexcept : buffer_(std::move(buffer)) {}
   Ref<Buffer> buffer_;
+};
+
+// Keeps a buffer's frames where they are, but not the buffer: whoever has the pin has a reference
+// to the buffer for longer. Dropped anywhere. Move-only.
+class FramePin {
+ public:
+  FramePin() = default;
+  FramePin(FramePin&& other) noexcept : buffer_(std::exchange(other.buffer_, nullptr)) {}
+  FramePin& operator=(FramePin&&) = delete;
+  ~FramePin() { release(); }
+  void release() noexcept {
+    if (Buffer* const buffer = std::exchange(buffer_, nullptr)) buffer->unpin();
+  }
+
+ private:
+  friend class Buffer;
+  explicit FramePin(Buffer& buffer) noexcept : buffer_(&buffer) {}
+  Buffer* buffer_ = nullptr;
 };
 
 }  // namespace pantry::driver

@@ -53,7 +53,10 @@ Backing& BufferStore::backing() const { return state_->backing; }
 void BufferStore::set_swap(std::uint64_t bytes) noexcept { state_->swap = bytes; }
 std::uint64_t BufferStore::swap() const noexcept { return state_->swap; }
 std::uint64_t BufferStore::next_pin() noexcept {
-  return state_->pins.fetch_add(1, std::memory_order_relaxed) + 1;
+  // Not one operation: that pins at the same moment are in no order costs nothing.
+  const std::uint64_t next = state_->pins.load(std::memory_order_relaxed) + 1;
+  state_->pins.store(next, std::memory_order_relaxed);
+  return next;
 }
 
 // An object that owns nothing yet. Whatever later steps give it, its destructor takes back.

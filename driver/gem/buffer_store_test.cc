@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <map>
 #include <string_view>
@@ -310,6 +311,47 @@ TYPED_TEST(BufferStoreTest, SwapThatIsFullLeavesABufferWhereItIs) {
   char found[4];
   ASSERT_TRUE(buffer->read(0, found, 4));
   EXPECT_EQ(std::string_view(found, 4), "here");
+}
+
+// Threads pin and evict at once: who has a pin has all the frames, and what it writes there stays.
+TYPED_TEST(BufferStoreTest, WhoHasAPinHasTheFrames) {
+  constexpr std::uint64_t kEvictions = 8;
+  this->store.set_swap(kMiB);
+  const Ref<Buffer> buffer = *this->store.create(2 * kPageSize, 0, nullptr);
+  std::array<std::uint64_t, 2> rounds{};
+  std::vector<std::thread> users;
+  for (std::uint64_t i = 0; i < rounds.size(); ++i)
+    users.emplace_back([&, i] {
+      while (buffer->evictions() < kEvictions) {
+        const FramePin pin = *buffer->pin_frames();
+        auto* const count =
+            static_cast<std::uint64_t*>(buffer->cpu(i * kPageSize, sizeof(std::uint64_t)));
+        if (!count) {
+          ADD_FAILURE() << "no frames";
+          return;
+        }
+        *count = ++rounds[i];
+      }
+    });
+  while (buffer->evictions() < kEvictions) {
+    if (buffer->begin_eviction()) {
+      EXPECT_TRUE(buffer->finish_eviction());
+    } else {
+      std::this_thread::yield();
+    }
+  }
+  for (std::thread& user : users) user.join();
+  for (std::uint64_t i = 0; i < rounds.size(); ++i) {
+    std::uint64_t count = 0;
+    ASSERT_TRUE(buffer->read(i * kPageSize, &count, sizeof count));
+    EXPECT_EQ(count, rounds[i]);
+  }
+  {
+    const FramePin back = *buffer->pin_frames();
+    EXPECT_FALSE(buffer->begin_eviction());
+  }
+  ASSERT_TRUE(buffer->begin_eviction()) << "every pin is gone";
+  buffer->cancel_eviction();
 }
 
 TEST(WindowEviction, AClientsMappingShowsTheContentThroughout) {
