@@ -45,7 +45,9 @@ int replay_command(const ReplayOptions& options) {
     return kNoTrace;
   }
   driver::ThreadExecutor executor(kBindThreads);
-  auto machine = uapi::Machine::create(executor, options.machine);
+  uapi::MachineConfig config = options.machine;
+  config.bind_times = driver::BindTimes::kOn;
+  auto machine = uapi::Machine::create(executor, config);
   if (!machine) {
     fmt::print(stderr, "pantry: the machine cannot be brought up: {}\n", name_of(machine.error()));
     return kCannotHost;

@@ -66,6 +66,8 @@ int run_command(const RunOptions& options) {
   driver::ThreadExecutor executor(kBindThreads);
   uapi::MachineConfig config = options.device.machine;
   config.misbehaviour = faults.misbehaviour();
+  const bool wanted = options.report == RunOptions::Report::kPrint;
+  if (wanted) config.bind_times = driver::BindTimes::kOn;
   auto machine = uapi::Machine::create(executor, config);
   if (!machine) return fail("the machine cannot be brought up", machine.error());
   const auto directory = PrivateDirectory::create();
@@ -76,7 +78,6 @@ int run_command(const RunOptions& options) {
 
   Report report(**machine);
   trace::Recorder recorder((*machine)->features());
-  const bool wanted = options.report == RunOptions::Report::kPrint;
   uapi::ServerObserver* observer = nullptr;
   if (wanted) observer = &report;
   if (!options.trace.empty()) observer = &recorder;

@@ -78,6 +78,7 @@ struct DeviceConfig {
   std::optional<Duration> autosuspend_delay = kAutosuspendDelay;  // none: never suspended
   Provisioning provisioning = kDefaultProvisioning;               // of every VM, the firmware's too
   std::uint64_t swap_bytes = 0;  // for buffers that are evicted; 0: none ever is
+  BindTimes bind_times = BindTimes::kOff;
 };
 
 class Device final : public ResetRequest {

@@ -15,16 +15,17 @@
 // tree and pool changes `free` and `used` alike. So a deep queue on a small VM costs a node per
 // 8 operations, and a single operation on a large one eight nodes.
 //
-// Leaf lock, never held across an allocation: taken at prepare, when an operation ends, and for
-// each node that it takes. Nodes that a tree no longer needs stay in the pool, also where freeing
-// is forbidden; slabs (va_slab.h) that are too much are freed when a reserve dies.
+// No lock of its own: whoever serialises the changes of the tree (the VM's operation lock)
+// serialises all calls of pool and reserves. Only grow() and trim() allocate and free; who must do
+// neither under that lock calls the parts of which they consist. Nodes that a tree no longer needs
+// stay in the pool, also where freeing is forbidden; slabs (va_slab.h) that are too much are freed
+// when a reserve dies, or by whoever asks whether there are any.
 #pragma once
 
 #include <cstdint>
 #include <utility>
 
 #include "base/check.h"
-#include "base/mutex.h"
 #include "driver/gpuvm/va_node.h"
 #include "driver/gpuvm/va_slab.h"
 
@@ -58,19 +59,30 @@ class VaNodePool {
 
   // Allocates at least one node more. False: no memory. Not inside a SignallingSection.
   [[nodiscard]] bool grow() noexcept;
+  // The same in parts: add(VaSlab::make(next_slab_nodes())), of which make alone allocates.
+  std::uint32_t next_slab_nodes() const noexcept;
+  void add(VaSlab& slab) noexcept { slabs_.add(slab); }
+  // Frees slabs that are too much. Not inside a SignallingSection.
+  void trim() noexcept;
+  // The same in parts: one such slab, which is the caller's to destroy, or null.
+  VaSlab* take_surplus() noexcept;
   // Of a moment between operations: a running one has nodes that count as used.
   VaNodeStatistics statistics() const noexcept;
 
  private:
   friend class VaReserve;
-  bool lacks_nodes() const noexcept PANTRY_REQUIRES(mutex_);
-  bool has_surplus() const noexcept PANTRY_REQUIRES(mutex_);
-  void trim() noexcept;
+  bool lacks_nodes() const noexcept {
+    const std::uint64_t free = slabs_.free();
+    return free < kVaNodesPerOp * counts_.operations && free < counts_.needed();
+  }
+  bool has_surplus() const noexcept {
+    const VaSlab* const slab = slabs_.empty();
+    return slab && slabs_.free() >= counts_.needed() + kKept + slab->nodes();
+  }
 
   const Growth growth_;
-  mutable Mutex mutex_;
-  VaSlabList slabs_ PANTRY_GUARDED_BY(mutex_);
-  VaNodeStatistics counts_ PANTRY_GUARDED_BY(mutex_);  // but `free`, which slabs_ knows
+  VaSlabList slabs_;
+  VaNodeStatistics counts_;  // but `free`, which slabs_ knows
 };
 
 // The claim of one operation, and the nodes that are in its hands while it runs. Prepare:
@@ -79,13 +91,18 @@ class VaNodePool {
 //   while (nodes.incomplete())
 //     if (!pool.grow()) return Error(Errno::kNoMem);
 //
-// Making, asking and running allocate and free nothing. Destroying it gives the claim back if it
-// was not used, and may free: not inside a SignallingSection.
+// Making, asking, running and abandoning allocate and free nothing. Destroying it gives the claim
+// back if it was not used, and may free: not inside a SignallingSection. After abandon() and
+// forget_surplus(), destroying it does nothing, and needs no lock.
 class VaReserve {
  public:
   // No pool: for what changes nothing.
   VaReserve() = default;
-  static VaReserve for_operation(VaNodePool& pool) noexcept;
+  static VaReserve for_operation(VaNodePool& pool) noexcept {
+    VaReserve nodes;
+    nodes.claim(pool);
+    return nodes;
+  }
   // For an operation that removes whole mappings and so needs no node; it may still give some back.
   static VaReserve for_removal(VaNodePool& pool) noexcept { return VaReserve(pool, Claim::kNone); }
 
@@ -93,8 +110,30 @@ class VaReserve {
   VaReserve& operator=(VaReserve&& other) noexcept;
   ~VaReserve() { release(); }
 
+  // Makes this one, which is of no pool yet, one for an operation.
+  void claim(VaNodePool& pool) noexcept {
+    PANTRY_CHECK(claim_ == Claim::kNone && !in_hand_);
+    pool_ = &pool;
+    claim_ = Claim::kOpen;
+    ++pool.counts_.operations;
+  }
+  // Whether the operation is still to come.
+  bool open() const noexcept { return claim_ == Claim::kOpen; }
+  // The operation will not run: gives the claim back, if it is still open.
+  void abandon() noexcept {
+    if (claim_ != Claim::kOpen) return;
+    claim_ = Claim::kNone;
+    --pool_->counts_.operations;
+    surplus_ = Surplus::kYes;  // of what it had asked for
+  }
+  // Whether the pool may have too many nodes because of this operation; asked once, the answer is
+  // the caller's to act on (VaNodePool::trim).
+  bool forget_surplus() noexcept { return std::exchange(surplus_, Surplus::kNo) == Surplus::kYes; }
   // Whether the pool has too few nodes for all operations to come, this one among them.
-  bool incomplete() const noexcept;
+  bool incomplete() const noexcept {
+    PANTRY_CHECK(claim_ == Claim::kOpen);
+    return pool_->lacks_nodes();
+  }
 
   // For the tree, while the operation runs. take: never more than kVaNodesPerOp over what was given
   // (CHECK); its content is undefined.
@@ -116,7 +155,6 @@ class VaReserve {
   VaNodePool* pool_ = nullptr;
   Claim claim_ = Claim::kNone;
   Surplus surplus_ = Surplus::kNo;  // the pool had too many when the operation ended
-  bool complete_ = false;           // was, from the start
   std::uint32_t taken_ = 0;
   VaNode* in_hand_ = nullptr;  // given, until the operation takes them again or finishes
 };

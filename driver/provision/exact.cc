@@ -30,7 +30,7 @@ std::optional<Provisioner::Needs> Exact::claim(Provision& provision) noexcept {
   const std::uint32_t own = own_pages(provision);
   const std::uint32_t charge = tables.quota() ? not_queued + own + kLeastCharge : 0;
   const bool has_room = pins_.has_room(unpinned);
-  if (!has_room || missing + own > tables.available() || charge > tables.charged())
+  if (!has_room || !tables.suffices(missing + own) || charge > tables.charged())
     return Needs{charge, missing + own, has_room ? 0 : 2 * (pins_.size() + unpinned)};
   for_each_window(provision.shape_, table_.config(),
                   [&](TableWindow window) { pins_.pin(window, by(tables)); });

@@ -66,6 +66,7 @@ class Exact final : public Provisioner {
   // No bind is pending (CHECK).
   ~Exact() override;
 
+  std::optional<Needs> claim(Provision& provision) noexcept override;
   void begin(Provision& provision) noexcept override;
   bool must_flush(const Provision& provision) const noexcept override;
   void finish(Provision& provision) noexcept override;
@@ -81,7 +82,6 @@ class Exact final : public Provisioner {
   Audit audit() const noexcept;
 
  private:
-  std::optional<Needs> claim(Provision& provision) noexcept override;
   Result<> make_room(std::uint32_t windows, Provision& provision) override;
   bool stands(TableWindow window) const noexcept {
     return table_.standing(window) == ArmLpaeS1Table::Standing::kTable;

@@ -84,19 +84,16 @@ class PageList {
     head_ = std::exchange(other.head_, kEnd);
     count_ += std::exchange(other.count_, 0);
   }
-  // `pages` of these go to `to`. Linear in the smaller part: those that go or those that stay. Pre:
-  // there are as many.
-  void move(std::uint32_t pages, PageList& to) {
+  // `pages` of these go to `list`. Linear in the smaller part: those that go or those that stay.
+  // Pre: there are as many.
+  void move(std::uint32_t pages, PageList& list) {
     PANTRY_CHECK(pages <= count_);
     const std::uint32_t staying = count_ - pages;
-    if (pages <= staying) {
-      for (; pages != 0; --pages) to.push(pop());
-      return;
-    }
+    if (pages <= staying) return move_first(pages, list);
     PageList stay;
     stay.links_ = links_;
-    for (std::uint32_t i = 0; i < staying; ++i) stay.push(pop());
-    to.splice(*this);
+    move_first(staying, stay);
+    list.splice(*this);
     splice(stay);
   }
   // visit(PhysAddr) for each page.
@@ -107,6 +104,18 @@ class PageList {
   }
 
  private:
+  // In order. O(pages).
+  void move_first(std::uint32_t pages, PageList& list) {
+    if (pages == 0) return;
+    std::uint32_t last = head_ - kBias;
+    for (std::uint32_t i = 1; i < pages; ++i) last = links_->next_[last] - kBias;
+    const std::uint32_t rest = std::exchange(links_->next_[last], list.head_);
+    if (list.count_ == 0) list.tail_ = last;
+    list.head_ = std::exchange(head_, rest);
+    list.count_ += pages;
+    count_ -= pages;
+  }
+
   static constexpr std::uint32_t kEnd = 1;
   static constexpr std::uint32_t kBias = 2;
   PageLinks* links_ = nullptr;

@@ -25,33 +25,41 @@ Result<PageList> PagePool::take(std::uint32_t pages) {
   if (faults().should_fail()) return Error(Errno::kNoMem);
   {
     MutexLock lock(mutex_);
-    while (list.count() < pages && !cached_.empty()) list.push(cached_.pop());
+    cached_.move(std::min(pages, cached_.count()), list);
     statistics_.cached = cached_.count();
+    if (list.count() == pages) lend(pages);
   }
+  if (list.count() != pages) PANTRY_TRY(complete(list, pages));
+  const OwnerId owner = frames_.new_owner();
+  list.for_each([&](PhysAddr page) { frames_.set_owner({page, kPageSize}, owner); });
+  return list;
+}
+
+void PagePool::lend(std::uint32_t pages) noexcept {
+  statistics_.taken += pages;
+  statistics_.lent += pages;
+  statistics_.peak_lent = std::max(statistics_.peak_lent, statistics_.lent);
+}
+
+// What the pool did not have comes from the frame allocator. On failure `list` is empty.
+Result<> PagePool::complete(PageList& list, std::uint32_t pages) {
   const std::uint32_t missing = pages - list.count();
   PageList fresh(links_);
   const Result<> refilled = refill(fresh, missing);
   {
     MutexLock lock(mutex_);
-    if (!refilled) {
-      cached_.splice(list);
-    } else {
+    if (refilled) {
       list.splice(fresh);
-      statistics_.taken += pages;
       statistics_.fresh += missing;
-      statistics_.lent += pages;
-      statistics_.peak_lent = std::max(statistics_.peak_lent, statistics_.lent);
+      lend(pages);
+    } else {
+      cached_.splice(list);
     }
     statistics_.cached = cached_.count();
   }
-  if (!refilled) {
-    // Back to where they came from: when memory is short, others can make use of them.
-    free(std::move(fresh));
-    return Error(refilled.error());
-  }
-  const OwnerId owner = frames_.new_owner();
-  list.for_each([&](PhysAddr page) { frames_.set_owner({page, kPageSize}, owner); });
-  return list;
+  // Back to where they came from: when memory is short, others can make use of them.
+  if (!refilled) free(std::move(fresh));
+  return refilled;
 }
 
 // On failure the pages it got so far are on the list.
@@ -97,23 +105,41 @@ void PagePool::renew(const PageList& pages) noexcept {
   });
 }
 
-void PagePool::trim(std::uint64_t keep) noexcept {
+std::uint64_t PagePool::trim(std::uint64_t keep) noexcept {
   PageList excess(links_);
   {
     MutexLock lock(mutex_);
     while (cached_.count() > keep) excess.push(cached_.pop());
     statistics_.cached = cached_.count();
   }
+  const std::uint64_t pages = excess.count();
   free(std::move(excess));
+  return pages;
 }
 
 void PagePool::free(PageList pages) noexcept {
   while (!pages.empty()) frames_.free({pages.pop(), kPageSize});
 }
 
+void PagePool::add(PageMagazine& magazine) noexcept {
+  MutexLock lock(mutex_);
+  magazines_.push_back(magazine);
+}
+
+void PagePool::remove(PageMagazine& magazine) noexcept {
+  MutexLock lock(mutex_);
+  magazines_.erase(magazines_.iterator_to(magazine));
+}
+
 PoolStatistics PagePool::statistics() const {
   MutexLock lock(mutex_);
-  return statistics_;
+  PoolStatistics now = statistics_;
+  for (const PageMagazine& magazine : magazines_) {
+    const std::uint64_t spare = std::min<std::uint64_t>(magazine.count(), now.lent);
+    now.cached += spare;
+    now.lent -= spare;
+  }
+  return now;
 }
 
 void PagePool::zero(PhysAddr page) noexcept {

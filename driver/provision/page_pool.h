@@ -18,16 +18,17 @@
 #include "driver/kernel/work.h"
 #include "driver/memory/frame_allocator.h"
 #include "driver/provision/page_list.h"
+#include "driver/provision/page_magazine.h"
 
 namespace pantry::driver {
 
 struct PoolStatistics {
-  std::uint64_t cached = 0;  // pages in the pool now
-  std::uint64_t lent = 0;    // pages out now: in reserves and in tables
-  std::uint64_t peak_lent = 0;
-  std::uint64_t taken = 0;     // pages ever taken
-  std::uint64_t returned = 0;  // pages ever given back
-  std::uint64_t fresh = 0;     // of those taken, how many came from the frame allocator
+  std::uint64_t cached = 0;     // pages in the pool now, and in magazines
+  std::uint64_t lent = 0;       // pages out now: in reserves and in tables
+  std::uint64_t peak_lent = 0;  // with those in magazines
+  std::uint64_t taken = 0;      // pages ever taken
+  std::uint64_t returned = 0;   // pages ever given back
+  std::uint64_t fresh = 0;      // of those taken, how many came from the frame allocator
 };
 
 class PagePool {
@@ -57,17 +58,23 @@ class PagePool {
   // Pages that were in a table, after the flush that covers it: zeroed, and with a new owner, so
   // that they can go into another one without having been in the pool.
   void renew(const PageList& pages) noexcept;
-  // Returns all but `keep` spare pages to the frame allocator.
-  void trim(std::uint64_t keep) noexcept PANTRY_MAY_ALLOCATE;
+  // Returns all but `keep` spare pages to the frame allocator; those in magazines stay there. How
+  // many went.
+  std::uint64_t trim(std::uint64_t keep) noexcept PANTRY_MAY_ALLOCATE;
 
   AllocationFaults& faults() noexcept { return frames_.faults(); }
   PoolStatistics statistics() const;
 
  private:
+  friend class PageMagazine;
+  void add(PageMagazine& magazine) noexcept;
+  void remove(PageMagazine& magazine) noexcept;
   // So many pages go back before other items of the lane have their turn.
   static constexpr std::uint32_t kTrimmedAtOnce = 32;
   void trim_some();
   Result<> refill(PageList& list, std::uint32_t pages) PANTRY_MAY_ALLOCATE;
+  Result<> complete(PageList& list, std::uint32_t pages) PANTRY_MAY_ALLOCATE;
+  void lend(std::uint32_t pages) noexcept PANTRY_REQUIRES(mutex_);
   void free(PageList pages) noexcept PANTRY_MAY_ALLOCATE;
   void zero(PhysAddr page) noexcept;
 
@@ -76,6 +83,7 @@ class PagePool {
   TableMetadata metadata_;
   mutable Mutex mutex_;
   PageList cached_ PANTRY_GUARDED_BY(mutex_);
+  boost::intrusive::list<PageMagazine> magazines_ PANTRY_GUARDED_BY(mutex_);
   PoolStatistics statistics_ PANTRY_GUARDED_BY(mutex_);
   WorkLane* trim_lane_ = nullptr;
   MemberWork<PagePool, &PagePool::trim_some> trim_work_{*this};

@@ -22,6 +22,7 @@ class Provision {
   // Without a pool, or without a bind that a provisioner knows of: for what takes no page.
   Provision() = default;
   explicit Provision(TableReserve tables) : tables_(std::move(tables)) {}
+  Provision(PagePool& pool, const BindShape& shape) : tables_(pool), shape_(shape) {}
   Provision(TableReserve tables, const BindShape& shape)
       : tables_(std::move(tables)), shape_(shape) {}
   Provision(Provision&& other) noexcept

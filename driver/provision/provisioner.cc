@@ -18,15 +18,17 @@ Result<Provision> Provisioner::prepare(const BindShape& shape, TableReserve rese
       needs = claim(provision);
     }
     if (!needs) return provision;
-    TableReserve& tables = provision.tables();
-    PANTRY_TRY(tables.charge(needs->charge));
-    if (needs->pages > tables.available())
-      PANTRY_TRY(tables.grow(needs->pages - tables.available()));
-    if (needs->windows != 0) {
-      if (tables.pool().faults().should_fail()) return Error(Errno::kNoMem);
-      PANTRY_TRY(make_room(needs->windows, provision));
-    }
+    PANTRY_TRY(supply(*needs, provision));
   }
+}
+
+Result<> Provisioner::supply(const Needs& needs, Provision& provision) {
+  TableReserve& tables = provision.tables();
+  PANTRY_TRY(tables.charge(needs.charge));
+  if (needs.pages > tables.available()) PANTRY_TRY(tables.grow(needs.pages - tables.available()));
+  if (needs.windows == 0) return {};
+  if (tables.pool().faults().should_fail()) return Error(Errno::kNoMem);
+  return make_room(needs.windows, provision);
 }
 
 }  // namespace pantry::driver

@@ -48,6 +48,22 @@ class Provisioner {
                             Mutex& operation_lock) PANTRY_MAY_ALLOCATE
       PANTRY_EXCLUDES(operation_lock);
 
+  // The same in parts, for who has more to lay in or runs the bind at once: claim until it says
+  // none, and supply in between what it says.
+  //
+  // What a bind must hold before it can be accepted.
+  struct Needs {
+    std::uint32_t charge = 0;   // to its quota, if that is more than `pages`
+    std::uint32_t pages = 0;    // in its reserve
+    std::uint32_t windows = 0;  // room to remember them
+  };
+  // Accepts the bind if what `provision` holds suffices, else says what would. With the operation
+  // lock held; neither allocates nor blocks, and is allowed inside a SignallingSection. Pre: a bind
+  // that will be pending is charged with kLeastCharge.
+  virtual std::optional<Needs> claim(Provision& provision) noexcept = 0;
+  // ENOMEM. Without the lock.
+  Result<> supply(const Needs& needs, Provision& provision) PANTRY_MAY_ALLOCATE;
+
   // Both with the operation lock held. Neither allocates, blocks nor fails; allowed inside a
   // SignallingSection. `provision` may be one that has no claim.
   virtual void begin(Provision& provision) noexcept = 0;
@@ -56,18 +72,7 @@ class Provisioner {
   virtual bool must_flush(const Provision& provision) const noexcept = 0;
   virtual void finish(Provision& provision) noexcept = 0;
 
- protected:
-  // What a bind must hold before it can be accepted.
-  struct Needs {
-    std::uint32_t charge = 0;   // to its quota, if that is more than `pages`
-    std::uint32_t pages = 0;    // in its reserve
-    std::uint32_t windows = 0;  // room to remember them
-  };
-
  private:
-  // Accepts the bind if what `provision` holds suffices, else says what would. With the operation
-  // lock held; neither allocates nor blocks.
-  virtual std::optional<Needs> claim(Provision& provision) noexcept = 0;
   // Lays in memory to remember `windows`. Without the lock. ENOMEM.
   virtual Result<> make_room(std::uint32_t windows, Provision& provision) PANTRY_MAY_ALLOCATE = 0;
 };

@@ -18,8 +18,9 @@ std::optional<Provisioner::Needs> RangeReserve::claim(Provision& provision) noex
     needs.pages += table_.standing(window) != Standing::kTable;
   });
   needs.pages += repeated_pages(shape, table_.config());
-  if (needs.windows == 0 && needs.pages <= provision.tables_.available()) return std::nullopt;
-  if (needs.windows > provision.marks_size_ || needs.pages > provision.tables_.available()) {
+  const bool suffices = provision.tables_.suffices(needs.pages);
+  if (needs.windows == 0 && suffices) return std::nullopt;
+  if (needs.windows > provision.marks_size_ || !suffices) {
     if (needs.windows <= provision.marks_size_) needs.windows = 0;
     return needs;
   }

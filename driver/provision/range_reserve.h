@@ -30,12 +30,12 @@ class RangeReserve final : public Provisioner {
   // `table` outlives the provisioner.
   explicit RangeReserve(ArmLpaeS1Table& table) : table_(table) {}
 
+  std::optional<Needs> claim(Provision& provision) noexcept override;
   void begin(Provision& provision) noexcept override;
   bool must_flush(const Provision&) const noexcept override { return false; }
   void finish(Provision&) noexcept override {}
 
  private:
-  std::optional<Needs> claim(Provision& provision) noexcept override;
   Result<> make_room(std::uint32_t windows, Provision& provision) override;
 
   ArmLpaeS1Table& table_;  // under the operation lock

@@ -3,6 +3,8 @@
 // The half of the reserve that run uses: nothing here reaches an allocator or a lock.
 #include "driver/provision/table_reserve.h"
 
+#include "driver/provision/page_magazine.h"
+
 namespace pantry::driver {
 
 Result<PhysAddr> TableReserve::alloc(std::uint64_t bytes) noexcept {
@@ -14,6 +16,19 @@ Result<PhysAddr> TableReserve::alloc(std::uint64_t bytes) noexcept {
 
 void TableReserve::move_spares(std::uint32_t pages, PageList& list) noexcept {
   spare_.move(pages, list);
+}
+
+bool TableReserve::draw(std::uint32_t pages) noexcept {
+  if (!magazine_->take(pages, spare_)) return false;
+  statistics_.reserved += pages;
+  return true;
+}
+
+void TableReserve::fill_magazine() noexcept {
+  if (!magazine_) return;
+  const std::uint32_t before = spare_.count();
+  magazine_->give(spare_);
+  statistics_.returned += before - spare_.count();
 }
 
 void TableReserve::free(PhysAddr page, std::uint64_t bytes) noexcept {

@@ -22,10 +22,11 @@
 namespace pantry::driver {
 
 class PagePool;
+class PageMagazine;
 class PageQuota;
 
 struct ReserveStatistics {
-  std::uint32_t reserved = 0;  // pages laid in: grow, reuse_retired
+  std::uint32_t reserved = 0;  // pages laid in: grow, suffices, reuse_retired
   std::uint32_t used = 0;      // pages that a table took
   std::uint32_t returned = 0;  // pages laid in and given back unused
   std::uint32_t retired = 0;   // pages of tables that the bind emptied
@@ -48,6 +49,15 @@ class TableReserve final : public PageTableAllocator {
   // not as many, or the quota is used up.
   Result<> grow(std::uint32_t pages) PANTRY_MAY_ALLOCATE;
   std::uint32_t available() const { return spare_.count(); }
+  // From now on what suffices() asks for comes from `magazine`, if it is there. For a bind that is
+  // accepted, run and done under one hold of the operation lock, by which the magazine is guarded.
+  void draw_on(PageMagazine& magazine) noexcept { magazine_ = &magazine; }
+  // Whether `pages` are available, with what the magazine has. Allocates nothing.
+  bool suffices(std::uint32_t pages) noexcept {
+    return pages <= spare_.count() || (magazine_ && draw(pages - spare_.count()));
+  }
+  // Spare pages go to the magazine, as far as there is room. Before the operation lock is let go.
+  void fill_magazine() noexcept;
   // `pages` unused pages go to `list`. Pre: as many are available.
   void move_spares(std::uint32_t pages, PageList& list) noexcept;
   // All pages of `list`, which are zero, are available here.
@@ -87,11 +97,13 @@ class TableReserve final : public PageTableAllocator {
   const ReserveStatistics& statistics() const { return statistics_; }
 
  private:
+  bool draw(std::uint32_t pages) noexcept;
   void return_spares() noexcept;
   void uncharge() noexcept;
 
   PagePool* pool_ = nullptr;
   PageQuota* quota_ = nullptr;
+  PageMagazine* magazine_ = nullptr;
   std::uint32_t charged_ = 0;
   PageList spare_;
   PageList retired_;

@@ -20,6 +20,7 @@ TableReserve::TableReserve(PagePool& pool, PageQuota& quota) : TableReserve(pool
 TableReserve::TableReserve(TableReserve&& other) noexcept
     : pool_(std::exchange(other.pool_, nullptr)),
       quota_(std::exchange(other.quota_, nullptr)),
+      magazine_(std::exchange(other.magazine_, nullptr)),
       charged_(std::exchange(other.charged_, 0)),
       spare_(std::move(other.spare_)),
       retired_(std::move(other.retired_)),
@@ -31,6 +32,7 @@ TableReserve& TableReserve::operator=(TableReserve&& other) noexcept {
   uncharge();
   pool_ = std::exchange(other.pool_, nullptr);
   quota_ = std::exchange(other.quota_, nullptr);
+  magazine_ = std::exchange(other.magazine_, nullptr);
   charged_ = std::exchange(other.charged_, 0);
   spare_ = std::move(other.spare_);
   retired_ = std::move(other.retired_);

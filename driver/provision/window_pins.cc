@@ -19,7 +19,9 @@ Result<WindowPins::Storage> WindowPins::Storage::make(std::uint32_t windows) {
 
 void WindowPins::adopt(Storage& larger) noexcept {
   if (larger.windows() <= storage_.windows()) return;
-  std::swap(storage_, larger);
+  // Piece by piece: nothing here can free.
+  storage_.entries_.swap(larger.entries_);
+  std::swap(storage_.bits_, larger.bits_);
   if (!larger.entries_) return;
   for (std::uint32_t i = 0; i < 1u << larger.bits_; ++i)
     if (const Entry& entry = larger.entries_[i]; entry.pins != 0) find(entry.key) = entry;

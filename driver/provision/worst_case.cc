@@ -48,7 +48,7 @@ std::uint32_t worst_case_pages(const BindShape& shape, const TableConfig& config
 std::optional<Provisioner::Needs> WorstCase::claim(Provision& provision) noexcept {
   const BindShape& shape = provision.shape();
   const std::uint32_t pages = worst_case_pages(shape, config_);
-  if (pages <= provision.tables().available()) return std::nullopt;
+  if (provision.tables().suffices(pages)) return std::nullopt;
   return Needs{.pages = pages};
 }
 

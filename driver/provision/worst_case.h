@@ -29,13 +29,13 @@ class WorstCase final : public Provisioner {
  public:
   explicit WorstCase(const TableConfig& config) : config_(config) {}
 
+  std::optional<Needs> claim(Provision& provision) noexcept override;
   // What a bind may take is in its own reserve; nobody else relies on it.
   void begin(Provision&) noexcept override {}
   bool must_flush(const Provision&) const noexcept override { return false; }
   void finish(Provision&) noexcept override {}
 
  private:
-  std::optional<Needs> claim(Provision& provision) noexcept override;
   Result<> make_room(std::uint32_t, Provision&) override { return {}; }
 
   const TableConfig config_;

@@ -37,9 +37,16 @@ class BindHistory {
  public:
   static constexpr std::size_t kKept = 64;
 
-  void add(const BindRecord& record) noexcept {
-    ring_[count_++ % kKept] = record;
-    total_.add(record.statistics);
+  // Written where it stays: a bind is short enough for a copy to be seen.
+  void add(const BindOp& op, BindMode mode, std::optional<Errno> error,
+           const BindStatistics& statistics) noexcept {
+    BindRecord& record = ring_[count_++ % kKept];
+    record.type = op.type;
+    record.mode = mode;
+    record.range = op.range;
+    record.error = error;
+    record.statistics = statistics;
+    total_.add(statistics);
     if (watcher_) watcher_->on_bind(record);
   }
   // Null: nobody.

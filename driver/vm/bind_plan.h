@@ -5,11 +5,15 @@
 // takes BindPlan& and allocates and frees nothing: what is left over or was replaced stays in the
 // plan and is given back when the plan is destroyed, which happens outside the SignallingSection.
 //
+// A bind that runs at once, under the hold of the operation lock that admits it, keeps what it did
+// not use in the VM instead: it need neither allocate nor free.
+//
 // Promise: once an asynchronous VM_BIND has returned 0, that bind cannot fail for lack of memory,
 // whatever runs before it.
 #pragma once
 
 #include <cstdint>
+#include <utility>
 
 #include "driver/gpuvm/va_node_pool.h"
 #include "driver/provision/provision.h"
@@ -25,7 +29,7 @@ struct BindStatistics {
   std::uint64_t pages_used = 0;
   std::uint64_t pages_returned = 0;  // reserved and not used
   std::uint64_t pages_emptied = 0;   // of tables that were there before
-  Duration prepare;
+  Duration prepare;                  // both 0 unless VmDevice::bind_times says so
   Duration run;
 
   void add(const BindStatistics& other) noexcept {
@@ -46,11 +50,21 @@ struct BindPlan {
   // EBUSY when it runs: something else is mapped there by now.
   enum class Purpose { kBind, kRestore };
 
+  BindPlan() = default;
+  BindPlan(BindOp&& operation, FramePin&& frames)
+      : op(std::move(operation)), pin(std::move(frames)) {}
+  // `shape`: that of `operation`, whose table pages come from `pool`.
+  BindPlan(BindOp&& operation, FramePin&& frames, PagePool& pool, const BindShape& shape)
+      : op(std::move(operation)), pin(std::move(frames)), provision(pool, shape) {}
+  BindPlan(BindPlan&&) = default;
+  // The pin would outlive the reference that it needs.
+  BindPlan& operator=(BindPlan&&) = delete;
+
   BindOp op;
   MappingOwner owner = MappingOwner::kUser;
   Overlap overlap = Overlap::kReplace;
   Purpose purpose = Purpose::kBind;
-  BufferPin pin;        // of a map: its frames are resolved
+  FramePin pin;         // of a map, until its frames are in the table; after `op`, which has them
   Provision provision;  // of table pages
   VaReserve tree_nodes;
   Ref<SharedBuffer> link;

@@ -45,10 +45,11 @@ Result<KernelMapping> Vm::map_fresh(Ref<Buffer> buffer, GpuRange range, Prot pro
   op.range = range;
   op.buffer = buffer;
   op.prot = prot;
-  PANTRY_TRY_ASSIGN(BindPlan plan, this->plan(std::move(op), TableReserve(state_->device.pages)));
+  // A kernel buffer needs no pin to stay.
+  BindPlan plan = plan_at_once(std::move(op), FramePin());
   plan.owner = MappingOwner::kKernel;
   plan.overlap = BindPlan::Overlap::kRefuse;
-  PANTRY_TRY(run(plan, BindMode::kSync));
+  PANTRY_TRY(run_at_once(plan));
   return KernelMapping(Ref<Vm>::share(*this), std::move(buffer), range);
 }
 

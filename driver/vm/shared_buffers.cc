@@ -27,6 +27,12 @@ bool SharedBuffers::contains(const Buffer& buffer) const {
 
 Result<Ref<SharedBuffer>> SharedBuffers::link(const Ref<Buffer>& buffer) {
   PANTRY_CHECK(!buffer->exclusive() && buffer->reservation());
+  {
+    MutexLock lock(mutex_);
+    const auto found = links_.find(buffer.get());
+    if (found != links_.end() && found->second->try_acquire())
+      return Ref<SharedBuffer>::adopt(found->second);
+  }
   // The node and the link are made before it is known whether they are needed: nothing is allocated
   // under the lock. Declared before the lock, so freed after it.
   Links::node_type node;

@@ -43,7 +43,8 @@ class SharedBuffers {
   // Everybody has let go (CHECK).
   ~SharedBuffers();
 
-  // The one SharedBuffer of `buffer`, which is not exclusive. ENOMEM.
+  // The one SharedBuffer of `buffer`, which is not exclusive. Allocates only if there is none yet:
+  // ENOMEM.
   Result<Ref<SharedBuffer>> link(const Ref<Buffer>& buffer) PANTRY_MAY_ALLOCATE;
   // Of each buffer of the set as it is now, with capacity for one more. ENOMEM.
   Result<std::vector<Ref<Reservation>>> reservations() const PANTRY_MAY_ALLOCATE;

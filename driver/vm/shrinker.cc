@@ -112,11 +112,7 @@ std::uint64_t Shrinker::reclaim(std::uint64_t bytes) {
   } catch (const std::bad_alloc&) {
     return freed;
   }
-  if (freed < bytes) {
-    const std::uint64_t spare = pages_.statistics().cached;
-    pages_.trim(0);
-    freed += spare * kPageSize;
-  }
+  if (freed < bytes) freed += pages_.trim(0) * kPageSize;
   return freed;
 }
 

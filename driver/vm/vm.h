@@ -183,9 +183,13 @@ class Vm final : public RefCounted, private AsOwner, private BatchStarter {
   enum class Kind { kClient, kMcu };
   static Result<Ref<Vm>> make(VmDevice& device, Kind kind, const VaSplit& split, GpuRange whole,
                               Provisioning provisioning) PANTRY_MAY_ALLOCATE;
-  // `tables`: empty, and what the plan's pages are laid into.
-  Result<BindPlan> plan(BindOp op, TableReserve tables) PANTRY_MAY_ALLOCATE;
-  Result<> run(BindPlan& plan, BindMode mode) noexcept;
+  // Of a bind that will be pending.
+  Result<BindPlan> plan(BindOp op) PANTRY_MAY_ALLOCATE;
+  // Of one that is not. Nothing is laid in yet.
+  BindPlan plan_at_once(BindOp&& op, FramePin&& frames);
+  // Lays in what a plan of plan_at_once takes, and runs it, under one hold of the operation lock
+  // if the VM has all that at hand.
+  Result<> run_at_once(BindPlan& plan) PANTRY_MAY_ALLOCATE;
   Result<> bind_torn() PANTRY_MAY_ALLOCATE;
   Result<std::vector<BindOp>> torn_mappings() PANTRY_MAY_ALLOCATE;
   void leave_residency() noexcept;

@@ -15,38 +15,61 @@
 namespace pantry::driver {
 namespace {
 
-// Performs the steps of one bind, and keeps one reference for each mapping. Of the page table only
-// the new mapping is left to do: whatever was mapped in the range has been unmapped as a whole.
+// Performs the steps of one bind, and keeps one reference for each mapping; that of a new one is
+// the plan's. Of the page table, a map is done here: what was mapped in its range is unmapped as a
+// whole, if there was anything. An unmap has been done by then.
 class Edit final : public StepVisitor {
  public:
   Edit(ArmLpaeS1Table& table, BindPlan& plan)
       : table_(table), plan_(plan), collect_(plan.retired) {}
 
   Done<UnmapStep> unmap(UnmapStep step) noexcept override {
+    clear_for_map();
     Mapping(step.old()).kept().release();
     return std::move(step).remove();
   }
   Done<KeepLeftStep> keep_left(KeepLeftStep step) noexcept override {
+    clear_for_map();
     return std::move(step).keep();
   }
   Done<KeepRightStep> keep_right(KeepRightStep step) noexcept override {
+    clear_for_map();
     return std::move(step).keep();
   }
   Done<KeepBothStep> keep_both(KeepBothStep step) noexcept override {
+    clear_for_map();
     Mapping(step.old()).kept().acquire();
     return std::move(step).keep();
   }
   Done<MapStep> map(MapStep step) noexcept override {
     map_leaves(table_, step.mapping(), plan_);
-    Mapping(step.mapping()).kept().acquire();
+    // From here on an eviction finds the mapping, once it gets the operation lock.
+    plan_.pin.release();
+    static_cast<void>(plan_.link ? static_cast<RefCounted*>(plan_.link.detach())
+                                 : static_cast<RefCounted*>(plan_.op.buffer.detach()));
     return std::move(step).insert();
   }
 
  private:
+  void clear_for_map() noexcept {
+    if (plan_.op.type != BindType::kMap || std::exchange(cleared_, true)) return;
+    PANTRY_CHECK(table_.clear(*plan_.op.range, plan_.provision.tables()).has_value());
+  }
+
   ArmLpaeS1Table& table_;
   BindPlan& plan_;
   const RetiredObjects::Collect collect_;
+  bool cleared_ = false;
 };
+
+// Whether there is anything to lay in for it.
+bool touches_table(const BindOp& op) { return op.range && !op.fails_with; }
+
+// Of a map: nobody evicts its buffer until that is mapped.
+Result<FramePin> pin_of(const BindOp& op) {
+  if (!touches_table(op) || op.type != BindType::kMap) return FramePin();
+  return op.buffer->pin_frames();
+}
 
 // Pre: it has a range.
 BindShape shape_of(const BindOp& op) {
@@ -99,41 +122,116 @@ class Vm::BindJob final : public Job {
   BindPlan plan_;
 };
 
-Result<BindPlan> Vm::plan(BindOp op, TableReserve tables) {
-  State& s = *state_;
-  const TimePoint start = s.clock().now();
-  BindPlan plan;
-  plan.op = std::move(op);
-  if (!plan.op.range || plan.op.fails_with) return plan;
+Result<> Vm::State::link(BindPlan& plan) {
+  const BindOp& op = plan.op;
+  if (op.type != BindType::kMap || !op.buffer->reservation() || op.buffer->exclusive()) return {};
+  PANTRY_TRY_ASSIGN(plan.link, shared.link(op.buffer));
+  return {};
+}
 
-  const bool map = plan.op.type == BindType::kMap;
-  if (map) {
-    PANTRY_TRY_ASSIGN(plan.pin, plan.op.buffer->pin());
+std::optional<Vm::State::Lack> Vm::State::admit(BindPlan& plan) {
+  plan.tree_nodes.claim(tree_nodes);
+  if (plan.tree_nodes.incomplete()) {
+    plan.tree_nodes.abandon();
+    return Lack{.tree_nodes = tree_nodes.next_slab_nodes(), .tables = {}};
   }
-  if (map && plan.op.buffer->reservation() && !plan.op.buffer->exclusive()) {
-    PANTRY_TRY_ASSIGN(plan.link, s.shared.link(plan.op.buffer));
+  // Last, since it is not as easily taken back.
+  const std::optional<Provisioner::Needs> needs = provisioner->claim(plan.provision);
+  if (!needs) return std::nullopt;
+  plan.tree_nodes.abandon();
+  return Lack{.tree_nodes = 0, .tables = *needs};
+}
+
+Result<> Vm::State::lay_in(const Lack& lack, BindPlan& plan) {
+  if (lack.tree_nodes == 0) return provisioner->supply(lack.tables, plan.provision);
+  if (faults().should_fail()) return Error(Errno::kNoMem);
+  VaSlab* const slab = VaSlab::make(lack.tree_nodes);
+  if (!slab) return Error(Errno::kNoMem);
+  MutexLock lock(operation);
+  tree_nodes.add(*slab);
+  return {};
+}
+
+void Vm::State::trim_after(BindPlan& plan) noexcept {
+  if (!plan.tree_nodes.forget_surplus()) return;
+  for (;;) {
+    VaSlab* slab = nullptr;
+    {
+      MutexLock lock(operation);
+      slab = tree_nodes.take_surplus();
+    }
+    if (!slab) return;
+    VaSlab::destroy(*slab);
   }
-  plan.tree_nodes = VaReserve::for_operation(s.tree_nodes);
-  while (plan.tree_nodes.incomplete())
-    if (s.faults().should_fail() || !s.tree_nodes.grow()) return Error(Errno::kNoMem);
-  // Last, since what it claims must be taken back.
-  PANTRY_TRY_ASSIGN(plan.provision,
-                    s.provisioner->prepare(shape_of(plan.op), std::move(tables), s.operation));
-  plan.statistics.prepare = s.clock().now() - start;
+}
+
+Result<BindPlan> Vm::plan(BindOp op) {
+  State& s = *state_;
+  const TimePoint start = s.time();
+  PANTRY_TRY_ASSIGN(FramePin frames, pin_of(op));
+  BindPlan plan(std::move(op), std::move(frames));
+  if (!touches_table(plan.op)) return plan;
+  PANTRY_TRY(s.link(plan));
+  plan.provision = Provision(TableReserve(s.device.pages, s.pending_pages), shape_of(plan.op));
+  PANTRY_TRY(plan.provision.tables().charge(Provisioner::kLeastCharge));
+  for (;;) {
+    std::optional<State::Lack> lack;
+    {
+      MutexLock lock(s.operation);
+      lack = s.admit(plan);
+    }
+    if (!lack) break;
+    if (const Result<> laid_in = s.lay_in(*lack, plan); !laid_in) {
+      s.trim_after(plan);
+      return Error(laid_in.error());
+    }
+  }
+  plan.statistics.prepare = s.time() - start;
   return plan;
 }
 
-Result<> Vm::run(BindPlan& plan, BindMode mode) noexcept {
+BindPlan Vm::plan_at_once(BindOp&& op, FramePin&& frames) {
+  if (!touches_table(op)) return BindPlan(std::move(op), std::move(frames));
+  const BindShape shape = shape_of(op);
+  return BindPlan(std::move(op), std::move(frames), state_->device.pages, shape);
+}
+
+Result<> Vm::run_at_once(BindPlan& plan) {
   State& s = *state_;
-  const SignallingSection section(s.device.cleanup);
+  const TimePoint start = s.time();
+  const bool touches = touches_table(plan.op);
+  TableReserve& tables = plan.provision.tables();
+  if (touches) {
+    PANTRY_TRY(s.link(plan));
+    // For what comes from the magazine: it might have had to be allocated.
+    if (s.faults().should_fail()) return Error(Errno::kNoMem);
+  }
   BindPlan* const plans[] = {&plan};
   Result<> results[1];
-  {
-    MutexLock lock(s.operation);
-    s.apply(plans, mode, *this, results);
+  for (;;) {
+    std::optional<State::Lack> lack;
+    {
+      const SignallingSection section(s.device.cleanup);
+      MutexLock lock(s.operation);
+      if (touches) {
+        tables.draw_on(s.magazine);
+        lack = s.admit(plan);
+      }
+      if (!lack) {
+        plan.statistics.prepare = s.time() - start;
+        s.apply(plans, BindMode::kSync, *this, results);
+        tables.fill_magazine();
+      }
+    }
+    if (!lack) break;
+    if (const Result<> laid_in = s.lay_in(*lack, plan); !laid_in) {
+      s.trim_after(plan);
+      return laid_in;
+    }
   }
   // apply has flushed, or touched nothing.
-  plan.provision.tables().release_after_flush();
+  tables.release_after_flush();
+  s.trim_after(plan);
   return results[0];
 }
 
@@ -156,46 +254,47 @@ void Vm::start(std::span<Job* const> jobs, std::span<int> errors) noexcept {
 }
 
 void Vm::give_up(BindPlan& plan) noexcept {
-  if (!plan.provision.claimed()) return;
   State& s = *state_;
-  {
+  if (plan.tree_nodes.open()) {
     MutexLock lock(s.operation);
-    s.provisioner->begin(plan.provision);
-    {
-      const RegionLock region(s.device.spaces, *this, *plan.op.range);
-      s.prune(plan);
+    plan.tree_nodes.abandon();
+    if (plan.provision.claimed()) {
+      s.provisioner->begin(plan.provision);
+      {
+        const RegionLock region(s.device.spaces, *this, *plan.op.range);
+        s.prune(plan);
+      }
+      s.provisioner->finish(plan.provision);
+      note_pages(plan);
+      s.given_up_binds.add(plan.statistics);
     }
-    s.provisioner->finish(plan.provision);
-    note_pages(plan);
-    s.given_up_binds.add(plan.statistics);
   }
   plan.provision.tables().release_after_flush();
+  s.trim_after(plan);
 }
 
 void Vm::State::prune(BindPlan& plan) { table->prune(*plan.op.range, plan.provision.tables()); }
 
 void Vm::State::apply(std::span<BindPlan* const> plans, BindMode mode, AsOwner& owner,
                       std::span<Result<>> results) {
-  const TimePoint start = clock().now();
-  // What an earlier bind of these maps lies in the footprint of that one, so the footprints of all
-  // can be asked for before the first runs.
-  std::optional<GpuRange> edited;
-  for (const BindPlan* plan : plans) {
-    const std::optional<GpuRange> one = footprint(*plan);
-    if (!one) continue;
-    edited = edited
-                 ? GpuRange{std::min(edited->first, one->first), std::max(edited->last, one->last)}
-                 : *one;
-  }
+  const TimePoint start = time();
   {
     // Its end flushes and unlocks: after the last edit, before any retired table can be used again.
     std::optional<RegionLock> region;
     for (std::size_t i = 0; i < plans.size(); ++i) {
       BindPlan& plan = *plans[i];
-      if (edited && !region) region.emplace(device.spaces, owner, *edited);
+      // One that has failed can be the last that edits.
+      const auto left = plans.subspan(i);
+      if (!region && edit_any(left))
+        region.emplace(device.spaces, owner, [&] {
+          operation.assert_held();
+          return footprint(left);
+        });
       const bool claimed = plan.provision.claimed();
       provisioner->begin(plan.provision);
       results[i] = apply(plan);
+      // For what changed nothing in the tree.
+      plan.tree_nodes.abandon();
       if (!results[i]) {
         if (claimed) prune(plan);
         if (mode == BindMode::kAsync) unusable = true;
@@ -205,17 +304,31 @@ void Vm::State::apply(std::span<BindPlan* const> plans, BindMode mode, AsOwner& 
     }
   }
   // Binds that share a flush share the time.
-  const Duration run{(clock().now() - start).ns / static_cast<std::int64_t>(plans.size())};
+  Duration run;
+  if (device.bind_times == BindTimes::kOn)
+    run = {(time() - start).ns / static_cast<std::int64_t>(plans.size())};
   for (std::size_t i = 0; i < plans.size(); ++i) account(*plans[i], mode, results[i], run);
 }
 
-std::optional<GpuRange> Vm::State::footprint(const BindPlan& plan) const {
-  const BindOp& op = plan.op;
-  if (!op.range || op.fails_with) return std::nullopt;
-  // Fails, but may have tables to free that were installed for it.
-  if (op.type == BindType::kMap && plan.purpose == BindPlan::Purpose::kBind && unusable)
-    return plan.provision.claimed() ? op.range : std::nullopt;
-  return table->footprint(*op.range);
+bool Vm::State::edit_any(std::span<BindPlan* const> plans) const {
+  return std::ranges::any_of(plans, [&](const BindPlan* plan) {
+    if (!touches_table(plan->op)) return false;
+    // Else it fails, but may have tables to free that were installed for it.
+    return plan->op.type != BindType::kMap || plan->purpose == BindPlan::Purpose::kRestore ||
+           !unusable || plan->provision.claimed();
+  });
+}
+
+// What an earlier bind of these maps lies in the footprint of that one, so the footprints of all
+// can be asked for before the first runs.
+GpuRange Vm::State::footprint(std::span<BindPlan* const> plans) const {
+  std::optional<GpuRange> all;
+  for (const BindPlan* plan : plans) {
+    if (!touches_table(plan->op)) continue;
+    const GpuRange one = table->footprint(*plan->op.range);
+    all = all ? GpuRange{std::min(all->first, one.first), std::max(all->last, one.last)} : one;
+  }
+  return *all;
 }
 
 Result<> Vm::State::apply(BindPlan& plan) {
@@ -231,15 +344,13 @@ Result<> Vm::State::apply(BindPlan& plan) {
   if (plan.overlap == BindPlan::Overlap::kRefuse && space.first_in(range))
     return Error(Errno::kExist);
 
-  TableReserve& tables = plan.provision.tables();
-  const Result<std::uint64_t> unmapped =
-      op.type == BindType::kMap ? table->clear(range, tables) : table->unmap(range, tables);
-  PANTRY_CHECK(unmapped.has_value());
   Edit edit(*table, plan);
-  if (op.type == BindType::kMap)
+  if (op.type == BindType::kMap) {
     space.map(mapping_of(plan).va(), plan.tree_nodes, edit);
-  else
+  } else {
+    PANTRY_CHECK(table->unmap(range, plan.provision.tables()).has_value());
     space.unmap(range, plan.tree_nodes, edit);
+  }
   return {};
 }
 
@@ -247,20 +358,18 @@ void Vm::State::account(BindPlan& plan, BindMode mode, const Result<>& result, D
   note_pages(plan);
   plan.statistics.run = run;
   if (plan.owner == MappingOwner::kKernel) return kernel_binds.add(plan.statistics);
-  binds.add({plan.op.type, mode, plan.op.range,
-             result ? std::nullopt : std::optional(result.error()), plan.statistics});
+  binds.add(plan.op, mode, result ? std::nullopt : std::optional(result.error()), plan.statistics);
 }
 
 Result<> Vm::bind_now(BindOp op) {
-  PANTRY_TRY_ASSIGN(BindPlan plan, this->plan(std::move(op), TableReserve(state_->device.pages)));
-  return run(plan, BindMode::kSync);
+  PANTRY_TRY_ASSIGN(FramePin frames, pin_of(op));
+  BindPlan plan = plan_at_once(std::move(op), std::move(frames));
+  return run_at_once(plan);
 }
 
 Result<Ref<Job>> Vm::prepare_bind(BindOp op) {
   if (destroyed() || unusable()) return Error(Errno::kInval);
-  State& s = *state_;
-  PANTRY_TRY_ASSIGN(BindPlan plan,
-                    this->plan(std::move(op), TableReserve(s.device.pages, s.pending_pages)));
+  PANTRY_TRY_ASSIGN(BindPlan plan, this->plan(std::move(op)));
   try {
     if (!state_->faults().should_fail())
       return make_ref<BindJob>(Ref<Vm>::share(*this), std::move(plan));
@@ -273,14 +382,23 @@ Result<Ref<Job>> Vm::prepare_bind(BindOp op) {
 void Vm::push(Ref<Job> job) noexcept { state_->queue->push(std::move(job)); }
 
 void Vm::unmap_whole(GpuRange range) noexcept {
+  State& s = *state_;
   BindPlan plan;
   plan.op.type = BindType::kUnmap;
   plan.op.range = range;
   plan.owner = MappingOwner::kKernel;
-  plan.provision = Provision(TableReserve(state_->device.pages));
-  plan.tree_nodes = VaReserve::for_removal(state_->tree_nodes);
-  const Result<> unmapped = run(plan, BindMode::kSync);
-  PANTRY_CHECK(unmapped.has_value());
+  plan.provision = Provision(TableReserve(s.device.pages));
+  BindPlan* const plans[] = {&plan};
+  Result<> results[1];
+  {
+    const SignallingSection section(s.device.cleanup);
+    MutexLock lock(s.operation);
+    plan.tree_nodes = VaReserve::for_removal(s.tree_nodes);
+    s.apply(plans, BindMode::kSync, *this, results);
+  }
+  PANTRY_CHECK(results[0].has_value());
+  plan.provision.tables().release_after_flush();
+  s.trim_after(plan);
 }
 
 }  // namespace pantry::driver

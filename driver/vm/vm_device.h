@@ -36,6 +36,10 @@ class VmFaultListener {
 // memory itself is it.
 inline constexpr std::uint32_t kMaxPendingTablePages = 16384;
 
+// Whether binds note how long they take (BindStatistics::prepare and run), for three readings of
+// the clock each.
+enum class BindTimes { kOff, kOn };
+
 struct VmDevice {
   Executor& executor;
   Cleanup& cleanup;
@@ -52,6 +56,7 @@ struct VmDevice {
   std::uint32_t max_pending_table_pages = kMaxPendingTablePages;
   Provisioning provisioning = kDefaultProvisioning;  // of VMs for which nothing else is said
   Shrinker* shrinker = nullptr;                      // null: no buffer is ever evicted
+  BindTimes bind_times = BindTimes::kOff;
 };
 
 }  // namespace pantry::driver

@@ -83,13 +83,17 @@ Result<> Vm::bind_torn() {
     PANTRY_TRY_ASSIGN(std::vector<BindOp> all, torn_mappings());
     bool changed = false;
     for (BindOp& op : all) {
-      PANTRY_TRY_ASSIGN(BindPlan plan, this->plan(std::move(op), TableReserve(s.device.pages)));
+      PANTRY_TRY_ASSIGN(FramePin frames, op.buffer->pin_frames());
+      BindPlan plan = plan_at_once(std::move(op), std::move(frames));
       plan.owner = MappingOwner::kKernel;  // no bind of the client's
       plan.purpose = BindPlan::Purpose::kRestore;
-      if (run(plan, BindMode::kSync))
+      const Result<> restored = run_at_once(plan);
+      if (restored)
         ++s.device.shrinker->returned_mappings_;
-      else
+      else if (restored.error() == Errno::kBusy)
         changed = true;
+      else
+        return restored;
     }
     if (!changed) s.torn = false;
   }

@@ -11,6 +11,7 @@
 #include "base/mutex.h"
 #include "driver/gpuvm/va_space.h"
 #include "driver/iopgtable/arm_lpae_s1_table.h"
+#include "driver/provision/page_magazine.h"
 #include "driver/provision/page_pool.h"
 #include "driver/provision/page_quota.h"
 #include "driver/provision/provisioner.h"
@@ -28,17 +29,39 @@ struct Vm::State {
         table_config{vm_device.va_bits, vm_device.pa_bits},
         pending_pages(vm_device.max_pending_table_pages),
         shared(vm_device.pages.faults()),
+        magazine(vm_device.pages),
         space(everything) {}
 
   AllocationFaults& faults() { return device.pages.faults(); }
-  Clock& clock() { return device.executor.clock(); }
+  // Now, if anybody wants to know.
+  TimePoint time() {
+    return device.bind_times == BindTimes::kOn ? device.executor.clock().now() : TimePoint{};
+  }
+
+  // What of a plan comes without the operation lock: the link of its buffer. ENOMEM.
+  Result<> link(BindPlan& plan) PANTRY_MAY_ALLOCATE;
+  // What a bind lacks: nodes of the tree, or else tables.
+  struct Lack {
+    std::uint32_t tree_nodes = 0;
+    Provisioner::Needs tables;
+  };
+  // Claims all that running the bind can need, or says what is missing, and then claims nothing.
+  // Neither allocates nor frees.
+  std::optional<Lack> admit(BindPlan& plan) PANTRY_REQUIRES(operation);
+  // ENOMEM.
+  Result<> lay_in(const Lack& lack, BindPlan& plan) PANTRY_MAY_ALLOCATE PANTRY_EXCLUDES(operation);
+  // Frees nodes that are too much now that the bind has run, or will not.
+  void trim_after(BindPlan& plan) noexcept PANTRY_MAY_ALLOCATE PANTRY_EXCLUDES(operation);
+
   // Performs binds in order, at most BatchStarter::kMostJobs, under one locked region that is
   // flushed once; or more often, where others need the tables that a bind has freed. Each fails for
   // what its plan or the VM's state says, never for memory.
   void apply(std::span<BindPlan* const> plans, BindMode mode, AsOwner& owner,
              std::span<Result<>> results) PANTRY_REQUIRES(operation, signalling);
-  // What a bind would edit, with all of any block that it would split; none: nothing.
-  std::optional<GpuRange> footprint(const BindPlan& plan) const PANTRY_REQUIRES(operation);
+  // Whether any of these edits the table when it runs now.
+  bool edit_any(std::span<BindPlan* const> plans) const PANTRY_REQUIRES(operation);
+  // What they may edit, with all of any block that they would split. Pre: one does.
+  GpuRange footprint(std::span<BindPlan* const> plans) const PANTRY_REQUIRES(operation);
   // One bind, on tree and table. Pre: its footprint is locked.
   Result<> apply(BindPlan& plan) PANTRY_REQUIRES(operation, signalling);
   // One restore (BindPlan::Purpose), on the table. Pre: its range is locked.
@@ -72,12 +95,11 @@ struct Vm::State {
   mutable Mutex attachment_mutex;
   Ref<VmAttachment> attachment PANTRY_GUARDED_BY(attachment_mutex);
 
-  VaNodePool tree_nodes;  // of `space`
-
   // The operation lock. Held by run inside a SignallingSection, so it is never held across an
-  // allocation or a fence wait; under it the locks of AddressSpaces and of the node pool are taken
-  // and the device polled.
+  // allocation or a fence wait; under it the lock of AddressSpaces is taken and the device polled.
   mutable Mutex operation;
+  VaNodePool tree_nodes PANTRY_GUARDED_BY(operation);  // of `space`, so older than that
+  PageMagazine magazine PANTRY_GUARDED_BY(operation);  // of binds that run at once
   VaSpace space PANTRY_GUARDED_BY(operation);
   std::optional<ArmLpaeS1Table> table PANTRY_GUARDED_BY(operation);  // provisioner knows it
   BindHistory binds PANTRY_GUARDED_BY(operation);                    // the client's

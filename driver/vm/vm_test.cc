@@ -125,6 +125,39 @@ TEST_EACH_EXECUTOR(VmTest, TablePagesComeBack) {
   EXPECT_EQ(rig.pages.statistics().lent, 1u);
 }
 
+// Binds that run at once lay in what the last one did not use: a warm VM asks nobody for pages,
+// and what it keeps for that counts as the pool's.
+TEST_EACH_EXECUTOR(VmTest, AWarmVmNeedsNothingFromThePool) {
+  for (const ProvisioningName& kind : kProvisioningNames) {
+    const Ref<Vm> vm = rig.new_vm(kind.provisioning);
+    const Ref<Buffer> buffer = rig.new_buffer(kMiB);
+    ASSERT_TRUE(vm->bind_now(VmRig::map({0}, 0x1000, buffer, 0, Prot::kNone)));
+    const auto again = [&] {
+      ASSERT_TRUE(vm->bind_now(VmRig::map({0x10000}, 0x10000, buffer, 0, Prot::kNone)));
+      ASSERT_TRUE(vm->bind_now(VmRig::unmap({0x14000}, 0x8000)));
+      ASSERT_TRUE(vm->bind_now(VmRig::unmap({0x10000}, 0x10000)));
+      EXPECT_EQ(rig.pages.statistics().lent, VmRig::table_pages(*vm)) << kind.name;
+    };
+    again();
+    const PoolStatistics before = rig.pages.statistics();
+    for (int i = 0; i < 10; ++i) again();
+    EXPECT_EQ(rig.pages.statistics().taken, before.taken) << kind.name;
+    EXPECT_EQ(rig.pages.statistics().returned, before.returned) << kind.name;
+    const BindStatistics total = vm->tables().total;
+    EXPECT_EQ(total.pages_reserved, total.pages_used + total.pages_returned) << kind.name;
+  }
+}
+
+// A bind that fails when it runs gives its claims back, nodes of the tree included.
+TEST_EACH_EXECUTOR(VmTest, ABindThatFailsWhenItRunsKeepsNothing) {
+  const Ref<Vm> vm = rig.new_vm();
+  const Ref<Buffer> buffer = rig.new_buffer(0x1000);
+  const KernelMapping taken = vm->map_kernel_at({0x10000}, 0x1000, Prot::kNone).value();
+  for (int i = 0; i < 100; ++i)
+    EXPECT_EQ(vm->map_kernel_at({0x10000}, 0x2000, Prot::kNone).error(), Errno::kExist);
+  EXPECT_EQ(rig.pages.statistics().lent, VmRig::table_pages(*vm));
+}
+
 // With the others nothing that is laid in is left over here; the pages that tables take are the
 // same.
 TEST_EACH_EXECUTOR(VmTest, TheStateOfTheTableSavesPages) {
@@ -596,8 +629,9 @@ TEST_EACH_EXECUTOR(VmTest, EachFailedAllocationLeavesNoTrace) {
   });
   // Where no table stands, so that three are laid in by any provisioner.
   const GpuVa elsewhere{std::uint64_t{1} << 40};
+  const Ref<Buffer> other = rig.new_buffer(0x1000);  // that the VM does not know yet
   expect_clean_failures(rig, vm.get(), 6, [&] {
-    return error_of(vm->prepare_bind(VmRig::map(elsewhere, 0x1000, buffer, 0, Prot::kNone)));
+    return error_of(vm->prepare_bind(VmRig::map(elsewhere, 0x1000, other, 0, Prot::kNone)));
   });
   expect_clean_failures(rig, vm.get(), 8,
                         [&] { return error_of(vm->map_kernel(0x1000, Prot::kNone)); });

@@ -41,7 +41,7 @@ struct Replayed {
 enum class Slots { kOwned, kNone };
 
 // The errno of the first ioctl but VM_BIND that fails: ENOMEM when the machine's memory does not
-// hold the buffers. `machine` has no other client.
+// hold the buffers. `machine` has no other client; times are 0 unless its bind_times are on.
 Result<Replayed> replay(uapi::Machine& machine, const Trace& trace, Slots slots) PANTRY_MAY_WAIT;
 
 // For a person to read.

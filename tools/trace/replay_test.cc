@@ -9,6 +9,8 @@
 namespace pantry::trace {
 namespace {
 
+using testing::Contains;
+using testing::Gt;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -20,6 +22,7 @@ class ReplayTest : public testing::Test {
     uapi::MachineConfig config;
     config.dram_bytes = 64 * kMiB;
     config.provisioning = provisioning;
+    config.bind_times = driver::BindTimes::kOn;
     auto machine = uapi::Machine::create(executor_, config);
     EXPECT_TRUE(machine.has_value());
     machine_ = *std::move(machine);
@@ -60,6 +63,7 @@ TEST_F(ReplayTest, CountsPagesFlushesAndCalls) {
   EXPECT_GE(r.pages.pages_reserved, 3u);
   EXPECT_EQ(r.prepare.size(), 4u);
   EXPECT_EQ(r.run.size(), 4u);
+  EXPECT_THAT(r.run, Contains(Gt(Duration{}))) << "the machine tells times";
   EXPECT_GE(r.peak_tables, 4u);
   EXPECT_EQ(r.flushes, 5u) << "one for each bind, and that of VM_DESTROY";
   EXPECT_EQ(r.other_results, 0u);

@@ -122,6 +122,7 @@ Result<std::unique_ptr<Machine>> Machine::create(driver::Executor& executor,
                                        .core_hz = config.quirks.core_clock_hz,
                                        .autosuspend_delay = config.autosuspend_delay,
                                        .provisioning = config.provisioning,
+                                       .bind_times = config.bind_times,
                                        .swap_bytes = config.swap_bytes}));
   return machine;
 }

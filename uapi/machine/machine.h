@@ -45,7 +45,8 @@ struct MachineConfig {
   emu::Misbehaviour* misbehaviour = nullptr;  // how the hardware fails; outlives the machine
   // How VMs get the table pages that binds need (driver/provision).
   driver::Provisioning provisioning = driver::kDefaultProvisioning;
-  driver::Limits limits;         // of each client
+  driver::BindTimes bind_times = driver::BindTimes::kOff;  // reports want them
+  driver::Limits limits;                                   // of each client
   std::uint64_t swap_bytes = 0;  // for the content of idle buffers when DRAM runs out; 0: none
 };
 
