@@ -2,7 +2,20 @@
 //
 // A whole synchronous bind, from the validated operation to the changed table with everything given
 // back, in a VM that holds other mappings: Vm::bind_now beside the parts of Panthor's bind that
-// Linux pays for (linux_peer.h says which). No address space is assigned, so neither side flushes.
+// Linux pays for.
+//
+// Both sides: nodes of the VA tree and the worst case of table pages laid in, the VA tree searched
+// and changed, the page table changed, and what was not needed given back. The VM is in no
+// address-space slot, so on neither side is there a region to lock or anything to flush, and nobody
+// asks how long a bind takes (VmDevice::bind_times).
+//
+// Ours alone: the lock of the VM, the section that marks the code a fence may wait for, the
+// hand-shake with the address-space slots, the reference that a mapping holds on its buffer (of a
+// shared buffer: finding its SharedBuffer, under a lock), the statistics and the record of the
+// bind. Theirs alone: an allocation from the heap for each node and for the array of pages, as
+// Panthor makes; ours keeps the nodes and a few pages with the VM (va_node_pool.h,
+// page_magazine.h). Theirs takes its pages from the pool that both share, under the lock of that;
+// or, where a row says so, from a magazine like ours, which is as cheap as pages can be.
 #include <array>
 #include <memory>
 #include <random>
@@ -23,10 +36,10 @@ constexpr std::uint64_t kOperations = 64;
 
 // A VM with 64 KiB mappings at every second 64 KiB.
 struct Vms {
-  Vms(std::uint64_t count, VmPair::Frames frames)
+  Vms(std::uint64_t count, VmPair::Frames frames, VmPair::Sharing sharing)
       : mappings(count),
         pair(64 * kMiB + count * 1024),
-        buffer(pair.new_buffer(kSize, frames)),
+        buffer(pair.new_buffer(kSize, frames, sharing)),
         extents(VmPair::extents_of(*buffer, 0, kSize)) {
     for (std::uint64_t i = 0; i < count; ++i) {
       const GpuRange range = GpuRange::of_size(kBase + i * kStride, kSize);
@@ -146,31 +159,54 @@ class TheirsUnmap final : public Theirs {
   void run(std::uint64_t) override { unmap(); }
 };
 
+struct Scene {
+  std::uint64_t mappings = 1'000;
+  VmPair::Frames frames = VmPair::Frames::kContiguous;
+  VmPair::Sharing sharing = VmPair::Sharing::kPrivate;
+  VmPair::PagesOfTheirs pages = VmPair::PagesOfTheirs::kPool;
+};
+
 template <class Ours, class Theirs>
-void bind(benchmark::State& state, std::uint64_t mappings, VmPair::Frames frames) {
-  Vms vms(mappings, frames);
+void bind(benchmark::State& state, const Scene& scene) {
+  Vms vms(scene.mappings, scene.frames, scene.sharing);
+  vms.pair.set_pages_of_theirs(scene.pages);
   Ours ours(vms);
   Theirs theirs(vms);
   compare(state, kOperations, {ours, vms.pair.theirs() ? &theirs : nullptr});
 }
-void bind_map(benchmark::State& state, std::uint64_t mappings, VmPair::Frames frames) {
-  bind<OursMap, TheirsMap>(state, mappings, frames);
+void bind_map(benchmark::State& state, const Scene& scene) {
+  bind<OursMap, TheirsMap>(state, scene);
 }
-void bind_unmap(benchmark::State& state, std::uint64_t mappings, VmPair::Frames frames) {
-  bind<OursUnmap, TheirsUnmap>(state, mappings, frames);
+void bind_unmap(benchmark::State& state, const Scene& scene) {
+  bind<OursUnmap, TheirsUnmap>(state, scene);
 }
 
-BENCHMARK_CAPTURE(bind_map, contiguous, 1'000, VmPair::Frames::kContiguous)
+constexpr Scene kWarm;
+constexpr Scene kScattered{.frames = VmPair::Frames::kScattered};
+constexpr Scene kLarge{.mappings = 100'000};
+constexpr Scene kShared{.sharing = VmPair::Sharing::kShared};
+constexpr Scene kMagazines{.pages = VmPair::PagesOfTheirs::kMagazine};
+
+BENCHMARK_CAPTURE(bind_map, contiguous, kWarm)
     ->Name("bind 64 KiB contiguous, warm VM of 1000 mappings: map")
     ->Apply(in_one_iteration);
-BENCHMARK_CAPTURE(bind_unmap, contiguous, 1'000, VmPair::Frames::kContiguous)
+BENCHMARK_CAPTURE(bind_unmap, contiguous, kWarm)
     ->Name("bind 64 KiB contiguous, warm VM of 1000 mappings: unmap")
     ->Apply(in_one_iteration);
-BENCHMARK_CAPTURE(bind_map, scattered, 1'000, VmPair::Frames::kScattered)
+BENCHMARK_CAPTURE(bind_map, scattered, kScattered)
     ->Name("bind 64 KiB scattered, warm VM of 1000 mappings: map")
     ->Apply(in_one_iteration);
-BENCHMARK_CAPTURE(bind_map, contiguous_large, 100'000, VmPair::Frames::kContiguous)
+BENCHMARK_CAPTURE(bind_map, contiguous_large, kLarge)
     ->Name("bind 64 KiB contiguous, warm VM of 100000 mappings: map")
+    ->Apply(in_one_iteration);
+BENCHMARK_CAPTURE(bind_map, shared, kShared)
+    ->Name("bind 64 KiB of a shared buffer, warm VM of 1000 mappings: map")
+    ->Apply(in_one_iteration);
+BENCHMARK_CAPTURE(bind_map, magazines, kMagazines)
+    ->Name("bind 64 KiB contiguous, Linux's pages from a magazine: map")
+    ->Apply(in_one_iteration);
+BENCHMARK_CAPTURE(bind_unmap, magazines, kMagazines)
+    ->Name("bind 64 KiB contiguous, Linux's pages from a magazine: unmap")
     ->Apply(in_one_iteration);
 
 }  // namespace

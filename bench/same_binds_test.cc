@@ -20,8 +20,8 @@ TEST(SameBinds, AfterAnySequence) {
   // One for all cases, since it starts threads.
   VmPair pair(16 * kMiB);
   const std::array<Ref<driver::Buffer>, 2> buffers{
-      pair.new_buffer(kPages * kPageSize, VmPair::Frames::kContiguous),
-      pair.new_buffer(kPages * kPageSize, VmPair::Frames::kScattered)};
+      pair.new_buffer(kPages * kPageSize, VmPair::Frames::kContiguous, VmPair::Sharing::kPrivate),
+      pair.new_buffer(kPages * kPageSize, VmPair::Frames::kScattered, VmPair::Sharing::kShared)};
   const bool same = rc::check([&] {
     const GpuRange everything = GpuRange::of_size(kBase, kPages * kPageSize);
     RC_ASSERT(pair.ours().bind_now(VmPair::unmap_op(everything)).has_value());

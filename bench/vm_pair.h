@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "driver/iopgtable/arena_table_allocator.h"
 #include "driver/kernel/thread_executor.h"
 #include "driver/mmu/fake_as_block.h"
+#include "driver/provision/page_magazine.h"
 #include "driver/provision/page_pool.h"
 #include "driver/vm/vm.h"
 
@@ -30,9 +32,17 @@ class VmPair final : private driver::VmFaultListener {
   // Null: not installed.
   linux_vm* theirs() { return theirs_; }
 
+  // Where Linux's side gets its table pages from now on: the pool, under its lock, or a magazine of
+  // its own that holds what a bind takes.
+  enum class PagesOfTheirs { kPool, kMagazine };
+  void set_pages_of_theirs(PagesOfTheirs source) { pages_of_theirs_ = source; }
+
   // A buffer whose frames lie one after the other, or each apart from the next.
   enum class Frames { kContiguous, kScattered };
-  Ref<driver::Buffer> new_buffer(std::uint64_t size, Frames frames);
+  // Private to our VM, as nearly all that Mesa's drivers allocate is, or open to all: of the latter
+  // a VM knows which it maps (SharedBuffers), for their fences.
+  enum class Sharing { kPrivate, kShared };
+  Ref<driver::Buffer> new_buffer(std::uint64_t size, Frames frames, Sharing sharing);
   // Of `size` bytes from `offset` on.
   static std::vector<linux_extent> extents_of(const driver::Buffer& buffer, std::uint64_t offset,
                                               std::uint64_t size);
@@ -52,6 +62,8 @@ class VmPair final : private driver::VmFaultListener {
   driver::ArenaBacking backing_;
   driver::BufferStore buffers_;
   driver::PagePool pages_;
+  std::optional<driver::PageMagazine> magazine_;  // of Linux's side
+  PagesOfTheirs pages_of_theirs_ = PagesOfTheirs::kPool;
   driver::FakeAsBlock registers_;
   driver::AddressSpaces spaces_;
   driver::Cleanup cleanup_;
