@@ -60,8 +60,8 @@ struct Device::State final : ResetRequest, DevicePower {
                   .coherency = VmDevice::Coherency::kNone,
                   .max_pending_table_pages = with.max_pending_table_pages,
                   .provisioning = with.provisioning,
-                  .bind_times = with.bind_times,
-                  .shrinker = &shrinker} {
+                  .shrinker = &shrinker,
+                  .bind_times = with.bind_times} {
     buffers.set_swap(with.swap_bytes);
     with.frames.set_reclaimer(&shrinker);
     pages.trim_on(with.executor.lane(Lane::kCleanup));

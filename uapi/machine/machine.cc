@@ -122,8 +122,8 @@ Result<std::unique_ptr<Machine>> Machine::create(driver::Executor& executor,
                                        .core_hz = config.quirks.core_clock_hz,
                                        .autosuspend_delay = config.autosuspend_delay,
                                        .provisioning = config.provisioning,
-                                       .bind_times = config.bind_times,
-                                       .swap_bytes = config.swap_bytes}));
+                                       .swap_bytes = config.swap_bytes,
+                                       .bind_times = config.bind_times}));
   return machine;
 }
 
