@@ -14,9 +14,29 @@ Exact::Exact(const ArmLpaeS1Table& table, PagePool& pool)
 
 Exact::~Exact() { PANTRY_CHECK(pins_.size() == 0 && spare_.empty()); }
 
+std::uint32_t Exact::pages_now(const BindShape& shape) const noexcept {
+  const std::uint32_t own = repeated_pages(shape, table_.config());
+  const TableWindow innermost = TableWindow::around(shape.range.first, 0);
+  if (innermost == TableWindow::around(shape.range.last, 0) && stands(innermost)) return own;
+  std::uint32_t missing = 0;
+  for_each_window(shape, table_.config(), [&](TableWindow window) {
+    const ArmLpaeS1Table::Standing standing = table_.standing(window);
+    // Where nothing stands, only a map makes a table.
+    missing +=
+        standing == ArmLpaeS1Table::Standing::kLeaf ||
+        (standing == ArmLpaeS1Table::Standing::kNothing && shape.kind != BindShape::Kind::kUnmap);
+  });
+  return missing + own;
+}
+
 std::optional<Provisioner::Needs> Exact::claim(Provision& provision) noexcept {
-  pins_.adopt(provision.spare_pins_);
   TableReserve& tables = provision.tables_;
+  if (tables.runs_at_once() && pins_.size() == 0) {
+    const std::uint32_t pages = pages_now(provision.shape_);
+    if (tables.suffices(pages)) return std::nullopt;
+    return Needs{.pages = pages};
+  }
+  pins_.adopt(provision.spare_pins_);
   std::uint32_t unpinned = 0;
   std::uint32_t missing = 0;
   std::uint32_t not_queued = 0;
@@ -27,7 +47,7 @@ std::optional<Provisioner::Needs> Exact::claim(Provision& provision) noexcept {
     ++unpinned;
     missing += !stands(window);
   });
-  const std::uint32_t own = own_pages(provision);
+  const std::uint32_t own = repeated_pages(provision.shape_, table_.config());
   const std::uint32_t charge = tables.quota() ? not_queued + own + kLeastCharge : 0;
   const bool has_room = pins_.has_room(unpinned);
   if (!has_room || !tables.suffices(missing + own) || charge > tables.charged())
@@ -54,6 +74,7 @@ void Exact::begin(Provision& provision) noexcept {
 }
 
 bool Exact::must_flush(const Provision& provision) const noexcept {
+  if (pins_.size() == 0) return false;
   bool wanted = false;
   provision.tables_.for_each_retired([&](PhysAddr table) {
     if (wanted) return;
@@ -68,6 +89,7 @@ bool Exact::must_flush(const Provision& provision) const noexcept {
 }
 
 void Exact::finish(Provision& provision) noexcept {
+  if (!provision.claimed_ && pins_.size() == 0) return;
   TableReserve& tables = provision.tables_;
   // How many windows more than at begin need a page: those that have lost their table, ...
   std::int64_t more = 0;
@@ -87,7 +109,8 @@ void Exact::finish(Provision& provision) noexcept {
   // ... and for those that have got one. What the bind made of its own has no window; it has made
   // all of that or run not at all.
   const std::uint32_t used = tables.statistics().used - used_before_;
-  const std::int64_t kept = lent_ + more - (used != 0 ? used - own_pages(provision) : 0);
+  const std::int64_t kept =
+      lent_ + more - (used != 0 ? used - repeated_pages(provision.shape_, table_.config()) : 0);
   PANTRY_CHECK(kept >= 0);
   tables.move_spares(static_cast<std::uint32_t>(kept), spare_);
 }

@@ -31,6 +31,10 @@
 // stands: who cuts the window makes one there, as who cuts a block does, with the page that the pin
 // has brought. So a hole costs one page per height that it cuts, and that is what was laid in.
 //
+// A bind that runs under the very hold of the lock under which it is accepted (TableReserve::
+// draw_on) pins nothing as long as nobody else has a pin: it is given what it takes from the table
+// as that is now, and nobody relies on what it leaves.
+//
 // The quota of the VM is charged, besides, with one page for each window that an asynchronous bind
 // pins, whether a table stands in it now or not: it may be gone before that bind runs, and its page
 // on the list. So what the list holds for such binds is at most what is charged, however tables
@@ -38,16 +42,15 @@
 // prepared is no more than a few, for a moment.)
 //
 // What this relies on:
-//   - every bind that can take a page was prepared here; others only unmap without cutting a block;
+//   - every bind that can take a page was accepted here; others only unmap without cutting a block;
 //   - a map keeps the tables of its range from its clear() to its map(), so that it needs none
-//   where
-//     one stands;
+//     where one stands;
 //   - the frames of a buffer do not change while a bind of it is pending: they decide where blocks
 //     are used.
 //
-// Cost: per window one hash lookup and one walk in prepare and run; an unmap prepared where no
-// table stands holds up to two pages that it need not use, as a block may come there before it
-// runs.
+// Cost: per window one hash lookup and one walk in prepare and run, without pins one walk; an unmap
+// prepared where no table stands holds up to two pages that it need not use, as a block may come
+// there before it runs.
 #pragma once
 
 #include "driver/iopgtable/arm_lpae_s1_table.h"
@@ -87,9 +90,8 @@ class Exact final : public Provisioner {
     return table_.standing(window) == ArmLpaeS1Table::Standing::kTable;
   }
 
-  std::uint32_t own_pages(const Provision& provision) const noexcept {
-    return repeated_pages(provision.shape(), table_.config());
-  }
+  // What `shape` takes if it runs before anything else does.
+  std::uint32_t pages_now(const BindShape& shape) const noexcept;
   static WindowPins::By by(const TableReserve& tables) {
     return tables.quota() ? WindowPins::By::kQueued : WindowPins::By::kSync;
   }

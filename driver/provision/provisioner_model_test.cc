@@ -176,6 +176,8 @@ class History {
     } else if (die < 66) {
       // In order; now and then not, since two clients' prepare and push may cross.
       if (!pending_.empty()) run(dice_.below(8) == 0 ? dice_.below(pending_.size()) : 0);
+    } else if (die < 76) {
+      run_at_once();
     } else if (die < 85) {
       const std::size_t before = pending_.size();
       prepare(As::kSync);
@@ -265,6 +267,28 @@ class History {
     ASSERT_EQ(space_.pool().lent, lent);
     ASSERT_EQ(space_.table_pages(), tables);
     ASSERT_EQ(space_.quota().charged(), charged);
+  }
+  void run_at_once() {
+    const Bind bind = dice_.bind();
+    if (dice_.below(6) == 0) space_.faults().fail_nth(1 + dice_.below(3));
+    const std::uint64_t lent = space_.pool().lent;
+    const std::uint32_t tables = space_.table_pages();
+    const std::uint64_t reserved = space_.reserved;
+    const std::uint64_t used = space_.used;
+    const bool alone = pending_.empty();
+    const Result<> ran = space_.run_at_once(bind);
+    const bool failed = space_.faults().fired();
+    space_.faults().fail_nth(0);
+    ASSERT_EQ(ran.has_value(), !failed);
+    if (ran) {
+      if (kind_ == Provisioning::kExact && alone) {
+        ASSERT_EQ(space_.reserved - reserved, space_.used - used);
+      }
+      return reference_.run_now(bind);
+    }
+    ASSERT_EQ(ran.error(), Errno::kNoMem);
+    ASSERT_EQ(space_.pool().lent, lent);
+    ASSERT_EQ(space_.table_pages(), tables);
   }
   std::uint64_t worst_case(const Bind& bind) const {
     return worst_case_pages(bind.shape, space_.table().config());

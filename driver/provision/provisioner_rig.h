@@ -7,12 +7,14 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "driver/iopgtable/arena_table_allocator.h"
 #include "driver/iopgtable/raw_table.h"
 #include "driver/provision/exact.h"
 #include "driver/provision/make_provisioner.h"
+#include "driver/provision/page_magazine.h"
 #include "driver/provision/page_pool.h"
 #include "driver/provision/page_quota.h"
 
@@ -82,6 +84,23 @@ class Space {
     }
     finish(std::move(provision));
   }
+  // Accepted, run and done under one hold of the operation lock. ENOMEM: nothing was done.
+  Result<> run_at_once(const Bind& bind) {
+    Provision provision(pool_, bind.shape);
+    for (;;) {
+      std::optional<Provisioner::Needs> needs;
+      {
+        MutexLock lock(operation_);
+        provision.tables().draw_on(magazine_);
+        needs = provisioner_->claim(provision);
+        if (!needs) {
+          run(std::move(provision), bind);
+          return {};
+        }
+      }
+      PANTRY_TRY(provisioner_->supply(*needs, provision));
+    }
+  }
   void give_up(Provision provision, const Bind& bind) {
     provisioner_->begin(provision);
     table_.prune(bind.shape.range, provision.tables());
@@ -121,6 +140,7 @@ class Space {
     if (!flushed) {
       EXPECT_EQ(provision.tables().statistics().reserved, before);
     }
+    provision.tables().fill_magazine();
     provision.tables().release_after_flush();
     const ReserveStatistics& pages = provision.tables().statistics();
     reserved += pages.reserved;
@@ -131,6 +151,7 @@ class Space {
   FrameAllocator frames_;
   PagePool pool_;
   PageQuota quota_;
+  PageMagazine magazine_{pool_};
   Mutex operation_;
   ArmLpaeS1Table table_;
   std::unique_ptr<Provisioner> provisioner_;

@@ -52,6 +52,7 @@ class TableReserve final : public PageTableAllocator {
   // From now on what suffices() asks for comes from `magazine`, if it is there. For a bind that is
   // accepted, run and done under one hold of the operation lock, by which the magazine is guarded.
   void draw_on(PageMagazine& magazine) noexcept { magazine_ = &magazine; }
+  bool runs_at_once() const { return magazine_ != nullptr; }
   // Whether `pages` are available, with what the magazine has. Allocates nothing.
   bool suffices(std::uint32_t pages) noexcept {
     return pages <= spare_.count() || (magazine_ && draw(pages - spare_.count()));
