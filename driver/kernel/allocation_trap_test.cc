@@ -34,6 +34,11 @@ class AllocationTrapDeathTest : public ::testing::Test {
   }
 };
 
+#if PANTRY_ADDRESS_SANITIZER || PANTRY_THREAD_SANITIZER
+// These builds are how the whole test run is trapped, and without it the tests below are skipped.
+TEST(AllocationTrap, IsArmedWithSanitizers) { EXPECT_TRUE(allocation_trap_armed()); }
+#endif
+
 #define EXPECT_TRAP(statement) \
   EXPECT_DEATH(in_section([] { statement; }), "inside a SignallingSection")
 

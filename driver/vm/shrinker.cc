@@ -14,14 +14,22 @@ namespace {
 
 constexpr const char* kRoom = "driver/vm";
 
-// VMs whose gates are closed here are opened at the end.
+// VMs whose gates are closed here are opened at the end. Busy are those that are submitting or have
+// jobs.
 class ClosedGates {
  public:
   // Allocates.
   explicit ClosedGates(const std::vector<Ref<Vm>>& vms) {
     closed_.reserve(vms.size());
     busy_.reserve(vms.size());
-    for (const Ref<Vm>& vm : vms) (vm->begin_evictions() ? closed_ : busy_).push_back(vm.get());
+    for (const Ref<Vm>& vm : vms) {
+      const bool closed = vm->begin_evictions();
+      if (closed) closed_.push_back(vm.get());
+      // Jobs may use what was bound after they were submitted: a shared buffer has no fence of
+      // theirs then.
+      if (!closed || !vm->reservation()->idle(Reservation::Use::kBookkeeping))
+        busy_.push_back(vm.get());
+    }
   }
   ~ClosedGates() {
     for (Vm* const vm : closed_) vm->end_evictions();

@@ -6,12 +6,12 @@
 // them (Vm::make_resident), or when they are bound anew. One per device.
 //
 // A buffer of a client is evicted if nobody maps it, or if all VMs that do are between submits and
-// all fences of its reservation have signalled. Not evicted: one that a bind which was prepared and
-// has not run will map (its frames are resolved already, so it is pinned), what sparse ranges show,
-// and kernel buffers (rings, heaps, queue sync objects, firmware). CPU mappings and exports as
-// dma-buf make no difference: whoever maps the memfd sees the content in any case, and whoever
-// imports it here has his fences in the same reservation and his VMs among those that are looked
-// at.
+// all fences of their reservations, and of its own, have signalled. Not evicted: one that a bind
+// which was prepared and has not run will map (its frames are resolved already, so it is pinned),
+// what sparse ranges show, and kernel buffers (rings, heaps, queue sync objects, firmware). CPU
+// mappings and exports as dma-buf make no difference: whoever maps the memfd sees the content in
+// any case, and whoever imports it here has his fences in the same reservation and his VMs among
+// those that are looked at.
 //
 // Order: the VM's page table is emptied of the buffer under one locked region, that is flushed, and
 // only then the frames are given back. Submits to the VMs that are looked at wait meanwhile.

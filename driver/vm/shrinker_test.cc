@@ -137,6 +137,36 @@ TEST_EACH_EXECUTOR(ShrinkerTest, ABusyBufferStays) {
   EXPECT_FALSE(VmRig::page(*vm, kVa + kMiB));
 }
 
+// Its jobs have no fence in what was bound after they were submitted, and may read it all the same.
+TEST_EACH_EXECUTOR(ShrinkerTest, ASharedBufferThatWasBoundBehindAJobStaysUntilTheJobIsDone) {
+  const Ref<Vm> vm = rig.new_vm();
+  const Ref<Vm> other = rig.new_vm();
+  const Ref<Buffer> late = rig.new_buffer(kMiB);
+  const Ref<Buffer> elsewhere = rig.new_buffer(kMiB);
+  ASSERT_TRUE(other->bind_now(VmRig::map(kVa, kMiB, elsewhere, 0, Prot::kNone)));
+  const auto job = make_ref<ManualFence>();
+  // Nobody's mapping here, but somebody else uses it.
+  const Ref<Buffer> imported = rig.new_buffer(kMiB);
+  ASSERT_TRUE(imported->reservation()->reserve(1));
+  imported->reservation()->add(job);
+  {
+    const Residency inside = vm->make_resident().value();
+    vm->reserve_fences(1).value().add(job);
+  }
+  ASSERT_TRUE(vm->bind_now(VmRig::map(kVa, kMiB, late, 0, Prot::kNone)));
+  rig.shrinker.shrink(10000);
+  EXPECT_TRUE(late->resident());
+  EXPECT_TRUE(VmRig::page(*vm, kVa)) << "the job may be reading there";
+  EXPECT_FALSE(elsewhere->resident()) << "no VM of its is busy";
+  EXPECT_TRUE(imported->resident());
+
+  job->signal(executor.clock().now(), 0);
+  rig.shrinker.shrink(10000);
+  EXPECT_FALSE(late->resident());
+  EXPECT_FALSE(imported->resident());
+  EXPECT_FALSE(VmRig::page(*vm, kVa));
+}
+
 TEST_EACH_EXECUTOR(ShrinkerTest, ABufferOfAPendingBindStaysAndAnUnusedOneGoes) {
   const Ref<Vm> vm = rig.new_vm();
   const Ref<Buffer> wanted = rig.new_buffer(kMiB);

@@ -124,6 +124,30 @@ TEST_EACH_EXECUTOR(VmSparse, OverAndUnderOtherMappingsInAnyOrder) {
   }
 }
 
+// [C3.7]
+TEST_EACH_EXECUTOR(VmSparse, HolesAtBothEdgesUpToTheEndOfTheClientsPart) {
+  for (const ProvisioningName& kind : kProvisioningNames) {
+    const Ref<Vm> vm = rig.new_vm(kind.provisioning);
+    GpuVa end{vm->split().user_size};
+    GpuVa first{end.value - 5 * kGiB - 0x3000};
+    ASSERT_TRUE(vm->bind_now(sparse(first, end - first)));
+    // From pages to blocks of 2 MiB and on to what a table covers, whole and not.
+    for (const std::uint64_t size : {kPageSize, std::uint64_t{0x2000}, std::uint64_t{2 * kMiB},
+                                     2 * kMiB + kPageSize, std::uint64_t{kGiB}}) {
+      ASSERT_TRUE(vm->bind_now(unmap(first, size)));
+      first = first + size;
+      end = {end.value - size};
+      ASSERT_TRUE(vm->bind_now(unmap(end, size)));
+      EXPECT_FALSE(vm->translate(first - kPageSize)) << kind.name << ' ' << size;
+      EXPECT_TRUE(shows(*vm, first)) << kind.name << ' ' << size;
+      EXPECT_TRUE(shows(*vm, end - kPageSize)) << kind.name << ' ' << size;
+      EXPECT_FALSE(vm->translate(end)) << kind.name << ' ' << size;
+    }
+    ASSERT_TRUE(vm->bind_now(unmap(first, end - first)));
+    EXPECT_EQ(VmRig::table_pages(*vm), 1u) << kind.name;
+  }
+}
+
 // What was prepared before a sparse range came finds the pages that it needs to cut it.
 TEST_EACH_EXECUTOR(VmSparse, SyncOvertakesQueuedCuts) {
   for (const ProvisioningName& kind : kProvisioningNames) {

@@ -45,8 +45,9 @@ struct CacheTag {
   }
 };
 
-// What becomes of a full set: its least recently used entry makes room, or the cache doubles its
-// sets until nothing has to.
+// What becomes of a full set: its least recently used entry makes room, or the cache grows until
+// nothing has to. One that grows spreads its entries by a hash: however far apart the pages are
+// that are in it, it has room for a few times as many and no more.
 enum class WhenFull : std::uint8_t { kReplaces, kGrows };
 constexpr WhenFull when_full(Quirks::Caching caching) {
   return caching == Quirks::Caching::kSticky ? WhenFull::kGrows : WhenFull::kReplaces;
@@ -81,6 +82,9 @@ class SetAssociative {
     }
     return nullptr;
   }
+
+  // How many entries it has room for.
+  std::size_t places() const { return entries_.size(); }
 
   // For who remembers what find() gave, as long as the tag of the entry is still the same.
   std::uint32_t place_of(const Entry& entry) const {
@@ -125,8 +129,13 @@ class SetAssociative {
 
  private:
   // Neighbouring pages go to neighbouring sets; address spaces and levels start at different ones.
+  // A cache that grows takes the top bits of a product with 2^64 / golden ratio, so that sets which
+  // double part what was in one.
   Entry* set_of(CacheTag tag) {
-    const std::uint64_t set = ((tag.word >> 8) + (tag.word >> 2 & 0x3f) * 5) & set_mask_;
+    const std::uint64_t set =
+        when_full_ == WhenFull::kGrows
+            ? tag.word * 0x9e37'79b9'7f4a'7c15u >> 1 >> (63 - std::popcount(set_mask_))
+            : ((tag.word >> 8) + (tag.word >> 2 & 0x3f) * 5) & set_mask_;
     return &entries_[set * ways_];
   }
 
@@ -140,12 +149,18 @@ class SetAssociative {
     return place;
   }
 
-  // Of twice as many sets, each takes at most what was in one.
+  // Of twice as many sets, or of sets of twice the size, each takes at most what was in one. A set
+  // that is full while the cache is not half full is so by chance: more sets need not part it.
   void grow() {
+    std::size_t used = 0;
+    for_each([&](const Entry&) { ++used; });
     const std::vector<Entry> old = std::exchange(entries_, std::vector<Entry>(2 * entries_.size()));
     const std::vector<Origin> origins =
         std::exchange(origins_, std::vector<Origin>(2 * origins_.size()));
-    set_mask_ = 2 * set_mask_ + 1;
+    if (2 * used < old.size())
+      ways_ *= 2;
+    else
+      set_mask_ = 2 * set_mask_ + 1;
     for (std::size_t n = 0; n < old.size(); ++n) {
       if (old[n].tag.word == 0) continue;
       Entry* const place = place_for(old[n].tag);

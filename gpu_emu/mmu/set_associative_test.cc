@@ -64,6 +64,26 @@ TEST(SetAssociative, NeighbouringPagesUseAllSets) {
     EXPECT_NE(cache.find(CacheTag::of({3}, 3, {page << 12})), nullptr) << page;
 }
 
+// Pages that lie a power of two apart, as those of large address spaces do, are found again in a
+// cache that has grown, and do not make it grow without bounds.
+TEST(SetAssociative, OneThatGrowsKeepsEverythingAndStaysSmall) {
+  constexpr std::uint64_t kPages = 3000;
+  for (const std::uint32_t ways : {1u, 4u}) {
+    for (unsigned shift = 12; shift <= 36; ++shift) {
+      SetAssociative<Entry> cache(2, ways, WhenFull::kGrows);
+      const auto tag = [&](std::uint64_t page) { return CacheTag::of({1}, 3, {page << shift}); };
+      for (std::uint64_t page = 0; page < kPages; ++page)
+        cache.insert({tag(page), 0, static_cast<int>(page)});
+      for (std::uint64_t page = 0; page < kPages; ++page) {
+        const Entry* const entry = cache.find(tag(page));
+        ASSERT_NE(entry, nullptr) << page << " shifted by " << shift;
+        ASSERT_EQ(entry->value, static_cast<int>(page));
+      }
+      EXPECT_LE(cache.places(), 16 * kPages) << ways << " ways, shifted by " << shift;
+    }
+  }
+}
+
 // One set, against a list that is kept in order of use.
 RC_GTEST_PROP(SetAssociative, OneSetIsAnLruList, ()) {
   constexpr std::size_t kWays = 4;
