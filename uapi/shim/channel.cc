@@ -32,16 +32,6 @@ void drop(Channel& channel) {
   channel.fd = -1;
 }
 
-int move_out_of_the_way(int fd) {
-  rlimit limit = {};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < 64) return fd;
-  const rlim_t most = limit.rlim_cur < (1u << 20) ? limit.rlim_cur : (1u << 20);
-  const int high = fcntl(fd, F_DUPFD_CLOEXEC, static_cast<int>(most - most / 8));
-  if (high < 0) return fd;
-  close(fd);
-  return high;
-}
-
 void open_channel(Channel& channel) {
   const int saved = errno;
   int fd = connect_to_host(wire::Socket::kChannel, OnExec::kClose);
@@ -67,6 +57,16 @@ void make_key() { pthread_key_create(&at_thread_end, end_of_thread); }
 pthread_once_t key_made = PTHREAD_ONCE_INIT;
 
 }  // namespace
+
+int move_out_of_the_way(int fd) {
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < 64) return fd;
+  const rlim_t most = limit.rlim_cur < (1u << 20) ? limit.rlim_cur : (1u << 20);
+  const int high = fcntl(fd, F_DUPFD_CLOEXEC, static_cast<int>(most - most / 8));
+  if (high < 0) return fd;
+  close(fd);
+  return high;
+}
 
 ChannelLease::ChannelLease() : channel_(&thread_channel) {
   if (thread_channel.use == Channel::Use::kBusy) {

@@ -21,6 +21,10 @@ struct Channel {
   enum class Use { kFree, kBusy } use = Use::kFree;
 };
 
+// A number for a descriptor of the shim's own, close-on-exec, where a client is not surprised by
+// it. Takes `fd` over, and returns it when there is no such number.
+int move_out_of_the_way(int fd);
+
 // Holds a channel for one request.
 class ChannelLease {
  public:
