@@ -52,6 +52,22 @@ void open_channel(Channel& channel) {
 
 void end_of_thread(void* channel) { drop(*static_cast<Channel*>(channel)); }
 
+// The process whose memory this is. A child of vfork() works in its parent's, as long as it runs no
+// other program.
+int owner = 0;
+
+void child_of_fork() { __atomic_store_n(&owner, getpid(), __ATOMIC_RELAXED); }
+
+__attribute__((constructor)) void at_load() {
+  child_of_fork();
+  pthread_atfork(nullptr, nullptr, child_of_fork);
+}
+
+bool is_owner() {
+  const int known = __atomic_load_n(&owner, __ATOMIC_RELAXED);
+  return known == 0 || known == getpid();
+}
+
 // At the first use, which may come before this library's constructors: from those of another.
 void make_key() { pthread_key_create(&at_thread_end, end_of_thread); }
 pthread_once_t key_made = PTHREAD_ONCE_INIT;
@@ -69,7 +85,7 @@ int move_out_of_the_way(int fd) {
 }
 
 ChannelLease::ChannelLease() : channel_(&thread_channel) {
-  if (thread_channel.use == Channel::Use::kBusy) {
+  if (thread_channel.use == Channel::Use::kBusy || !is_owner()) {
     channel_ = &own_;
     open_channel(own_);
     return;
