@@ -265,7 +265,12 @@ extern "C" int shim_epoll_ctl(int epoll, int operation, int fd, epoll_event* eve
 extern "C" int shim_epoll_wait(int epoll, epoll_event* events, int most, int timeout)
     PANTRY_EXPORT(epoll_wait);
 extern "C" int shim_epoll_wait(int epoll, epoll_event* events, int most, int timeout) {
-  if (!directory()) return real_epoll_wait(epoll, events, most, timeout);
+  if (!may_hold_descriptors()) {
+    const int count = real_epoll_wait(epoll, events, most, timeout);
+    if (count <= 0 || !has_watches()) return count;
+    // Another thread has put in the first of all dma-bufs meanwhile.
+    if (const int left = correct(events, count); left != 0) return left;
+  }
   return wait_milliseconds(epoll, events, most, timeout, nullptr);
 }
 
@@ -273,7 +278,12 @@ extern "C" int shim_epoll_pwait(int epoll, epoll_event* events, int most, int ti
                                 const sigset_t* mask) PANTRY_EXPORT(epoll_pwait);
 extern "C" int shim_epoll_pwait(int epoll, epoll_event* events, int most, int timeout,
                                 const sigset_t* mask) {
-  if (!directory()) return real_epoll_pwait(epoll, events, most, timeout, mask);
+  if (!may_hold_descriptors()) {
+    const int count = real_epoll_pwait(epoll, events, most, timeout, mask);
+    if (count <= 0 || !has_watches()) return count;
+    // Another thread has put in the first of all dma-bufs meanwhile.
+    if (const int left = correct(events, count); left != 0) return left;
+  }
   return wait_milliseconds(epoll, events, most, timeout, mask);
 }
 

@@ -21,6 +21,11 @@ constexpr const char* kPrefixes[] = {"/dev/dri",
                                      "/sys/kernel/debug/dri",
                                      "/sys/kernel/debug/sync"};
 
+// Of nearly all paths the second letter tells that they are not of the device, or of /proc.
+bool may_begin(const char* path, const char* letters) {
+  return path[0] == '/' && path[1] != '\0' && (strchr(letters, path[1]) || strchr("/.", path[1]));
+}
+
 // The path without what changes nothing: doubled slashes, and "." on the way. One that is too long
 // is not looked at.
 class PlainPath {
@@ -73,6 +78,7 @@ const char* behind_own(const char* path, const char* kind) {
 int own_descriptor(int directory_fd, const char* path, const char* kind) {
   if (!directory()) return -1;
   if (path[0] == '/') {
+    if (!may_begin(path, "p")) return -1;
     const PlainPath plain(path);
     const char* const rest = behind_own(plain.get(), kind);
     return rest && rest[0] == '/' ? number_of(rest + 1) : -1;
@@ -129,7 +135,7 @@ wire::Socket attribute(const char* path) {
 }  // namespace
 
 Path::Path(const char* path) : original_(path) {
-  if (path[0] != '/' || !directory()) return;
+  if (!may_begin(path, "ds") || !directory()) return;
   const PlainPath plain(path);
   path = plain.get();
   if (!is_of_the_device(path)) return;
@@ -142,7 +148,7 @@ Path::Path(const char* path) : original_(path) {
 }
 
 wire::Socket node_of(const char* path) {
-  if (path[0] != '/' || !directory()) return kForeign;
+  if (!may_begin(path, "ds") || !directory()) return kForeign;
   const PlainPath plain(path);
   path = plain.get();
   if (strncmp(path, "/sys/kernel/debug/", 18) == 0) return debug_file(path + 18);
