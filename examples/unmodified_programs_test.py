@@ -50,6 +50,17 @@ class UnmodifiedPrograms(unittest.TestCase):
     def test_python(self):
         self.assertIn("65536 bytes copied by the GPU", self.run_on_pantry(FOLDER / "copy_in_python.py"))
 
+    def test_nothing_is_mounted_on_the_host(self):
+        # IGT mounts debugfs where it finds none, which succeeds when it is root.
+        mount = """
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+print(libc.mount(b"debug", b"/sys/kernel/debug", b"debugfs", 0, None), os.strerror(ctypes.get_errno()))
+"""
+        before = pathlib.Path("/proc/self/mounts").read_text()
+        self.assertEqual(self.run_on_pantry(sys.executable, "-c", mount), "-1 Operation not permitted\n")
+        self.assertEqual(pathlib.Path("/proc/self/mounts").read_text(), before)
+
     def test_vulkaninfo(self):
         self.require("vulkaninfo")
         if not os.environ.get("VK_ICD_FILENAMES"):

@@ -3,10 +3,13 @@
 #include <fcntl.h>
 #include <linux/dma-buf.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/select.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
 #include <thread>
@@ -116,6 +119,166 @@ void poll_waits(const Device& device) {
   igt_assert_eq(entries[1].revents, POLLIN);
 }
 
+// What of `events` select() sees within `us`.
+short selected(const UniqueFd& dma_buf, short events, int64_t us = 0) {
+  fd_set sets[2];
+  for (fd_set& set : sets) FD_ZERO(&set);
+  if ((events & POLLIN) != 0) FD_SET(dma_buf.get(), &sets[0]);
+  if ((events & POLLOUT) != 0) FD_SET(dma_buf.get(), &sets[1]);
+  timeval timeout{0, us};
+  const int count = select(dma_buf.get() + 1, &sets[0], &sets[1], nullptr, &timeout);
+  const short seen = static_cast<short>((FD_ISSET(dma_buf.get(), &sets[0]) ? POLLIN : 0) |
+                                        (FD_ISSET(dma_buf.get(), &sets[1]) ? POLLOUT : 0));
+  igt_assert_eq(count, (seen & POLLIN ? 1 : 0) + (seen & POLLOUT ? 1 : 0));
+  if (count == 0) igt_assert_eq(timeout.tv_usec, 0);
+  return seen;
+}
+
+void select_waits(const Device& device) {
+  const Bo bo = Bo::create(device, kPage);
+  const UniqueFd fd = bo.export_fd();
+  Gate reader(device);
+  Gate writer(device);
+  igt_assert_eq(selected(fd, POLLIN | POLLOUT), POLLIN | POLLOUT);
+  import_fence(fd, DMA_BUF_SYNC_READ, reader);
+  igt_assert_eq(selected(fd, POLLIN | POLLOUT), POLLIN);
+  import_fence(fd, DMA_BUF_SYNC_WRITE, writer);
+  igt_assert_eq(selected(fd, POLLIN | POLLOUT), 0);
+  const int64_t start = now_ns();
+  igt_assert_eq(selected(fd, POLLIN, 50'000), 0);
+  igt_assert_lte(50 * kMillisecond, now_ns() - start);
+
+  // Another descriptor, and then the fence, end a wait.
+  const UniqueFd event(eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK));
+  fd_set read_set;
+  FD_ZERO(&read_set);
+  FD_SET(fd.get(), &read_set);
+  FD_SET(event.get(), &read_set);
+  igt_assert_eq(
+      pselect(std::max(fd.get(), event.get()) + 1, &read_set, nullptr, nullptr, nullptr, nullptr),
+      1);
+  igt_assert(FD_ISSET(event.get(), &read_set) && !FD_ISSET(fd.get(), &read_set));
+  std::thread opener([&] {
+    sleep_ns(kGlance);
+    writer.open_and_finish();
+  });
+  FD_ZERO(&read_set);
+  FD_SET(fd.get(), &read_set);
+  igt_assert_eq(select(fd.get() + 1, &read_set, nullptr, nullptr, nullptr), 1);
+  opener.join();
+  igt_assert(FD_ISSET(fd.get(), &read_set));
+  reader.open_and_finish();
+  igt_assert_eq(selected(fd, POLLIN | POLLOUT), POLLIN | POLLOUT);
+}
+
+// An epoll set, whose members have their address as data.
+class EpollSet {
+ public:
+  int control(int operation, const UniqueFd& fd, uint32_t events) const {
+    epoll_event event{};
+    event.events = events;
+    event.data.u64 = kMark + static_cast<uint64_t>(fd.get());
+    return epoll_ctl(set_.get(), operation, fd.get(), &event);
+  }
+  // The events of `fd` that come within `ms`, which must be the only ones; 0: none.
+  uint32_t wait(const UniqueFd& fd, int ms = 0) const {
+    epoll_event events[4] = {};
+    const int count = epoll_wait(set_.get(), events, 4, ms);
+    igt_assert_lte(0, count);
+    igt_assert_lte(count, 1);
+    if (count == 0) return 0;
+    igt_assert_eq(events[0].data.u64, kMark + static_cast<uint64_t>(fd.get()));
+    return events[0].events;
+  }
+
+ private:
+  static constexpr uint64_t kMark = 0x4711'0000'0000;
+  UniqueFd set_{epoll_create1(EPOLL_CLOEXEC)};
+};
+
+void epoll_waits(const Device& device) {
+  const Bo bo = Bo::create(device, kPage);
+  const UniqueFd fd = bo.export_fd();
+  Gate reader(device);
+  Gate writer(device);
+  const EpollSet set;
+  igt_assert_eq(set.control(EPOLL_CTL_MOD, fd, EPOLLIN), -1);
+  igt_assert_eq(errno, ENOENT);
+  igt_assert_eq(set.control(EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLOUT), 0);
+  igt_assert_eq(set.control(EPOLL_CTL_ADD, fd, EPOLLIN), -1);
+  igt_assert_eq(errno, EEXIST);
+  // As long as it lasts.
+  for (int i = 0; i < 3; ++i) igt_assert_eq(set.wait(fd), EPOLLIN | EPOLLOUT);
+  import_fence(fd, DMA_BUF_SYNC_READ, reader);
+  for (int i = 0; i < 3; ++i) igt_assert_eq(set.wait(fd), EPOLLIN);
+  import_fence(fd, DMA_BUF_SYNC_WRITE, writer);
+  const int64_t start = now_ns();
+  igt_assert_eq(set.wait(fd, 50), 0);
+  igt_assert_lte(50 * kMillisecond, now_ns() - start);
+  igt_assert_eq(set.control(EPOLL_CTL_MOD, fd, EPOLLIN), 0);
+  std::thread opener([&] {
+    sleep_ns(kGlance);
+    writer.open_and_finish();
+  });
+  igt_assert_eq(set.wait(fd, -1), EPOLLIN);
+  opener.join();
+  igt_assert_eq(set.control(EPOLL_CTL_MOD, fd, EPOLLOUT), 0);
+  igt_assert_eq(set.wait(fd, 20), 0);
+  reader.open_and_finish();
+  igt_assert_eq(set.wait(fd, -1), EPOLLOUT);
+  igt_assert_eq(set.control(EPOLL_CTL_DEL, fd, 0), 0);
+  igt_assert_eq(set.wait(fd), 0);
+  igt_assert_eq(set.control(EPOLL_CTL_DEL, fd, 0), -1);
+  igt_assert_eq(errno, ENOENT);
+}
+
+// Told once, until asked for again; and once for each time that it becomes ready.
+void epoll_manners(const Device& device) {
+  const Bo bo = Bo::create(device, kPage);
+  const UniqueFd fd = bo.export_fd();
+  Gate writer(device);
+  const EpollSet set;
+  igt_assert_eq(set.control(EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLOUT | EPOLLONESHOT), 0);
+  igt_assert_eq(set.wait(fd), EPOLLIN | EPOLLOUT);
+  igt_assert_eq(set.wait(fd, 20), 0);
+  import_fence(fd, DMA_BUF_SYNC_WRITE, writer);
+  igt_assert_eq(set.control(EPOLL_CTL_MOD, fd, EPOLLIN | EPOLLET), 0);
+  igt_assert_eq(set.wait(fd, 20), 0);
+  writer.open_and_finish();
+  igt_assert_eq(set.wait(fd, -1), EPOLLIN);
+  igt_assert_eq(set.wait(fd, 20), 0);
+}
+
+// What is closed leaves the set, and its number is free for another buffer.
+void epoll_closed(const Device& device) {
+  const Bo bo = Bo::create(device, kPage);
+  const EpollSet set;
+  for (int i = 0; i < 20; ++i) {
+    UniqueFd fd = bo.export_fd();
+    igt_assert_eq(set.control(EPOLL_CTL_ADD, fd, EPOLLIN), 0);
+    igt_assert_eq(set.wait(fd), EPOLLIN);
+    fd.reset();
+    igt_assert_eq(set.wait(fd, 1), 0);
+  }
+}
+
+// A sync_file becomes readable and never writable; a device node neither.
+void nothing_to_write(const Device& device) {
+  Gate gate(device);
+  const UniqueFd file = gate.fence().export_sync_file();
+  const EpollSet set;
+  igt_assert_eq(ready(file), 0);
+  igt_assert_eq(selected(file, POLLIN | POLLOUT), 0);
+  igt_assert_eq(set.control(EPOLL_CTL_ADD, file, EPOLLIN | EPOLLOUT), 0);
+  igt_assert_eq(set.wait(file), 0);
+  pollfd entry{device.fd(), POLLIN | POLLOUT, 0};
+  igt_assert_eq(poll(&entry, 1, 0), 0);
+  gate.open_and_finish();
+  igt_assert_eq(ready(file), POLLIN);
+  igt_assert_eq(selected(file, POLLIN | POLLOUT), POLLIN);
+  igt_assert_eq(set.wait(file, -1), EPOLLIN);
+}
+
 constexpr Case kCases[] = {
     {"import-basic", "A write that is not over holds up readers and writers.", import_basic},
     {"import-multiple-read-only", "Reads that are not over hold up writers.",
@@ -124,6 +287,11 @@ constexpr Case kCases[] = {
      import_multiple_read_write},
     {"poll-waits", "A poll() that waits is woken by the fence, and by what else it waits for.",
      poll_waits},
+    {"select-waits", "select() and pselect() know the fences, too.", select_waits},
+    {"epoll-waits", "And so does epoll, while it lasts.", epoll_waits},
+    {"epoll-manners", "Once, and at each change.", epoll_manners},
+    {"epoll-closed", "Buffers that are closed leave the set.", epoll_closed},
+    {"nothing-to-write", "Sync_files and device nodes are never writable.", nothing_to_write},
 };
 
 }  // namespace

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdlib>
+#include <memory>
 
 #include "igt_tests/harness/igt.h"
 #include "igt_tests/lib/cases.h"
@@ -30,6 +33,38 @@ void fork_shares_the_file(const Device& opened) {
   drm_panthor_vm_get_state state{1, 0};
   do_ioctl(device.fd(), DRM_IOCTL_PANTHOR_VM_GET_STATE, &state);
   igt_assert_eq(state.state, DRM_PANTHOR_VM_STATE_USABLE);
+}
+
+int open_descriptors() {
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir("/proc/self/fd"), closedir);
+  igt_assert(directory != nullptr);
+  int count = 0;
+  while (readdir(directory.get()) != nullptr) ++count;
+  return count;
+}
+
+// A child that works in its parent's memory, with descriptors of its own.
+void vfork_shares_the_file(const Device& opened) {
+  const Device device = opened.open_again();
+  drm_panthor_vm_get_state state{1, 0};
+  int before = 0;
+  for (uint32_t round = 1; round <= 4; ++round) {
+    const pid_t child = vfork();
+    if (child == 0) {
+      drm_panthor_vm_create create{};
+      const int result = ioctl(device.fd(), DRM_IOCTL_PANTHOR_VM_CREATE, &create);
+      _exit(result == 0 && create.id == round ? 0 : 1);
+    }
+    igt_assert_lt(0, child);
+    int status = -1;
+    igt_assert_eq(waitpid(child, &status, 0), child);
+    igt_assert_eq(status, 0);
+    state.vm_id = round;
+    do_ioctl(device.fd(), DRM_IOCTL_PANTHOR_VM_GET_STATE, &state);
+    // It leaves nothing behind in its parent.
+    if (round == 1) before = open_descriptors();
+    igt_assert_eq(open_descriptors(), before);
+  }
 }
 
 // A child inherits the file, uses it, and keeps it alive after its parent has closed it.
@@ -203,6 +238,7 @@ void processes_work_side_by_side(const Device& device) {
 constexpr Case kCases[] = {
     {"fork-shares-the-file", "What the child creates is there for its parent.",
      fork_shares_the_file},
+    {"vfork-shares-the-file", "So is what a child of vfork() creates.", vfork_shares_the_file},
     {"fork-keeps-the-file", "A child's descriptor counts as well.", fork_keeps_the_file},
     {"child-closes-its-copy", "And is not the only one.", child_closes_its_copy},
     {"exec-with-the-descriptor", "A program that inherits the file keeps it.",

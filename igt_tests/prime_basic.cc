@@ -5,6 +5,8 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
 
 #include <cerrno>
 #include <vector>
@@ -328,6 +330,36 @@ void through_a_socket(const Device& device) {
   for (uint32_t i = 0; i < 6; ++i) igt_assert_eq(tags[i], 0x600 + i);
 }
 
+// Two descriptors are of one buffer if they are of one inode: what compositors go by.
+void one_inode(const Device& device) {
+  const Bo bo = Bo::create(device, 3 * kPage);
+  const Bo other = Bo::create(device, kPage);
+  struct stat seen[3] = {};
+  const UniqueFd fds[] = {bo.export_fd(), bo.export_fd(), other.export_fd()};
+  for (int i = 0; i < 3; ++i) igt_assert_eq(fstat(fds[i].get(), &seen[i]), 0);
+  igt_assert_eq(seen[0].st_size, 3 * kPage);
+  igt_assert_eq(seen[0].st_ino, seen[1].st_ino);
+  igt_assert_eq(seen[0].st_dev, seen[2].st_dev);
+  igt_assert_neq(seen[0].st_ino, seen[2].st_ino);
+}
+
+// There is nothing to read in a buffer's or a fence's descriptor; to try must not wait.
+void nothing_to_read(const Device& device) {
+  const Bo bo = Bo::create(device, kPage);
+  const Syncobj object = Syncobj::create_signalled(device);
+  Gate gate(device);
+  const UniqueFd fds[] = {bo.export_fd(), object.export_syncobj(), gate.fence().export_sync_file()};
+  for (const UniqueFd& fd : fds) {
+    char bytes[16];
+    iovec piece{bytes, sizeof bytes};
+    igt_assert_eq(read(fd.get(), bytes, sizeof bytes), -1);
+    igt_assert_eq(errno, EINVAL);
+    igt_assert_eq(readv(fd.get(), &piece, 1), -1);
+    igt_assert_eq(errno, EINVAL);
+  }
+  gate.open_and_finish();
+}
+
 // A descriptor of the fences that an access would wait for.
 UniqueFd fences_of(const UniqueFd& dma_buf, uint32_t access) {
   dma_buf_export_sync_file request{access, -1};
@@ -441,6 +473,8 @@ constexpr Case kCases[] = {
      jobs_are_not_implicit},
     {"readers-and-writers", "Readers wait for writers, writers for all.", readers_and_writers},
     {"fences-bad-arguments", "Fences that are refused.", fences_bad_arguments},
+    {"one-inode", "fstat() tells buffers apart, not descriptors.", one_inode},
+    {"nothing-to-read", "read() of a dma-buf, a syncobj and a sync_file.", nothing_to_read},
     {"across-fork", "Children work on an inherited buffer.", across_fork},
     {"through-a-socket", "A buffer arrives by message.", through_a_socket},
 };

@@ -4,7 +4,6 @@
 #include <linux/dma-buf.h>
 #include <sys/ioctl.h>
 
-#include <atomic>
 #include <cstddef>
 #include <new>
 #include <string>
@@ -55,11 +54,6 @@ Result<> import_sync_file(driver::Buffer& buffer, UserAddr argument, UserMemory&
     return reject(Errno::kInval, "DMA_BUF_IOCTL_IMPORT_SYNC_FILE: descriptor {} is not a sync_file",
                   args.fd);
   PANTRY_TRY_ASSIGN(const std::vector<Ref<driver::Fence>> fences, driver::leaves((*file)->fence()));
-  static std::atomic_flag told;
-  if (!(*file)->fence()->signalled() && !told.test_and_set())
-    log_gap("uapi",
-            "select() and epoll find a dma-buf ready, whatever fences are imported into it; poll() "
-            "waits for them");
   return buffer.reservation()->admit(
       fences, (args.flags & DMA_BUF_SYNC_WRITE) != 0 ? Use::kWrite : Use::kRead);
 }

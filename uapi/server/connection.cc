@@ -215,7 +215,9 @@ Connection::Next DmaBufConnection::on_readable() {
       mmap(request, *channel);
       break;
     case wire::Ask::kSize:
-      channel->reply({request.token, 0, wire::Reply::Fd::kNone, 0, buffer_->size()}, -1);
+      channel->reply({request.token, 0, wire::Reply::Fd::kNone, buffer_->mmap_offset() / kPageSize,
+                      buffer_->size()},
+                     -1);
       break;
     case wire::Ask::kIoctl: {
       auto* const in_flight = new RequestInFlight(server_, std::move(channel), incoming);

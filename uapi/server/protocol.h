@@ -68,7 +68,7 @@ inline constexpr std::uint32_t kMagic = 0x59525450;  // "PTRY"
 enum class Ask : std::uint32_t {
   kIoctl,      // command, argument, fd_state
   kMmap,       // argument = offset, length, protection, flags; comes back with the memfd to map
-  kSize,       // of a dma-buf, in Reply::value
+  kSize,       // of a dma-buf, in Reply::value; in Reply::number_at its inode
   kText,       // argument: a Text; comes back as a descriptor of a file that holds it
   kStore,      // argument, length: text of the client's for an attribute
   kCancel,     // token of an ioctl of this connection that waits; no reply of its own

@@ -32,16 +32,6 @@ void drop(Channel& channel) {
   channel.fd = -1;
 }
 
-int move_out_of_the_way(int fd) {
-  rlimit limit = {};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < 64) return fd;
-  const rlim_t most = limit.rlim_cur < (1u << 20) ? limit.rlim_cur : (1u << 20);
-  const int high = fcntl(fd, F_DUPFD_CLOEXEC, static_cast<int>(most - most / 8));
-  if (high < 0) return fd;
-  close(fd);
-  return high;
-}
-
 void open_channel(Channel& channel) {
   const int saved = errno;
   int fd = connect_to_host(wire::Socket::kChannel, OnExec::kClose);
@@ -62,14 +52,40 @@ void open_channel(Channel& channel) {
 
 void end_of_thread(void* channel) { drop(*static_cast<Channel*>(channel)); }
 
+// The process whose memory this is. A child of vfork() works in its parent's, as long as it runs no
+// other program.
+int owner = 0;
+
+void child_of_fork() { __atomic_store_n(&owner, getpid(), __ATOMIC_RELAXED); }
+
+__attribute__((constructor)) void at_load() {
+  child_of_fork();
+  pthread_atfork(nullptr, nullptr, child_of_fork);
+}
+
+bool is_owner() {
+  const int known = __atomic_load_n(&owner, __ATOMIC_RELAXED);
+  return known == 0 || known == getpid();
+}
+
 // At the first use, which may come before this library's constructors: from those of another.
 void make_key() { pthread_key_create(&at_thread_end, end_of_thread); }
 pthread_once_t key_made = PTHREAD_ONCE_INIT;
 
 }  // namespace
 
+int move_out_of_the_way(int fd) {
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < 64) return fd;
+  const rlim_t most = limit.rlim_cur < (1u << 20) ? limit.rlim_cur : (1u << 20);
+  const int high = fcntl(fd, F_DUPFD_CLOEXEC, static_cast<int>(most - most / 8));
+  if (high < 0) return fd;
+  close(fd);
+  return high;
+}
+
 ChannelLease::ChannelLease() : channel_(&thread_channel) {
-  if (thread_channel.use == Channel::Use::kBusy) {
+  if (thread_channel.use == Channel::Use::kBusy || !is_owner()) {
     channel_ = &own_;
     open_channel(own_);
     return;

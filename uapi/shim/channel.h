@@ -4,7 +4,8 @@
 // request, put at a high descriptor number out of the client's way, closed when the thread ends. A
 // client that closes descriptors it does not know (closefrom, close_range) may close it, and may be
 // given the number for something else: so the socket cookie is compared before each use, and a lost
-// channel is made anew. A forked child makes its own.
+// channel is made anew. A forked child makes its own; one of vfork(), which shares its parent's
+// memory but not its descriptors, makes one for each request and leaves its parent's alone.
 #pragma once
 
 #include <stdint.h>
@@ -20,6 +21,10 @@ struct Channel {
   // its own.
   enum class Use { kFree, kBusy } use = Use::kFree;
 };
+
+// A number for a descriptor of the shim's own, close-on-exec, where a client is not surprised by
+// it. Takes `fd` over, and returns it when there is no such number.
+int move_out_of_the_way(int fd);
 
 // Holds a channel for one request.
 class ChannelLease {

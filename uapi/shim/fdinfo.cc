@@ -23,27 +23,6 @@ bool is_common(const char* line) {
   return false;
 }
 
-int number_of(const char* digits) {
-  if (*digits == '\0') return -1;
-  int number = 0;
-  for (; *digits; ++digits) {
-    if (*digits < '0' || *digits > '9' || number > 100000000) return -1;
-    number = number * 10 + (*digits - '0');
-  }
-  return number;
-}
-
-// Behind "/proc/self/fdinfo" or that of this process by number; null when it is neither.
-const char* behind_own_fdinfo(const char* path) {
-  if (strncmp(path, "/proc/", 6) != 0) return nullptr;
-  char own[40];
-  snprintf(own, sizeof own, "/proc/%d/fdinfo", getpid());
-  const char* const names[] = {"/proc/self/fdinfo", own};
-  for (const char* name : names)
-    if (strncmp(path, name, strlen(name)) == 0) return path + strlen(name);
-  return nullptr;
-}
-
 void write_all(int fd, const char* text, size_t size) {
   while (size != 0) {
     const ssize_t written = ::write(fd, text, size);
@@ -76,27 +55,6 @@ int ask_text(int fd, wire::Text text) {
   if (answer.result == 0) return answer.fd;
   if (answer.fd >= 0) close(answer.fd);
   return -1;
-}
-
-int descriptor_of_fdinfo(int directory_fd, const char* path) {
-  // A bad pointer is libc's to find.
-  if (reinterpret_cast<size_t>(path) < 4096) return -1;
-  if (path[0] == '/') {
-    const char* const rest = behind_own_fdinfo(path);
-    return rest && rest[0] == '/' ? number_of(rest + 1) : -1;
-  }
-  const int number = directory_fd != AT_FDCWD ? number_of(path) : -1;
-  if (number < 0) return -1;
-  const int saved = errno;
-  char link[40];
-  char name[64];
-  snprintf(link, sizeof link, "/proc/self/fd/%d", directory_fd);
-  const ssize_t length = readlink(link, name, sizeof name - 1);
-  errno = saved;
-  if (length <= 0) return -1;
-  name[length] = '\0';
-  const char* const rest = behind_own_fdinfo(name);
-  return rest && rest[0] == '\0' ? number : -1;
 }
 
 bool has_fdinfo(wire::Socket socket) {

@@ -10,9 +10,6 @@
 
 namespace pantry::shim {
 
-// The client's own descriptor that an open of `path` would show ("/proc/self/fdinfo/7", or "7" in
-// that directory), or -1. Keeps errno.
-int descriptor_of_fdinfo(int directory_fd, const char* path);
 // Whether the host has something to say of it.
 bool has_fdinfo(wire::Socket socket);
 // Instead of `file`, the kernel's own of descriptor `fd`, one with the host's lines too. `file` is

@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include "uapi/shim/client_pointer.h"
 #include "uapi/shim/fdinfo.h"
 #include "uapi/shim/host.h"
 #include "uapi/shim/libc.h"
@@ -20,8 +22,23 @@ namespace {
 PANTRY_REAL(ssize_t, readlinkat, int, const char*, char*, size_t)
 PANTRY_REAL(char*, realpath, const char*, char*)
 
+// As the kernel fills the client's buffer, which may be a bad one.
+ssize_t put(const char* name, char* buffer, size_t size) {
+  if (size == 0) {
+    errno = EINVAL;
+    return -1;
+  }
+  iovec from = {const_cast<char*>(name), strlen(name) < size ? strlen(name) : size};
+  iovec to = {buffer, from.iov_len};
+  const ssize_t written = process_vm_writev(gettid(), &from, 1, &to, 1, 0);
+  if (written == static_cast<ssize_t>(from.iov_len)) return written;
+  errno = EFAULT;
+  return -1;
+}
+
 ssize_t read_link(int at, const char* path, char* buffer, size_t size) {
-  if (const int fd = descriptor_of(path); fd >= 0)
+  if (!directory() || !is_readable(path)) return real_readlinkat(at, path, buffer, size);
+  if (const int fd = descriptor_of(at, path); fd >= 0)
     if (const wire::Socket socket = socket_of(fd); socket != kForeign) {
       char with_name[64];
       const char* name = name_of(socket);
@@ -31,15 +48,14 @@ ssize_t read_link(int at, const char* path, char* buffer, size_t size) {
         read_text(fd, wire::Text::kName, with_name + prefix, sizeof with_name - prefix);
         name = with_name;
       }
-      const size_t length = strlen(name) < size ? strlen(name) : size;
-      memcpy(buffer, name, length);
-      return static_cast<ssize_t>(length);
+      return put(name, buffer, size);
     }
   return real_readlinkat(at, Path(path).get(), buffer, size);
 }
 
 char* canonical(const char* path, char* resolved) {
-  if (const int fd = descriptor_of(path); fd >= 0)
+  if (!directory() || !is_readable(path)) return real_realpath(path, resolved);
+  if (const int fd = descriptor_of(AT_FDCWD, path); fd >= 0)
     if (const wire::Socket socket = socket_of(fd); is_device(socket)) {
       if (!resolved) return strdup(name_of(socket));
       return strcpy(resolved, name_of(socket));

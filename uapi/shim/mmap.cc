@@ -22,10 +22,18 @@ bool can_be_mapped(wire::Socket socket) {
 }
 
 off_t seek(int fd, off_t offset, int whence) {
+  const int saved = errno;
   const off_t result = real_lseek(fd, offset, whence);
-  if (result >= 0 || errno != ESPIPE || socket_of(fd) != wire::Socket::kDmaBuf) return result;
+  if (result >= 0 || errno != ESPIPE) return result;
+  const wire::Socket socket = socket_of(fd);
+  if (is_device(socket)) {  // has no position, and is not to be asked for one
+    errno = saved;
+    return 0;
+  }
+  if (socket != wire::Socket::kDmaBuf) return result;
   errno = EINVAL;
   if (offset != 0 || (whence != SEEK_SET && whence != SEEK_END)) return -1;
+  errno = saved;
   if (whence == SEEK_SET) return 0;
   wire::Request request = {};
   request.ask = wire::Ask::kSize;

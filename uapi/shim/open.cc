@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "uapi/shim/client_pointer.h"
 #include "uapi/shim/fdinfo.h"
 #include "uapi/shim/host.h"
 #include "uapi/shim/libc.h"
@@ -59,14 +60,16 @@ int open_device(wire::Socket socket, int flags) {
     close(fd);
     return fail(hello.error != 0 ? static_cast<int>(-hello.error) : ENFILE);
   }
+  constexpr int kStatus = O_NONBLOCK | O_ASYNC | O_APPEND;
+  if ((flags & kStatus) != 0) fcntl(fd, F_SETFL, flags & kStatus);
   errno = saved;
   return fd;
 }
 
 int open_path(int directory_fd, const char* path, int flags, mode_t mode) {
-  if (!directory()) return real_openat(directory_fd, path, flags, mode);
+  if (!directory() || !is_readable(path)) return real_openat(directory_fd, path, flags, mode);
   if (const wire::Socket node = node_of(path); node != kForeign) return open_device(node, flags);
-  if (const int fd = descriptor_of(path); fd >= 0)
+  if (const int fd = descriptor_of(directory_fd, path); fd >= 0)
     if (const wire::Socket socket = socket_of(fd);
         is_device(socket) || socket == wire::Socket::kSwSync)
       return open_device(socket, flags);
@@ -92,11 +95,12 @@ int flags_of(const char* mode) {
 }
 
 FILE* open_stream(const char* path, const char* mode) {
+  if (!directory() || !is_readable(path)) return real_fopen(path, mode);
   if (const wire::Socket file = node_of(path); is_text(file)) {
     const int fd = open_device(file, flags_of(mode));
     return fd < 0 ? nullptr : fdopen(fd, mode);
   }
-  const int shown = directory() ? descriptor_of_fdinfo(AT_FDCWD, path) : -1;
+  const int shown = descriptor_of_fdinfo(AT_FDCWD, path);
   FILE* const file = real_fopen(Path(path).get(), mode);
   if (!file || shown < 0 || !has_fdinfo(socket_of(shown))) return file;
   // The same stream on another file.
@@ -157,6 +161,15 @@ extern "C" int shim___openat64_2(int at, const char* path, int flags) {
   return open_path(at, path, flags, 0);
 }
 
+extern "C" int shim_creat(const char* path, mode_t mode) PANTRY_EXPORT(creat);
+extern "C" int shim_creat(const char* path, mode_t mode) {
+  return open_path(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode);
+}
+extern "C" int shim_creat64(const char* path, mode_t mode) PANTRY_EXPORT(creat64);
+extern "C" int shim_creat64(const char* path, mode_t mode) {
+  return open_path(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode);
+}
+
 extern "C" FILE* shim_fopen(const char* path, const char* mode) PANTRY_EXPORT(fopen);
 extern "C" FILE* shim_fopen(const char* path, const char* mode) { return open_stream(path, mode); }
 extern "C" FILE* shim_fopen64(const char* path, const char* mode) PANTRY_EXPORT(fopen64);
@@ -166,6 +179,7 @@ extern "C" FILE* shim_fopen64(const char* path, const char* mode) {
 extern "C" FILE* shim_freopen(const char* path, const char* mode, FILE* file)
     PANTRY_EXPORT(freopen);
 extern "C" FILE* shim_freopen(const char* path, const char* mode, FILE* file) {
+  if (!directory() || !path || !is_readable(path)) return real_freopen(path, mode, file);
   return real_freopen(Path(path).get(), mode, file);
 }
 

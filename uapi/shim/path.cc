@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "uapi/shim/path.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "uapi/shim/host.h"
@@ -19,7 +21,81 @@ constexpr const char* kPrefixes[] = {"/dev/dri",
                                      "/sys/kernel/debug/dri",
                                      "/sys/kernel/debug/sync"};
 
-bool readable(const char* path) { return reinterpret_cast<size_t>(path) >= 4096; }
+// Of nearly all paths the second letter tells that they are not of the device, or of /proc.
+bool may_begin(const char* path, const char* letters) {
+  return path[0] == '/' && path[1] != '\0' && (strchr(letters, path[1]) || strchr("/.", path[1]));
+}
+
+// The path without what changes nothing: doubled slashes, and "." on the way. One that is too long
+// is not looked at.
+class PlainPath {
+ public:
+  explicit PlainPath(const char* path) : text_(path) {
+    if (!strstr(path, "//") && !strstr(path, "/./")) return;
+    size_t length = 0;
+    for (; *path != '\0' && length + 1 < sizeof buffer_; ++path) {
+      while (path[0] == '/' && (path[1] == '/' || (path[1] == '.' && path[2] == '/')))
+        path += path[1] == '/' ? 1 : 2;
+      buffer_[length++] = *path;
+    }
+    if (*path != '\0') return;
+    buffer_[length] = '\0';
+    text_ = buffer_;
+  }
+  const char* get() const { return text_; }
+
+ private:
+  const char* text_;
+  char buffer_[512];
+};
+
+int number_of(const char* digits) {
+  if (*digits == '\0') return -1;
+  int number = 0;
+  for (; *digits; ++digits) {
+    if (*digits < '0' || *digits > '9' || number > 100000000) return -1;
+    number = number * 10 + (*digits - '0');
+  }
+  return number;
+}
+
+// Behind "/proc/self/KIND" or that of this process by another name; null when it is neither.
+const char* behind_own(const char* path, const char* kind) {
+  if (strncmp(path, "/proc/", 6) != 0) return nullptr;
+  char number[16];
+  snprintf(number, sizeof number, "%d", getpid());
+  const char* const names[] = {"self", "thread-self", number};
+  for (const char* name : names) {
+    const size_t length = strlen(name);
+    if (strncmp(path + 6, name, length) != 0 || path[6 + length] != '/') continue;
+    const char* const rest = path + 6 + length + 1;
+    if (strncmp(rest, kind, strlen(kind)) == 0) return rest + strlen(kind);
+  }
+  return nullptr;
+}
+
+// The descriptor that `path` names in the client's own /proc/self/KIND, or -1.
+int own_descriptor(int directory_fd, const char* path, const char* kind) {
+  if (!directory()) return -1;
+  if (path[0] == '/') {
+    if (!may_begin(path, "p")) return -1;
+    const PlainPath plain(path);
+    const char* const rest = behind_own(plain.get(), kind);
+    return rest && rest[0] == '/' ? number_of(rest + 1) : -1;
+  }
+  const int number = directory_fd != AT_FDCWD ? number_of(path) : -1;
+  if (number < 0) return -1;
+  const int saved = errno;
+  char link[40];
+  char name[64];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", directory_fd);
+  const ssize_t length = syscall(SYS_readlinkat, AT_FDCWD, link, name, sizeof name - 1);
+  errno = saved;
+  if (length <= 0) return -1;
+  name[length] = '\0';
+  const char* const rest = behind_own(name, kind);
+  return rest && rest[0] == '\0' ? number : -1;
+}
 
 bool is_of_the_device(const char* path) {
   for (const char* prefix : kPrefixes) {
@@ -59,8 +135,9 @@ wire::Socket attribute(const char* path) {
 }  // namespace
 
 Path::Path(const char* path) : original_(path) {
-  if (!readable(path) || path[0] != '/' || (path[1] != 'd' && path[1] != 's') || !directory())
-    return;
+  if (!may_begin(path, "ds") || !directory()) return;
+  const PlainPath plain(path);
+  path = plain.get();
   if (!is_of_the_device(path)) return;
   const size_t length = strlen(path);
   if (directory_length() + sizeof kTree + length > sizeof buffer_) return;
@@ -71,7 +148,9 @@ Path::Path(const char* path) : original_(path) {
 }
 
 wire::Socket node_of(const char* path) {
-  if (!readable(path) || !directory()) return kForeign;
+  if (!may_begin(path, "ds") || !directory()) return kForeign;
+  const PlainPath plain(path);
+  path = plain.get();
   if (strncmp(path, "/sys/kernel/debug/", 18) == 0) return debug_file(path + 18);
   if (strncmp(path, "/sys/", 5) == 0) return attribute(path);
   if (strncmp(path, "/dev/dri/", 9) != 0) return kForeign;
@@ -92,18 +171,14 @@ wire::Socket node_in(int directory_fd, const char* path) {
   return node_of(name);
 }
 
-int descriptor_of(const char* path) {
-  if (!readable(path) || !directory()) return -1;
-  const char* digits = nullptr;
-  if (strncmp(path, "/proc/self/fd/", 14) == 0) digits = path + 14;
-  if (strncmp(path, "/dev/fd/", 8) == 0) digits = path + 8;
-  if (!digits || *digits == '\0') return -1;
-  int number = 0;
-  for (; *digits; ++digits) {
-    if (*digits < '0' || *digits > '9' || number > 100000000) return -1;
-    number = number * 10 + (*digits - '0');
-  }
-  return number;
+int descriptor_of(int directory_fd, const char* path) {
+  if (!directory()) return -1;
+  if (strncmp(path, "/dev/fd/", 8) == 0) return number_of(path + 8);
+  return own_descriptor(directory_fd, path, "fd");
+}
+
+int descriptor_of_fdinfo(int directory_fd, const char* path) {
+  return own_descriptor(directory_fd, path, "fdinfo");
 }
 
 const char* name_of(wire::Socket socket) {

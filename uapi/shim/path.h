@@ -32,8 +32,11 @@ class Path {
 wire::Socket node_of(const char* path);
 // The same for a path relative to an open directory of the tree.
 wire::Socket node_in(int directory_fd, const char* path);
-// The client's descriptor that `path` names ("/proc/self/fd/7", "/dev/fd/7"), or -1.
-int descriptor_of(const char* path);
+// The client's descriptor that `path` names ("/proc/self/fd/7", "/dev/fd/7", the same by its
+// process id, or "7" in that directory), or -1. Keeps errno.
+int descriptor_of(int directory_fd, const char* path);
+// The same for /proc/self/fdinfo.
+int descriptor_of_fdinfo(int directory_fd, const char* path);
 // "/dev/dri/card0" for kCard; the name that readlink of /proc/self/fd shows for each kind.
 const char* name_of(wire::Socket socket);
 // The same path as the client knows it, in place: without the tree's prefix.

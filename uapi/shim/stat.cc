@@ -9,9 +9,11 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "uapi/shim/client_pointer.h"
 #include "uapi/shim/host.h"
 #include "uapi/shim/libc.h"
 #include "uapi/shim/path.h"
+#include "uapi/shim/request.h"
 
 namespace pantry::shim {
 namespace {
@@ -51,20 +53,38 @@ int stat_node(wire::Socket node, struct stat* status) {
   return result;
 }
 
+// One inode for all descriptors of a buffer: compositors tell buffers apart by it.
+void become_dma_buf(int fd, struct stat* status) {
+  wire::Request request = {};
+  request.ask = wire::Ask::kSize;
+  const Answer answer = ask_host(fd, request, -1);
+  if (answer.result != 0) return;
+  status->st_ino = answer.reply.number_at;
+  status->st_size = static_cast<off_t>(answer.reply.value);
+  status->st_blocks = status->st_size / 512;
+}
+
 int stat_descriptor(int fd, struct stat* status) {
   const int result = real_fstat(fd, status);
   if (result != 0 || !S_ISSOCK(status->st_mode)) return result;
   const wire::Socket socket = socket_of(fd);
   if (is_device(socket) || is_plain_file(socket)) return stat_node(socket, status);
   if (socket != kForeign) status->st_mode = 0600;  // an anonymous inode has no type
+  if (socket == wire::Socket::kDmaBuf) become_dma_buf(fd, status);
   return 0;
 }
 
 int stat_path(int at, const char* path, struct stat* status, int flags) {
-  if ((flags & AT_EMPTY_PATH) != 0 && path && path[0] == '\0') return stat_descriptor(at, status);
+  if (!directory()) return real_fstatat(at, path, status, flags);
+  if (!is_readable(path)) {
+    // To a new kernel no path at all is as good as an empty one.
+    const int result = real_fstatat(at, path, status, flags);
+    return result == 0 && S_ISSOCK(status->st_mode) ? stat_descriptor(at, status) : result;
+  }
+  if ((flags & AT_EMPTY_PATH) != 0 && path[0] == '\0') return stat_descriptor(at, status);
   if (const wire::Socket node = node_of(path); node != kForeign) return stat_node(node, status);
   if ((flags & AT_SYMLINK_NOFOLLOW) == 0)
-    if (const int fd = descriptor_of(path); fd >= 0 && socket_of(fd) != kForeign)
+    if (const int fd = descriptor_of(at, path); fd >= 0 && socket_of(fd) != kForeign)
       return stat_descriptor(fd, status);
   const int result = real_fstatat(at, Path(path).get(), status, flags);
   if (result == 0 && S_ISSOCK(status->st_mode) && at != AT_FDCWD && path[0] != '/')
@@ -73,8 +93,8 @@ int stat_path(int at, const char* path, struct stat* status, int flags) {
 }
 
 int access_path(int at, const char* path, int mode, int flags) {
-  return real_faccessat(at, Path(path).get(), node_of(path) != kForeign ? mode & ~X_OK : mode,
-                        flags);
+  if (!directory() || !is_readable(path)) return real_faccessat(at, path, mode, flags);
+  return real_faccessat(at, Path(path).get(), mode, flags);
 }
 
 }  // namespace
@@ -126,11 +146,20 @@ extern "C" int shim_statx(int at, const char* path, int flags, unsigned mask, st
     PANTRY_EXPORT(statx);
 extern "C" int shim_statx(int at, const char* path, int flags, unsigned mask,
                           struct statx* status) {
-  wire::Socket node = node_of(path);
-  if (node == kForeign && (flags & AT_EMPTY_PATH) != 0 && path && path[0] == '\0')
-    if (const wire::Socket socket = socket_of(at); is_device(socket) || is_plain_file(socket))
+  if (!directory()) return real_statx(at, path, flags, mask, status);
+  const bool is_path = is_readable(path);
+  wire::Socket node = is_path ? node_of(path) : kForeign;
+  int fd = -1;
+  if ((flags & AT_EMPTY_PATH) != 0 && (!path || (is_path && path[0] == '\0')))
+    fd = at;
+  else if (is_path && (flags & AT_SYMLINK_NOFOLLOW) == 0)
+    fd = descriptor_of(at, path);
+  if (fd >= 0)
+    if (const wire::Socket socket = socket_of(fd); is_device(socket) || is_plain_file(socket))
       node = socket;
-  if (node == kForeign) return real_statx(at, Path(path).get(), flags, mask, status);
+  if (node == kForeign && is_path && at != AT_FDCWD && path[0] != '/') node = node_in(at, path);
+  if (node == kForeign)
+    return real_statx(at, is_path ? Path(path).get() : path, flags, mask, status);
   const int result = real_statx(AT_FDCWD, Path(name_of(node)).get(), 0, mask, status);
   if (result == 0) {
     status->stx_size = 0;
@@ -166,11 +195,13 @@ extern "C" int shim_faccessat(int at, const char* path, int mode, int flags) {
 extern "C" ssize_t shim_getxattr(const char* path, const char* name, void* value, size_t size)
     PANTRY_EXPORT(getxattr);
 extern "C" ssize_t shim_getxattr(const char* path, const char* name, void* value, size_t size) {
+  if (!directory() || !is_readable(path)) return real_getxattr(path, name, value, size);
   return real_getxattr(Path(path).get(), name, value, size);
 }
 extern "C" ssize_t shim_lgetxattr(const char* path, const char* name, void* value, size_t size)
     PANTRY_EXPORT(lgetxattr);
 extern "C" ssize_t shim_lgetxattr(const char* path, const char* name, void* value, size_t size) {
+  if (!directory() || !is_readable(path)) return real_lgetxattr(path, name, value, size);
   return real_lgetxattr(Path(path).get(), name, value, size);
 }
 

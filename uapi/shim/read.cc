@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+//
+// read() and its kin: the EINVAL of files that have nothing to read, which as sockets would wait. A
+// device node has events, none ever of this driver's: its read() waits or, O_NONBLOCK, says EAGAIN,
+// as that of the socket. A process that has not been seen to hold a descriptor of ours pays one
+// load and a jump.
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "uapi/shim/host.h"
+#include "uapi/shim/libc.h"
+
+namespace pantry::shim {
+namespace {
+
+PANTRY_REAL(ssize_t, read, int, void*, size_t)
+PANTRY_REAL(ssize_t, readv, int, const iovec*, int)
+PANTRY_REAL(ssize_t, pread, int, void*, size_t, off_t)
+
+// dlsym is not for signal handlers, read() is: looked up before there are any.
+__attribute__((constructor)) void look_up() {
+  real(read_slot, "read");
+  real(readv_slot, "readv");
+  real(pread_slot, "pread");
+}
+
+bool cannot_be_read(wire::Socket socket) {
+  return socket == wire::Socket::kDmaBuf || socket == wire::Socket::kSyncFile ||
+         socket == wire::Socket::kSyncobj || socket == wire::Socket::kSwSync;
+}
+
+ssize_t refuse() {
+  errno = EINVAL;
+  return -1;
+}
+
+ssize_t read_any(int fd, void* buffer, size_t size) {
+  if (!may_hold_descriptors() || !cannot_be_read(socket_of(fd))) return real_read(fd, buffer, size);
+  return refuse();
+}
+
+// A device node takes no notice of the offset.
+ssize_t pread_any(int fd, void* buffer, size_t size, off_t offset) {
+  if (!may_hold_descriptors()) return real_pread(fd, buffer, size, offset);
+  const wire::Socket socket = socket_of(fd);
+  if (cannot_be_read(socket)) return refuse();
+  return is_device(socket) && offset >= 0 ? real_read(fd, buffer, size)
+                                          : real_pread(fd, buffer, size, offset);
+}
+
+}  // namespace
+
+#define PANTRY_READ(symbol)                                                                  \
+  extern "C" ssize_t shim_##symbol(int fd, void* buffer, size_t size) PANTRY_EXPORT(symbol); \
+  extern "C" ssize_t shim_##symbol(int fd, void* buffer, size_t size) {                      \
+    return read_any(fd, buffer, size);                                                       \
+  }
+PANTRY_READ(read)
+PANTRY_READ(__read)
+
+#define PANTRY_PREAD(symbol)                                                          \
+  extern "C" ssize_t shim_##symbol(int fd, void* buffer, size_t size, off_t offset)   \
+      PANTRY_EXPORT(symbol);                                                          \
+  extern "C" ssize_t shim_##symbol(int fd, void* buffer, size_t size, off_t offset) { \
+    return pread_any(fd, buffer, size, offset);                                       \
+  }
+PANTRY_PREAD(pread)
+PANTRY_PREAD(pread64)
+
+// The checked forms also get the true size of the buffer.
+extern "C" ssize_t shim___read_chk(int fd, void* buffer, size_t size, size_t room)
+    PANTRY_EXPORT(__read_chk);
+extern "C" ssize_t shim___read_chk(int fd, void* buffer, size_t size, size_t room) {
+  if (size > room) abort();
+  return read_any(fd, buffer, size);
+}
+#define PANTRY_PREAD_CHK(symbol)                                                                   \
+  extern "C" ssize_t shim_##symbol(int fd, void* buffer, size_t size, off_t offset, size_t room)   \
+      PANTRY_EXPORT(symbol);                                                                       \
+  extern "C" ssize_t shim_##symbol(int fd, void* buffer, size_t size, off_t offset, size_t room) { \
+    if (size > room) abort();                                                                      \
+    return pread_any(fd, buffer, size, offset);                                                    \
+  }
+PANTRY_PREAD_CHK(__pread_chk)
+PANTRY_PREAD_CHK(__pread64_chk)
+
+extern "C" ssize_t shim_readv(int fd, const iovec* pieces, int count) PANTRY_EXPORT(readv);
+extern "C" ssize_t shim_readv(int fd, const iovec* pieces, int count) {
+  if (!may_hold_descriptors() || !cannot_be_read(socket_of(fd)))
+    return real_readv(fd, pieces, count);
+  return refuse();
+}
+
+}  // namespace pantry::shim
