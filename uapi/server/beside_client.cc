@@ -20,17 +20,32 @@ void move_to(unsigned processor) {
 
 }  // namespace
 
-void BesideClient::served(std::uint64_t channel, std::uint64_t processor) {
+void BesideClient::served(const wire::Request& request) {
   const int here = ::sched_getcpu();
-  if (here < 0 || processor >= CPU_SETSIZE || processor == static_cast<unsigned>(here)) {
+  if (here < 0 || request.processor >= CPU_SETSIZE ||
+      request.processor == static_cast<unsigned>(here)) {
+    next_ = Next::kSleep;
     row_ = 0;
     return;
   }
-  row_ = channel == channel_ ? row_ + 1 : 1;
-  channel_ = channel;
+  const bool at_once = request.ask != wire::Ask::kIoctl || wire::answered_at_once(request.command);
+  next_ = at_once ? Next::kPoll : Next::kSleep;
+  row_ = request.channel == channel_ ? row_ + 1 : 1;
+  channel_ = request.channel;
   if (row_ < kRow) return;
   row_ = 0;
-  move_to(static_cast<unsigned>(processor));
+  move_to(static_cast<unsigned>(request.processor));
+}
+
+bool BesideClient::polls() {
+  if (next_ == Next::kSleep) return false;
+  next_ = Next::kSleep;
+  return polling_.worth_while();
+}
+
+void BesideClient::found() {
+  polling_.found();
+  row_ = 0;
 }
 
 }  // namespace pantry::uapi

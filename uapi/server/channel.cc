@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "uapi/server/channel.h"
 
+#include <sched.h>
+
 #include <array>
 #include <cstring>
 
@@ -12,7 +14,9 @@ void Channel::reply(const wire::Reply& reply, int fd,
                     std::span<const std::byte> argument) noexcept {
   PANTRY_CHECK(argument.size() <= wire::kMostCarried);
   std::array<std::byte, sizeof reply + wire::kMostCarried> message;
-  std::memcpy(message.data(), &reply, sizeof reply);
+  wire::Reply sent = reply;
+  sent.processor = static_cast<std::uint64_t>(::sched_getcpu());
+  std::memcpy(message.data(), &sent, sizeof sent);
   if (!argument.empty())
     std::memcpy(message.data() + sizeof reply, argument.data(), argument.size());
   send(socket_.get(), std::span(message).first(sizeof reply + argument.size()), fd);

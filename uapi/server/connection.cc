@@ -36,7 +36,7 @@ Ref<Channel> channel_of(Server& server, const Incoming& incoming) {
     log_client("uapi/server", "process {}: a request for a channel that is not its own",
                incoming.pid);
   else
-    server.beside_client().served(incoming.request().channel, incoming.request().processor);
+    server.beside_client().served(incoming.request());
   return channel;
 }
 

@@ -121,9 +121,10 @@ struct Reply {
   enum class OnFork : std::uint64_t {
     kCopy,
     kLeaveOut
-  } on_fork = OnFork::kCopy;  // kMmap: what a child gets of it
+  } on_fork = OnFork::kCopy;    // kMmap: what a child gets of it
+  std::uint64_t processor = 0;  // that the host's thread runs on; a hint, set by Channel
 };
-static_assert(sizeof(Reply) == 40);
+static_assert(sizeof(Reply) == 48);
 // Behind it: the first bytes of the argument as they are to be, where it came behind the Request
 // and the ioctl has an answer.
 

@@ -103,10 +103,25 @@ void Server::stop() {
     log_error("uapi/server", "cannot be stopped");
 }
 
+int Server::wait_for(std::span<epoll_event> events) {
+  const int most = static_cast<int>(events.size());
+  if (beside_client_.polls()) {
+    const std::int64_t end = wire::poll_clock_ns() + wire::kPollNs;
+    do {
+      if (const int count = ::epoll_wait(epoll_.get(), events.data(), most, 0); count > 0) {
+        beside_client_.found();
+        return count;
+      }
+    } while (wire::poll_clock_ns() < end);
+    beside_client_.in_vain();
+  }
+  return ::epoll_wait(epoll_.get(), events.data(), most, -1);
+}
+
 void Server::run() {
   std::array<epoll_event, kEventsAtOnce> events;
   for (;;) {
-    const int count = ::epoll_wait(epoll_.get(), events.data(), kEventsAtOnce, -1);
+    const int count = wait_for(events);
     const std::span ready = std::span(events).first(static_cast<std::size_t>(std::max(count, 0)));
     auto others = ready.begin();
     for (auto event = ready.begin(); event != ready.end(); ++event)

@@ -9,8 +9,11 @@
 // Serves the user that it runs as. What a process holds at once is bounded (driver/kernel/quota.h).
 #pragma once
 
+#include <sys/epoll.h>
+
 #include <atomic>
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 
@@ -55,6 +58,8 @@ class Server {
  private:
   Server(Machine& machine, std::string directory, ServerObserver* observer);
   Result<> listen();
+  // How many events; negative when interrupted.
+  int wait_for(std::span<epoll_event> events);
   void accept(wire::Socket kind);
   void serve(wire::Socket kind, driver::OwnedFd socket);
   void open_node(driver::NodeType node, driver::OwnedFd socket, driver::Charge charge);

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -167,6 +168,28 @@ TEST_F(ServerTest, ArgumentThatComesAlongIsAnsweredInTheReply) {
   asked.request.command = DRM_IOCTL_GEM_CLOSE;
   EXPECT_EQ(ask(), static_cast<ssize_t>(sizeof(wire::Reply)));
   EXPECT_EQ(answered.reply.result, -EINVAL);
+}
+
+// So a client knows whether to poll for the next one.
+TEST_F(ServerTest, ReplyTellsTheProcessorItComesFrom) {
+  const PoliteClient client(connect(wire::Socket::kChannel));
+  const driver::OwnedFd device = connect(wire::Socket::kRender);
+  cpu_set_t allowed;
+  ASSERT_EQ(::sched_getaffinity(0, sizeof allowed, &allowed), 0);
+  for (std::uint64_t processor = 0; processor < CPU_SETSIZE; ++processor) {
+    if (!CPU_ISSET(processor, &allowed)) continue;
+    cpu_set_t only;
+    CPU_ZERO(&only);
+    CPU_SET(processor, &only);
+    ASSERT_EQ(::pthread_setaffinity_np(serving_.native_handle(), sizeof only, &only), 0);
+    const wire::Request asked = client.request(wire::Ask::kText, 0, nullptr);
+    ASSERT_TRUE(send(device.get(), std::as_bytes(std::span(&asked, 1)), -1));
+    wire::Reply reply{};
+    reply.processor = ~std::uint64_t{0};
+    ASSERT_EQ(::recv(client.channel.get(), &reply, sizeof reply, 0),
+              static_cast<ssize_t>(sizeof reply));
+    EXPECT_EQ(reply.processor, processor);
+  }
 }
 
 TEST_F(ServerTest, AnswerOfAWaitComesWithItsReply) {

@@ -10,6 +10,8 @@
 
 #include <stdint.h>
 
+#include "uapi/server/polling.h"
+
 namespace pantry::shim {
 
 struct Channel {
@@ -17,6 +19,8 @@ struct Channel {
   int pid = 0;
   uint64_t cookie = 0;
   uint64_t id = 0;
+  uint64_t host_processor = 0;  // that the last answer came from, if there was one
+  wire::Polling polling;
   // Set while a request waits: a signal handler that makes a request meanwhile uses a channel of
   // its own.
   enum class Use { kFree, kBusy } use = Use::kFree;
@@ -38,6 +42,8 @@ class ChannelLease {
   bool ok() const { return channel_->fd >= 0; }
   int fd() const { return channel_->fd; }
   uint64_t id() const { return channel_->id; }
+  // For the one request.
+  Channel& operator*() { return *channel_; }
 
  private:
   Channel own_;

@@ -27,8 +27,8 @@ uint64_t next_token() {
 ssize_t send_message(int fd, const msghdr& message) {
   return syscall(SYS_sendmsg, fd, &message, MSG_NOSIGNAL);
 }
-ssize_t receive_message(int fd, msghdr& message) {
-  return syscall(SYS_recvmsg, fd, &message, MSG_CMSG_CLOEXEC);
+ssize_t receive_message(int fd, msghdr& message, int flags) {
+  return syscall(SYS_recvmsg, fd, &message, MSG_CMSG_CLOEXEC | flags);
 }
 
 union Control {
@@ -73,10 +73,29 @@ bool send_request(int fd, const wire::Request& request, int attached, Argument& 
   }
 }
 
+// Looks for a reply on the channel for a moment, and what recvmsg then said; -1 with EAGAIN when
+// none came. A failure leaves `message` as it was.
+ssize_t poll_for_message(Channel& channel, msghdr& message) {
+  const int64_t end = wire::poll_clock_ns() + wire::kPollNs;
+  ssize_t bytes = -1;
+  do {
+    bytes = receive_message(channel.fd, message, MSG_DONTWAIT);
+  } while (bytes < 0 && errno == EAGAIN && wire::poll_clock_ns() < end);
+  if (bytes < 0 && errno == EAGAIN)
+    channel.polling.in_vain();
+  else
+    channel.polling.found();
+  return bytes;
+}
+
+// How to wait for the reply.
+enum class Patience { kSleep, kPoll };
+
 // The reply to `token`, or kInterrupted by a signal, or kFault: it could not be written into the
 // argument and is lost; or kGone.
 enum class Wait { kReplied, kInterrupted, kFault, kGone };
-Wait receive_reply(int channel, uint64_t token, Answer& answer, const Argument& argument) {
+Wait receive_reply(Channel& channel, Patience patience, uint64_t token, Answer& answer,
+                   const Argument& argument) {
   for (;;) {
     iovec data[] = {{&answer.reply, sizeof answer.reply}, {argument.at, argument.bytes}};
     msghdr message = {};
@@ -85,7 +104,10 @@ Wait receive_reply(int channel, uint64_t token, Answer& answer, const Argument& 
     message.msg_iovlen = argument.bytes != 0 ? 2 : 1;
     message.msg_control = &control;
     message.msg_controllen = sizeof control;
-    const ssize_t bytes = receive_message(channel, message);
+    const bool polled = patience == Patience::kPoll;
+    patience = Patience::kSleep;
+    ssize_t bytes = polled ? poll_for_message(channel, message) : -1;
+    if (!polled || (bytes < 0 && errno == EAGAIN)) bytes = receive_message(channel.fd, message, 0);
     if (bytes < 0 && errno == EINTR) return Wait::kInterrupted;
     if (bytes < 0 && errno == EFAULT) return Wait::kFault;
     if (bytes < static_cast<ssize_t>(sizeof answer.reply)) return Wait::kGone;
@@ -98,8 +120,17 @@ Wait receive_reply(int channel, uint64_t token, Answer& answer, const Argument& 
       continue;
     }
     answer.fd = fd;
+    channel.host_processor = answer.reply.processor;
     return Wait::kReplied;
   }
+}
+
+// On the processor of the host's thread we would only keep it from answering.
+Patience patience_for(const wire::Request& request, Channel& channel) {
+  const bool at_once = request.ask != wire::Ask::kIoctl || wire::answered_at_once(request.command);
+  return at_once && channel.host_processor != request.processor && channel.polling.worth_while()
+             ? Patience::kPoll
+             : Patience::kSleep;
 }
 
 void tell(int fd, wire::Ask ask, wire::Request request) {
@@ -114,7 +145,7 @@ Answer ask_host(int fd, wire::Request request, int attached, unsigned carried) {
   const int saved = errno;
   Answer answer;
   answer.result = -ENODEV;
-  const ChannelLease channel;
+  ChannelLease channel;
   if (!channel.ok()) answer.result = -errno;
   if (channel.ok()) {
     request.magic = wire::kMagic;
@@ -123,12 +154,13 @@ Answer ask_host(int fd, wire::Request request, int attached, unsigned carried) {
     request.processor = static_cast<uint64_t>(sched_getcpu());
     Argument argument = {reinterpret_cast<void*>(request.argument), carried};
     Wait wait = send_request(fd, request, attached, argument)
-                    ? receive_reply(channel.fd(), request.token, answer, argument)
+                    ? receive_reply(*channel, patience_for(request, *channel), request.token,
+                                    answer, argument)
                     : Wait::kGone;
     if (wait == Wait::kInterrupted) {
       tell(fd, wire::Ask::kCancel, request);
       do {
-        wait = receive_reply(channel.fd(), request.token, answer, argument);
+        wait = receive_reply(*channel, Patience::kSleep, request.token, answer, argument);
       } while (wait == Wait::kInterrupted);
     }
     if (wait == Wait::kReplied) {
