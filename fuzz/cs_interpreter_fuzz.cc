@@ -12,6 +12,7 @@
 #include "gpu_emu/cs/flat_memory.h"
 #include "gpu_emu/cs/interpreter.h"
 #include "gpu_emu/cs/scripted_services.h"
+#include "gpu_emu/cs/unshared_endpoints.h"
 
 namespace {
 
@@ -83,6 +84,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (stream.state.dead) return 0;
     const Interpreter::Result result =
         interpreter.run(stream, peers, &extract, kLimit, services.time);
+    begin_endpoint_work(stream, services.time);
     PANTRY_CHECK(result.executed <= kLimit);
     PANTRY_CHECK(extract == stream.state.extract && extract <= stream.insert);
     PANTRY_CHECK(stream.state.depth >= 1 && stream.state.depth <= kMaxCallDepth);

@@ -73,7 +73,11 @@ Gpu::Gpu(const datasheet::GpuModel& model, const Quirks& quirks, const HostPorts
       tiler_(registers_, kTilerPower, model.tiler_present, core_timing(quirks), gpu_irq_, *this),
       l2_(registers_, kL2Power, model.l2_present, l2_timing(quirks), gpu_irq_, *this),
       mmu_(quirks_, mmu_config(model, ports.dram), registers_, mmu_irq_, *this, *this),
-      firmware_(quirks_, mmu_, *this, policy, {model.group_slots, model.timestamp_hz}) {
+      firmware_(quirks_, mmu_, *this, policy,
+                {.group_slots = model.group_slots,
+                 .timestamp_hz = model.timestamp_hz,
+                 .shader_present = model.shader_present,
+                 .tiler_present = model.tiler_present}) {
   // What the firmware and the streams are built for.
   PANTRY_CHECK(model.group_slots >= datasheet::firmware_interface::kMinGroups);
   PANTRY_CHECK(model.group_slots <= kGroupSlots && model.stream_slots == kStreamSlots);

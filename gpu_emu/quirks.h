@@ -179,12 +179,17 @@ struct Quirks {
   // when overlap is kInOrder, both complete before the next instruction, which is legal too.
   Duration transfer_time = nanoseconds(0);
 
-  // How long the endpoints are busy with a RUN_* or FINISH_TILING that the emulator completes
-  // without effect: this, and work_time for each workgroup of RUN_COMPUTE, vertex of RUN_TILING and
-  // RUN_IDVS (index count times instance count) and tile of 16 by 16 pixels of RUN_FRAGMENT. What a
-  // real one needs depends on its shaders. Not counted when overlap is kInOrder.
+  // How long all endpoints of a kind (shader cores, tilers) are busy with a RUN_* or FINISH_TILING
+  // that the emulator completes without effect: this, and work_time for each workgroup of
+  // RUN_COMPUTE, vertex of RUN_TILING and RUN_IDVS (index count times instance count) and tile of
+  // 16 by 16 pixels of RUN_FRAGMENT; with fewer of them in proportion longer. What a real one needs
+  // depends on its shaders. Not counted when overlap is kInOrder.
   Duration endpoint_time = microseconds(5);
   Duration work_time = nanoseconds(10);
+
+  // How long work of one priority keeps its endpoints while other work of that priority waits for
+  // them (mcu/endpoint_arbiter.h). More than 0.
+  Duration endpoint_round = milliseconds(1);
 
   // What RUN_* reads before the stream goes on: the descriptors that its registers certainly name,
   // whose pages may fault then; those of RUN_IDVS's varying and fragment shaders too, where its

@@ -62,8 +62,8 @@ Duration time_of(const Execution& run, std::uint64_t units) {
   return run.quirks.endpoint_time + nanoseconds(static_cast<std::int64_t>(std::min(ns, kLongest)));
 }
 
-// Work of an instruction that has what it needs. With the endpoints' queue full the stream waits.
-Step start(Execution& run, bool progress_increment, Duration time) {
+// Work of an instruction that has what it needs.
+Step start(Execution& run, EndpointKind endpoint, bool progress_increment, Duration time) {
   StreamState& state = run.state();
   if (run.in_order() || time.ns == 0) {
     if (progress_increment) {
@@ -74,10 +74,11 @@ Step start(Execution& run, bool progress_increment, Duration time) {
   }
   state.scoreboard.begin(state.endpoint_entry);
   state.in_flight.push(
-      {.issued_ns = run.now.ns,
-       .done_ns = (run.now + time).ns,
+      {.done_ns = InFlightOp::kNotDone,
+       .work_ns = time.ns,
        .entry = state.endpoint_entry,
-       .kind = progress_increment ? InFlightKind::kEndpointProgress : InFlightKind::kEndpoint});
+       .kind = progress_increment ? InFlightKind::kEndpointProgress : InFlightKind::kEndpoint,
+       .endpoint = endpoint});
   return Step::kNext;
 }
 
@@ -85,7 +86,8 @@ enum class UsesHeap : std::uint8_t { kNo, kYes };
 
 // `resources`: any one of these bits of REQ_RESOURCE will do.
 template <class I>
-Step run_endpoint(Execution& run, const I& op, std::uint32_t resources, UsesHeap uses_heap) {
+Step run_endpoint(Execution& run, const I& op, std::uint32_t resources, EndpointKind endpoint,
+                  UsesHeap uses_heap) {
   const StreamState& state = run.state();
   if ((state.resources & resources) == 0 &&
       run.quirks.unrequested_run == Quirks::UnrequestedRun::kEndpointFault) {
@@ -100,36 +102,37 @@ Step run_endpoint(Execution& run, const I& op, std::uint32_t resources, UsesHeap
     const Step step = take_tiler_memory(run);
     if (step != Step::kNext) return step;
   }
-  log_gap_once(run, op.kOpcode, "endpoint (shader cores or tiler)");
-  return start(run, op.progress_increment, time_of(run, units_of(run, op)));
+  log_gap_once(run, op.kOpcode, "shaders");
+  return start(run, endpoint, op.progress_increment, time_of(run, units_of(run, op)));
 }
 
 }  // namespace
 
 Step execute(Execution& run, const isa::RunCompute& op) {
-  return run_endpoint(run, op, Resources::Compute::kMask, UsesHeap::kNo);
+  return run_endpoint(run, op, Resources::Compute::kMask, EndpointKind::kCompute, UsesHeap::kNo);
 }
 Step execute(Execution& run, const isa::RunComputeIndirect& op) {
-  return run_endpoint(run, op, Resources::Compute::kMask, UsesHeap::kNo);
+  return run_endpoint(run, op, Resources::Compute::kMask, EndpointKind::kCompute, UsesHeap::kNo);
 }
 Step execute(Execution& run, const isa::RunTiling& op) {
-  return run_endpoint(run, op, Resources::Tiler::kMask, UsesHeap::kYes);
+  return run_endpoint(run, op, Resources::Tiler::kMask, EndpointKind::kTiler, UsesHeap::kYes);
 }
 Step execute(Execution& run, const isa::RunIdvs& op) {
-  return run_endpoint(run, op, Resources::Idvs::kMask, UsesHeap::kYes);
+  return run_endpoint(run, op, Resources::Idvs::kMask, EndpointKind::kTiler, UsesHeap::kYes);
 }
 Step execute(Execution& run, const isa::RunFragment& op) {
-  return run_endpoint(run, op, Resources::Fragment::kMask, UsesHeap::kNo);
+  return run_endpoint(run, op, Resources::Fragment::kMask, EndpointKind::kFragment, UsesHeap::kNo);
 }
 // Draws one primitive over everything; which endpoint sets it up is not documented.
 Step execute(Execution& run, const isa::RunFullscreen& op) {
-  return run_endpoint(run, op, Resources::Tiler::kMask | Resources::Idvs::kMask, UsesHeap::kNo);
+  return run_endpoint(run, op, Resources::Tiler::kMask | Resources::Idvs::kMask,
+                      EndpointKind::kTiler, UsesHeap::kNo);
 }
 
 Step execute(Execution& run, const isa::FinishTiling& op) {
   if (run.state().in_flight.full()) return run.blocked(datasheet::cs::BlockedReason::kDeferred);
   log_gap_once(run, op.kOpcode, "tiler");
-  return start(run, op.progress_increment, time_of(run, 0));
+  return start(run, EndpointKind::kTiler, op.progress_increment, time_of(run, 0));
 }
 
 }  // namespace pantry::emu

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// The instructions that give work to endpoints: compute, fragment, tiler. There are no endpoints
-// here, so such work reads its descriptors (descriptor_reads.h), keeps its scoreboard entry busy
-// for a time that follows from its size (Quirks::endpoint_time and work_time) and completes without
-// effect; the log says so once per opcode. Nobody waits for an endpoint: work of all streams runs
-// at once. See execution.h for the rules. No allocation.
+// The instructions that give work to endpoints: compute, fragment, tiler. No shader is executed:
+// such work reads its descriptors (descriptor_reads.h), asks for a time that follows from its size
+// (Quirks::endpoint_time and work_time), keeps its scoreboard entry busy until the endpoints have
+// given it that time, and completes without effect; the log says so once per opcode. What is issued
+// stands in StreamState::in_flight; who has which endpoint when is the caller's business
+// (mcu/endpoint_arbiter.h). Drawing occupies the tiler and no shader core.
+// See execution.h for the rules. No allocation.
 #pragma once
 
 #include "gpu_emu/cs/execution.h"

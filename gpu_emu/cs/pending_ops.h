@@ -26,17 +26,28 @@ struct DeferredOp {
   std::int64_t done_ns = 0;  // of a load or store; else 0
 };
 
-enum class InFlightKind : std::uint32_t {
+enum class InFlightKind : std::uint16_t {
   kEndpoint,          // RUN_* or FINISH_TILING
   kEndpointProgress,  // the same with progress_increment
   kFlush,             // FLUSH_CACHE2: counts as a flush when it completes
 };
 
+// Compute and fragment work contend for the same shader cores.
+enum class EndpointKind : std::uint16_t { kCompute, kFragment, kTiler };
+inline constexpr std::uint32_t kEndpointKinds = 3;
+
 struct InFlightOp {
-  std::int64_t issued_ns = 0;
+  // Of endpoint work that nobody has said is done.
+  static constexpr std::int64_t kNotDone = INT64_MAX;
+
   std::int64_t done_ns = 0;
-  std::uint32_t entry = 0;  // of the scoreboard, held until done
+  std::int64_t work_ns = 0;  // of endpoint work: how long it takes all endpoints of its kind, still
+  std::int64_t held_ns = 0;  // and how long it has had any
+  std::uint32_t entry = 0;   // of the scoreboard, held until done
   InFlightKind kind = InFlightKind::kEndpoint;
+  EndpointKind endpoint = EndpointKind::kCompute;
+
+  bool waits_for_endpoint() const { return done_ns == kNotDone; }
 };
 
 // Issue order is index order.

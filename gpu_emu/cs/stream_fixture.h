@@ -14,6 +14,7 @@
 #include "gpu_emu/cs/flat_memory.h"
 #include "gpu_emu/cs/interpreter.h"
 #include "gpu_emu/cs/scripted_services.h"
+#include "gpu_emu/cs/unshared_endpoints.h"
 #include "gpu_emu/datasheet/cs_instruction.h"
 
 namespace pantry::emu {
@@ -94,7 +95,9 @@ class StreamRig {
   }
 
   StreamStop run(Stream& which, std::uint32_t limit) {
-    return interpreter.run(which, peers, &extract_word, limit, services.time).stop;
+    const StreamStop stop = interpreter.run(which, peers, &extract_word, limit, services.time).stop;
+    begin_endpoint_work(which, services.time);
+    return stop;
   }
   StreamStop run() { return run(stream, 10'000); }
 

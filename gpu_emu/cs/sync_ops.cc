@@ -147,8 +147,7 @@ Outcome perform(Execution& run, const isa::FlushCache2& op, const DeferredOp& sa
     return Outcome::kDone;
   }
   if (run.state().in_flight.full()) return Outcome::kBusy;
-  run.state().in_flight.push({.issued_ns = run.now.ns,
-                              .done_ns = (run.now + run.quirks.cache_flush_time).ns,
+  run.state().in_flight.push({.done_ns = (run.now + run.quirks.cache_flush_time).ns,
                               .entry = op.signal.index,
                               .kind = InFlightKind::kFlush});
   return Outcome::kInFlight;

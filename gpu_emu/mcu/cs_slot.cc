@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "gpu_emu/mcu/cs_slot.h"
 
+#include <algorithm>
+#include <array>
 #include <bit>
 
+#include "base/check.h"
 #include "base/log.h"
 #include "gpu_emu/datasheet/cs_interface.h"
 #include "gpu_emu/mcu/cs_status.h"
@@ -27,6 +30,21 @@ constexpr std::uint64_t kJobTailBytes = 64;
 // What the acknowledge copies. More than today's drivers use: a request bit that is neither state
 // nor event and stays different would make them ring again and again.
 constexpr std::uint32_t kMirrored = ~(Request::kEventMask | Request::StateField::kMask);
+
+constexpr std::array<EndpointKind, kEndpointKinds> kAllEndpoints = {
+    EndpointKind::kCompute, EndpointKind::kFragment, EndpointKind::kTiler};
+
+const char* name_of(EndpointKind kind) {
+  switch (kind) {
+    case EndpointKind::kCompute:
+      return "compute";
+    case EndpointKind::kFragment:
+      return "fragment";
+    case EndpointKind::kTiler:
+      return "tiler";
+  }
+  return "unknown";
+}
 
 StreamPlace place_of_block(datasheet::cs::BlockedReason reason) {
   using datasheet::cs::BlockedReason;
@@ -106,6 +124,10 @@ void CsSlot::begin(AsIndex as) {
     report_fatal();
     return;
   }
+  if (input_.load(in::kInstrbufSize) != 0) {
+    log_gap("gpu_emu/mcu", "CSG {} CS {}: no instruction trace is written to the buffer at {:#x}",
+            id_.group(), id_.stream(), input_.load64(in::kInstrbufBase));
+  }
   insert_is_stale_ = true;
   pages_.store_activity(QueuePages::Activity::kActive);
 }
@@ -160,6 +182,7 @@ void CsSlot::forget() {
   events_.forget();
   started_ = false;
   insert_is_stale_ = false;
+  env_.endpoints.withdraw(id_, env_.now);
   env_.queue.put(id_, StreamPlace::kOff);
 }
 
@@ -268,7 +291,58 @@ void CsSlot::after_run(StreamStop stop) {
     output_.store64(out::kHeapAddress, report.context.value);
     events_.post(Request::TilerOom::kMask);
   }
+  if (stream_.state.dead != 0) env_.endpoints.withdraw(id_, env_.now);
   env_.queue.put(id_, place);
+}
+
+void CsSlot::claim_endpoints(TimePoint at) {
+  if (!started_ || stream_.state.dead != 0) return;
+  const InFlightOps& ops = stream_.state.in_flight;
+  for (std::uint32_t i = 0; i < ops.size(); ++i) {
+    const EndpointArbiter::Claimant claimant = {id_, ops[i].endpoint};
+    if (!ops[i].waits_for_endpoint() || env_.endpoints.has_claim(claimant)) continue;
+    if (!env_.endpoints.may_hold_any(claimant)) {
+      log_client("gpu_emu/mcu",
+                 "CSG {} CS {}: {} work of a group that may use no such endpoint waits for ever",
+                 id_.group(), id_.stream(), name_of(ops[i].endpoint));
+    }
+    env_.endpoints.claim(claimant, {{ops[i].work_ns}, {ops[i].held_ns}}, at);
+  }
+}
+
+// In issue order the first one of its kind is the one that was claimed for.
+InFlightOp* CsSlot::oldest_endpoint_work(EndpointKind kind) {
+  InFlightOps& ops = stream_.state.in_flight;
+  for (std::uint32_t i = 0; i < ops.size(); ++i) {
+    if (ops[i].waits_for_endpoint() && ops[i].endpoint == kind) return &ops[i];
+  }
+  return nullptr;
+}
+
+void CsSlot::finish_endpoint_work(EndpointKind kind, TimePoint at) {
+  InFlightOp* const op = oldest_endpoint_work(kind);
+  PANTRY_CHECK(op != nullptr);
+  op->done_ns = at.ns;
+  claim_endpoints(at);
+}
+
+void CsSlot::settle_endpoint_work() {
+  for (const EndpointKind kind : kAllEndpoints) {
+    if (!env_.endpoints.has_claim({id_, kind})) continue;
+    const EndpointArbiter::Account account = env_.endpoints.account({id_, kind}, env_.now);
+    InFlightOp* const op = oldest_endpoint_work(kind);
+    PANTRY_CHECK(op != nullptr);
+    op->work_ns = account.left.ns;
+    op->held_ns = account.held.ns;
+  }
+}
+
+TimePoint CsSlot::endpoints_held_for(Duration timer) const {
+  TimePoint first = TimePoint::never();
+  for (const EndpointKind kind : kAllEndpoints) {
+    first = std::min(first, env_.endpoints.held_for({id_, kind}, timer));
+  }
+  return first;
 }
 
 void CsSlot::report_fault() {

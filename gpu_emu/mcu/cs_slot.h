@@ -53,6 +53,15 @@ class CsSlot {
 
   // Reads what doorbells announced. kStalled: later. Pre: started.
   Progress refresh();
+  // Claims endpoints, from `at` on, for the oldest work of each kind that has no claim yet.
+  void claim_endpoints(TimePoint at);
+  // The oldest work of that kind is done since `at`; claims for the next.
+  void finish_endpoint_work(EndpointKind kind, TimePoint at);
+  // Writes down in the stream's state how far its endpoint work has come.
+  void settle_endpoint_work();
+  // When endpoint work of the stream will have had endpoints for `timer`; see EndpointArbiter.
+  TimePoint endpoints_held_for(Duration timer) const;
+
   // Says why the stream stopped, when that is the host's business, and how the stream stands.
   void after_run(StreamStop stop);
   void publish_status();
@@ -82,6 +91,7 @@ class CsSlot {
   bool is_fault_answered(std::uint32_t request) const;
   bool is_heap_request_answered(std::uint32_t request) const;
   void requeue();
+  InFlightOp* oldest_endpoint_work(EndpointKind kind);
 
   FirmwareEnv& env_;
   StreamId id_;

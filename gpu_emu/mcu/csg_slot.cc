@@ -2,6 +2,7 @@
 #include "gpu_emu/mcu/csg_slot.h"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "base/log.h"
@@ -120,11 +121,16 @@ void CsgSlot::take_endpoint_config() {
   using datasheet::csg::EndpointReq;
   const std::uint32_t endpoints = input_.load(in::kEndpointReq);
   priority_ = static_cast<std::uint8_t>(EndpointReq::Priority::get(endpoints));
+  EndpointRights rights;
+  rights.shares = {{{input_.load64(in::kAllowCompute), EndpointReq::Compute::get(endpoints)},
+                    {input_.load64(in::kAllowFragment), EndpointReq::Fragment::get(endpoints)},
+                    {input_.load(in::kAllowOther), EndpointReq::Tiler::get(endpoints)}}};
   for (const CsSlot& stream : streams_) {
+    rights.priority = RunQueue::priority_of(priority_, stream.priority());
     env_.queue.set_priority(stream.id(), priority_, stream.priority());
+    env_.endpoints.set_rights(stream.id(), rights, env_.now);
   }
   output_.store(out::kStatusEndpointReq, endpoints);
-  output_.store(out::kStatusEndpointCurrent, endpoints);
 }
 
 // Exactly the streams whose request says START, whatever the acknowledges say: the host changes
@@ -177,6 +183,7 @@ Progress CsgSlot::suspend() {
   for (std::uint32_t i = 0; i < kStreamSlots; ++i) {
     if (!streams_[i].is_started()) continue;
     if (streams_[i].open_pages() == Progress::kStalled) return Progress::kStalled;
+    streams_[i].settle_endpoint_work();
     saved.mask |= 1u << i;
     saved.streams[i] = streams_[i].stream().state;
   }
@@ -202,11 +209,29 @@ void CsgSlot::leave() {
   is_running_ = false;
   has_progress_timeout_ = false;
   idle_.busy();
+  publish_endpoints();
 }
 
 void CsgSlot::publish_status() {
   for (CsSlot& stream : streams_) stream.publish_status();
+  publish_endpoints();
   output_.store(out::kStatusState, datasheet::csg::StatusState::Idle::of(is_idle()));
+}
+
+// What the group has of each, not what it asked for.
+void CsgSlot::publish_endpoints() {
+  using datasheet::csg::EndpointReq;
+  const auto held = [this](EndpointKind kind) {
+    int count = 0;
+    for (const CsSlot& stream : streams_) {
+      count += std::popcount(env_.endpoints.held_by({stream.id(), kind}));
+    }
+    return static_cast<std::uint32_t>(count);
+  };
+  output_.store(out::kStatusEndpointCurrent,
+                EndpointReq::Compute::of(held(EndpointKind::kCompute)) |
+                    EndpointReq::Fragment::of(held(EndpointKind::kFragment)) |
+                    EndpointReq::Tiler::of(held(EndpointKind::kTiler)));
 }
 
 bool CsgSlot::is_idle() const {
@@ -243,6 +268,7 @@ std::uint32_t CsgSlot::run(Interpreter& interpreter, std::uint32_t index, std::u
   const Interpreter::Result result =
       interpreter.run(stream, peers_, slot.extract_word(), limit, env_.now);
   slot.after_run(result.stop);
+  slot.claim_endpoints(env_.now);
   const StreamEvents events = std::exchange(stream.events, {});
   if (events.sync_written) env_.queue.wake(StreamPlace::kSyncWait);
   if (events.progress_changed) env_.queue.wake_group(StreamPlace::kProgressWait, group_);

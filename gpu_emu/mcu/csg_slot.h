@@ -54,6 +54,10 @@ class CsgSlot {
   std::uint8_t priority() const { return priority_; }
   AsIndex address_space() const { return address_space_; }
   const CsSlot& stream(std::uint32_t index) const { return streams_[index]; }
+  // Endpoint work of the stream was finished at `at`.
+  void finish_endpoint_work(std::uint32_t stream, EndpointKind kind, TimePoint at) {
+    streams_[stream].finish_endpoint_work(kind, at);
+  }
   // Since when the group has been idle, if it is.
   const IdlePeriod& idle() const { return idle_; }
   IdlePeriod& idle() { return idle_; }
@@ -69,6 +73,7 @@ class CsgSlot {
   bool is_idle() const;
   void take_endpoint_config();
   void publish_status();
+  void publish_endpoints();
   void store_ack(std::uint32_t ack);
 
   FirmwareEnv& env_;

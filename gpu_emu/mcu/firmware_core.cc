@@ -41,29 +41,17 @@ TimePoint next_in_flight(const CsSlot& slot) {
   return next;
 }
 
-// When the oldest endpoint work of the stream was issued.
-TimePoint oldest_endpoint_work(const CsSlot& slot) {
-  TimePoint oldest = TimePoint::never();
-  if (!slot.is_started()) return oldest;
-  const InFlightOps& ops = slot.stream().state.in_flight;
-  for (std::uint32_t i = 0; i < ops.size(); ++i) {
-    if (ops[i].kind != InFlightKind::kFlush) oldest = std::min(oldest, TimePoint{ops[i].issued_ns});
-  }
-  return oldest;
-}
-
-TimePoint oldest_endpoint_work(const CsgSlot& group) {
-  TimePoint oldest = TimePoint::never();
+// When the first endpoint work of the group will have been at the endpoints for as long as the
+// timer says; never() without a timer. Waiting for an endpoint is no lack of progress of its own.
+TimePoint progress_deadline(const CsgSlot& group, Duration timer) {
+  TimePoint first = TimePoint::never();
+  if (timer.ns == 0) return first;
   for (std::uint32_t i = 0; i < kStreamSlots; ++i) {
-    oldest = std::min(oldest, oldest_endpoint_work(group.stream(i)));
+    if (group.stream(i).is_started()) {
+      first = std::min(first, group.stream(i).endpoints_held_for(timer));
+    }
   }
-  return oldest;
-}
-
-// Of work issued at `issued`; never() when there is none, or no timer.
-TimePoint progress_deadline(TimePoint issued, Duration timer) {
-  if (issued == TimePoint::never() || timer.ns == 0) return TimePoint::never();
-  return issued + timer;
+  return first;
 }
 
 }  // namespace
@@ -122,6 +110,7 @@ RunState FirmwareCore::run(std::uint32_t budget, TimePoint now) {
   ++env_.slice;
   is_section_stalled_ = open_section() == Progress::kStalled;
   if (!is_section_stalled_ && phase_ == Phase::kBooting) boot();
+  if (phase_ == Phase::kRunning) let_endpoints_work();
   if (!is_section_stalled_ && phase_ == Phase::kRunning) {
     if (has_requests_ && env_.now >= answers_from_)
       has_requests_ = answer_requests() == Progress::kStalled;
@@ -235,6 +224,15 @@ void FirmwareCore::execute(std::uint32_t budget) {
     flush_interrupts();
     if (env_.services.yield_requested()) return;
     env_.now = env_.services.now();
+    let_endpoints_work();
+  }
+}
+
+void FirmwareCore::let_endpoints_work() {
+  while (const auto finished = env_.endpoints.next_finished(env_.now)) {
+    const StreamId stream = finished->claimant.stream;
+    groups_[stream.group()].finish_endpoint_work(stream.stream(), finished->claimant.kind,
+                                                 finished->at);
   }
 }
 
@@ -247,8 +245,7 @@ void FirmwareCore::look_at_timers() {
   if (phase_ != Phase::kRunning) return;
   for (CsgSlot& group : groups_) {
     if (!group.is_running()) continue;
-    const TimePoint limit =
-        progress_deadline(oldest_endpoint_work(group), global_.progress_timer());
+    const TimePoint limit = progress_deadline(group, global_.progress_timer());
     if (limit > env_.now) {
       group.clear_progress_timeout();
     } else if (!group.has_progress_timeout()) {
@@ -277,13 +274,13 @@ void FirmwareCore::look_at_idleness() {
   }
 }
 
-RunState FirmwareCore::state_after_run() const {
+RunState FirmwareCore::state_after_run() {
   if (phase_ != Phase::kBooting && phase_ != Phase::kRunning) return {};
   if (env_.queue.mask(StreamPlace::kReady) != 0 && !is_section_stalled_) {
     return {RunState::Kind::kBusy, {}};
   }
 
-  TimePoint until = TimePoint::never();
+  TimePoint until = env_.endpoints.next_event();
   const RunQueue& queue = env_.queue;
   bool is_stalled = is_section_stalled_ || has_requests_ || queue.mask(StreamPlace::kStalled) != 0;
   for_each_stream([&](const CsSlot& slot) {
@@ -298,8 +295,7 @@ RunState FirmwareCore::state_after_run() const {
     if (!group.is_running()) continue;
     until = std::min(until, group.idle().deadline(global_.idle_timer()));
     if (!group.has_progress_timeout()) {
-      until =
-          std::min(until, progress_deadline(oldest_endpoint_work(group), global_.progress_timer()));
+      until = std::min(until, progress_deadline(group, global_.progress_timer()));
     }
   }
   if (global_.is_idle_event_wanted()) {

@@ -47,11 +47,13 @@ class FirmwareCore {
   Progress halt();
   void forget_groups();
   void wake_what_is_due();
+  // Up to now.
+  void let_endpoints_work();
   void execute(std::uint32_t budget);
   void look_at_timers();
   void look_at_idleness();
   void flush_interrupts();
-  RunState state_after_run() const;
+  RunState state_after_run();
 
   template <class Visit>
   void for_each_stream(Visit visit) const;

@@ -9,6 +9,7 @@
 
 #include "base/types.h"
 #include "gpu_emu/cs/device_services.h"
+#include "gpu_emu/mcu/endpoint_arbiter.h"
 #include "gpu_emu/mcu/firmware_model.h"
 #include "gpu_emu/mcu/run_queue.h"
 #include "gpu_emu/mcu/shared_section.h"
@@ -22,7 +23,11 @@ namespace pantry::emu {
 struct FirmwareEnv {
   FirmwareEnv(const Quirks& device_quirks, const FirmwareModel& gpu_model, GpuMemory& device_memory,
               DeviceServices& device)
-      : quirks(device_quirks), model(gpu_model), memory(device_memory), services(device) {}
+      : quirks(device_quirks),
+        model(gpu_model),
+        memory(device_memory),
+        services(device),
+        endpoints(model.shader_present, model.tiler_present, quirks.endpoint_round) {}
 
   const Quirks& quirks;
   const FirmwareModel model;
@@ -31,6 +36,7 @@ struct FirmwareEnv {
   Misbehaviour* misbehaviour = nullptr;  // may be null
   SharedSection section;
   RunQueue queue;
+  EndpointArbiter endpoints;
   SuspendBuffer suspend_buffer;
   SavedStreams saved;       // scratch for it
   std::uint64_t slice = 0;  // counts runs; queue pages are translated once in each

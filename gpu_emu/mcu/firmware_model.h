@@ -12,6 +12,8 @@ namespace pantry::emu {
 struct FirmwareModel {
   std::uint32_t group_slots = datasheet::kMaliG610.group_slots;  // 1 to kGroupSlots
   std::uint64_t timestamp_hz = datasheet::kMaliG610.timestamp_hz;
+  std::uint64_t shader_present = datasheet::kMaliG610.shader_present;  // not 0
+  std::uint64_t tiler_present = datasheet::kMaliG610.tiler_present;    // not 0
 };
 
 }  // namespace pantry::emu

@@ -35,6 +35,7 @@ void GlobalInterface::boot() {
   is_idle_event_wanted_ = false;
   idle_timer_ = {};
   progress_timer_ = {};
+  env_.endpoints.set_cores(env_.model.shader_present, env_.now);
   output_.store(out::kHaltStatus, static_cast<std::uint32_t>(datasheet::glb::HaltStatus::kOk));
   doorbell_ack_ = input_.load(in::kDoorbellReq);
   output_.store(out::kDoorbellAck, doorbell_ack_);
@@ -47,6 +48,14 @@ void GlobalInterface::switch_counters(std::uint32_t request) {
   env_.services.set_counters(Request::CounterEn::get(request) ? Counters::kOn : Counters::kOff);
 }
 
+void GlobalInterface::take_cores(std::uint64_t mask) {
+  if ((mask & ~env_.model.shader_present) != 0 || mask == 0) {
+    log_client("gpu_emu/mcu", "core_en_mask {:#x} of a GPU with the shader cores {:#x}", mask,
+               env_.model.shader_present);
+  }
+  env_.endpoints.set_cores(mask, env_.now);
+}
+
 void GlobalInterface::answer() {
   const std::uint32_t request = input_.load(in::kReq);
   const std::uint32_t changed = (request ^ ack_) & Request::kMirroredMask;
@@ -54,6 +63,7 @@ void GlobalInterface::answer() {
   if (Request::CfgProgressTimer::get(changed)) {
     progress_timer_ = progress_span(input_.load(in::kProgressTimer), env_.quirks);
   }
+  if (Request::CfgAllocEn::get(changed)) take_cores(input_.load64(in::kCoreEnMask));
   if (const std::uint32_t gaps = changed & kWithoutEffect & ~logged_gaps_; gaps != 0) {
     logged_gaps_ |= gaps;
     log_gap("gpu_emu/mcu", "GLB_REQ bits {:#x} are acknowledged without effect", gaps);

@@ -42,6 +42,7 @@ class GlobalInterface {
  private:
   void store_ack(std::uint32_t ack);
   void switch_counters(std::uint32_t request);
+  void take_cores(std::uint64_t mask);
 
   FirmwareEnv& env_;
   SharedBlock input_;

@@ -28,10 +28,14 @@ void RunQueue::wake_group(StreamPlace place, std::uint32_t group) {
   }
 }
 
+std::uint8_t RunQueue::priority_of(std::uint8_t group_priority, std::uint8_t stream_priority) {
+  PANTRY_CHECK(group_priority < 16 && stream_priority < 16);
+  return static_cast<std::uint8_t>(group_priority << 4 | stream_priority);
+}
+
 void RunQueue::set_priority(StreamId id, std::uint8_t group_priority,
                             std::uint8_t stream_priority) {
-  PANTRY_CHECK(group_priority < 16 && stream_priority < 16);
-  priorities_[id.value] = static_cast<std::uint8_t>(group_priority << 4 | stream_priority);
+  priorities_[id.value] = priority_of(group_priority, stream_priority);
   order_is_stale_ = true;
 }
 

@@ -51,6 +51,8 @@ class RunQueue {
   void wake(StreamPlace place);
   void wake_group(StreamPlace place, std::uint32_t group);
 
+  // One number for both, each below 16: the group's in the high half.
+  static std::uint8_t priority_of(std::uint8_t group_priority, std::uint8_t stream_priority);
   // Higher goes first; equal ones in the order of their numbers.
   void set_priority(StreamId id, std::uint8_t group_priority, std::uint8_t stream_priority);
 

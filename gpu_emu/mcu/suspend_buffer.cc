@@ -33,8 +33,7 @@ std::uint64_t tag_of(SuspendBuffer::Header header, std::span<const std::byte> st
 
 void shift_times(StreamState& state, std::int64_t by_ns) {
   for (std::uint32_t i = 0; i < state.in_flight.size(); ++i) {
-    state.in_flight[i].issued_ns += by_ns;
-    state.in_flight[i].done_ns += by_ns;
+    if (!state.in_flight[i].waits_for_endpoint()) state.in_flight[i].done_ns += by_ns;
   }
   for (std::uint32_t i = 0; i < state.deferred.size(); ++i) {
     if (state.deferred[i].done_ns != 0) state.deferred[i].done_ns += by_ns;
