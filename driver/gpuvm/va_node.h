@@ -22,10 +22,11 @@ enum class VaNodeKind { kLeaf, kInner };
 struct alignas(64) VaNode {
   using Key = VaKey;
   static constexpr Key kNoKey = kNoVaKey;
-  // The fastest of those measured at a million mappings, where all of a leaf comes from memory:
-  // a wider one is more lines to wait for, a narrower one makes the levels above it larger.
-  static constexpr std::uint32_t kLeafWidth = 32;
-  static constexpr std::uint32_t kInnerWidth = 48;
+  // The fastest of those measured at a million mappings, where all of a leaf comes from memory. A
+  // narrower leaf makes the levels above it so large that they do not stay in the second cache; a
+  // wider one is more lines to wait for, and more to move when a small tree changes.
+  static constexpr std::uint32_t kLeafWidth = 64;
+  static constexpr std::uint32_t kInnerWidth = 96;
 
   struct Leaf {
     Key keys[kLeafWidth];
@@ -100,8 +101,8 @@ inline constexpr std::uint32_t kVaMappingsPerOp = 2;
 // leaf full splits it; after that the leaf has room for what is left, so nodes split along one
 // path, once, as far up as they are full. Either a node below the root has room: one new node for
 // each level under it. Or all split: one for each level, and a new root. For that the root must be
-// full, which takes 2^24 mappings at five levels (six new nodes), 2^28 at six (seven) and 2^33 at
-// seven (eight); at eight it would take more than the 2^36 pages in 48 bits.
+// full, which takes 2^22 mappings at four levels (five new nodes), 2^28 at five (six) and 2^33 at
+// six (seven); at seven it would take more than the 2^36 pages in 48 bits.
 constexpr std::uint32_t most_va_nodes_per_op() {
   std::uint32_t most = 1;  // the first leaf
   for (std::uint32_t levels = 1; levels <= kMostVaLevels; ++levels) {
@@ -112,6 +113,6 @@ constexpr std::uint32_t most_va_nodes_per_op() {
   return most;
 }
 inline constexpr std::uint32_t kVaNodesPerOp = most_va_nodes_per_op();
-static_assert(kVaNodesPerOp == 8);
+static_assert(kVaNodesPerOp == 7);
 
 }  // namespace pantry::driver

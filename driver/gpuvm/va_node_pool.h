@@ -5,15 +5,15 @@
 // it needs, whatever other operations run before it and in which order.
 //
 // The nodes are not set aside one by one. With O operations to come and M mappings in the tree, all
-// of them together need no more than 8 nodes each (kVaNodesPerOp), and no more than the largest
+// of them together need no more than 7 nodes each (kVaNodesPerOp), and no more than the largest
 // tree of M + 2 O mappings has over what the tree has now (most_va_nodes). The pool keeps the
 // smaller of the two:
 //
-//   Invariant: free >= min(8 O, most_va_nodes(M + 2 O) - used).
+//   Invariant: free >= min(7 O, most_va_nodes(M + 2 O) - used).
 //
 // An operation keeps it: O falls by one, M rises by two at most, and each node that moves between
 // tree and pool changes `free` and `used` alike. So a deep queue on a small VM costs a node per
-// 8 operations, and a single operation on a large one eight nodes.
+// 16 operations, and a single operation on a large one seven nodes.
 //
 // No lock of its own: whoever serialises the changes of the tree (the VM's operation lock)
 // serialises all calls of pool and reserves. Only grow() and trim() allocate and free; who must do

@@ -8,8 +8,8 @@ namespace pantry::driver {
 namespace {
 
 // In 16 KiB: a tree of some hundred mappings. From 1 MiB on, large slabs.
-constexpr std::uint32_t kSmallNodes = 18;
-constexpr std::uint64_t kManyNodes = 1260;
+constexpr std::uint32_t kSmallNodes = 9;
+constexpr std::uint64_t kManyNodes = 655;
 
 }  // namespace
 

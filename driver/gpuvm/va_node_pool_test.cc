@@ -19,14 +19,14 @@ VaReserve complete(VaNodePool& pool) {
 TEST(VaNodeCounts, OfTheEmptiestTree) {
   EXPECT_EQ(most_va_nodes(0), 0u);
   EXPECT_EQ(most_va_nodes(1), 1u);
-  EXPECT_EQ(most_va_nodes(31), 1u);
-  EXPECT_EQ(most_va_nodes(32), 2u + 1u);
-  EXPECT_EQ(most_va_nodes(48 * 16 - 1), 47u + 1u);
-  EXPECT_EQ(most_va_nodes(48 * 16), 48u + 2u + 1u);
-  EXPECT_EQ(least_va_mappings(1, 32), 32u);
-  EXPECT_EQ(least_va_mappings(2, 48), 48u * 16u);
-  EXPECT_EQ(least_va_mappings(3, 2), 2u * 24u * 16u);
-  EXPECT_EQ(kMostVaLevels, 8u);
+  EXPECT_EQ(most_va_nodes(63), 1u);
+  EXPECT_EQ(most_va_nodes(64), 2u + 1u);
+  EXPECT_EQ(most_va_nodes(96 * 32 - 1), 95u + 1u);
+  EXPECT_EQ(most_va_nodes(96 * 32), 96u + 2u + 1u);
+  EXPECT_EQ(least_va_mappings(1, 64), 64u);
+  EXPECT_EQ(least_va_mappings(2, 96), 96u * 32u);
+  EXPECT_EQ(least_va_mappings(3, 2), 2u * 48u * 32u);
+  EXPECT_EQ(kMostVaLevels, 7u);
 }
 
 TEST(VaNodePool, ASmallTreeNeedsFewNodes) {
@@ -40,11 +40,11 @@ TEST(VaNodePool, ManyOperationsShareWhatTheLargestTreeOfThemTakes) {
   VaNodePool pool(VaNodePool::Growth::kByOne);
   std::vector<VaReserve> queue;
   for (int i = 0; i < 3200; ++i) queue.push_back(complete(pool));
-  // 6,400 mappings: 400 leaves, 16 nodes above them, and a root.
-  EXPECT_EQ(pool.statistics().free, 417u);
+  // 6,400 mappings: 200 leaves, 4 nodes above them, and a root.
+  EXPECT_EQ(pool.statistics().free, 205u);
 }
 
-TEST(VaNodePool, ALargeTreeNeedsEightNodesPerOperation) {
+TEST(VaNodePool, ALargeTreeNeedsSevenNodesPerOperation) {
   VaNodePool pool(VaNodePool::Growth::kByOne);
   std::uint64_t mappings = 0;
   std::vector<VaNode*> tree;

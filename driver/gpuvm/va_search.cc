@@ -58,7 +58,6 @@ template <std::uint32_t kWidth>
 [[gnu::always_inline]] inline void prefetch_records(const VaNode& node) {
   for (std::uint32_t slot = 0; slot < VaNode::kLeafWidth; slot += 4)
     __builtin_prefetch(node.leaf.records + slot);
-  __builtin_prefetch(&node.count);
 }
 
 // A macro, because a template cannot pass its caller's instruction set on to what it inlines.
