@@ -15,6 +15,8 @@
 #include <atomic>
 #include <string_view>
 
+#include "base/signalling.h"
+
 namespace pantry {
 
 enum class LogLevel : int { kDebug, kInfo, kClient, kGap, kError, kOff };
@@ -22,7 +24,7 @@ enum class LogLevel : int { kDebug, kInfo, kClient, kGap, kError, kOff };
 namespace log_detail {
 extern std::atomic<int> threshold;
 void write(LogLevel level, std::string_view room, fmt::string_view format,
-           fmt::format_args arguments) noexcept;
+           fmt::format_args arguments) noexcept PANTRY_MAY_ALLOCATE;
 }  // namespace log_detail
 
 // Everything at or above `level` is written from now on. The default is kGap.
@@ -31,11 +33,12 @@ void set_log_level(LogLevel level);
 // changes.
 bool set_log_file(const char* path);
 
-#define PANTRY_DEFINE_LOG_(function, level)                                                 \
-  template <class... T>                                                                     \
-  void function(std::string_view room, fmt::format_string<T...> format, T&&... arguments) { \
-    if (static_cast<int>(level) >= log_detail::threshold.load(std::memory_order_relaxed))   \
-      log_detail::write(level, room, format, fmt::make_format_args(arguments...));          \
+#define PANTRY_DEFINE_LOG_(function, level)                                               \
+  template <class... T>                                                                   \
+  void function(std::string_view room, fmt::format_string<T...> format, T&&... arguments) \
+      PANTRY_MAY_ALLOCATE {                                                               \
+    if (static_cast<int>(level) >= log_detail::threshold.load(std::memory_order_relaxed)) \
+      log_detail::write(level, room, format, fmt::make_format_args(arguments...));        \
   }
 // `room` is the folder that speaks: "driver/vm".
 PANTRY_DEFINE_LOG_(log_debug, LogLevel::kDebug)

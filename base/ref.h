@@ -14,6 +14,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/signalling.h"
+
 namespace pantry {
 
 class RefCounted;
@@ -48,7 +50,7 @@ class DeadList {
   void push(const RefCounted* object) noexcept;
   bool empty() const noexcept { return head_.load(std::memory_order_acquire) == nullptr; }
   // Destroys everything that is in the list. Not inside a SignallingSection.
-  void destroy_all() noexcept;
+  void destroy_all() noexcept PANTRY_MAY_ALLOCATE;
 
  private:
   friend class RefCounted;
@@ -121,7 +123,7 @@ class Ref {
 };
 
 template <class T, class... Args>
-Ref<T> make_ref(Args&&... args) {
+Ref<T> make_ref(Args&&... args) PANTRY_MAY_ALLOCATE {
   return Ref<T>::adopt(new T(std::forward<Args>(args)...));
 }
 

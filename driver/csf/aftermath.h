@@ -38,7 +38,7 @@ class Aftermath {
   // Inside a SignallingSection, no lock held.
   void signal() noexcept;
   // Outside of any.
-  void log() const;
+  void log() const PANTRY_MAY_ALLOCATE;
 
  private:
   static constexpr std::size_t kMaxNotes = 32;

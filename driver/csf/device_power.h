@@ -4,6 +4,8 @@
 // slot. Implemented by the room above, which knows the order in which blocks go down and up.
 #pragma once
 
+#include "base/signalling.h"
+
 namespace pantry::driver {
 
 class DevicePower {
@@ -16,7 +18,7 @@ class DevicePower {
   virtual void busy() noexcept = 0;
   // On Lane::kScheduler, no lock held: the device is up when this returns, or unplugged. Calls
   // Scheduler::resume_all if it was suspended.
-  virtual void wake() = 0;
+  virtual void wake() PANTRY_MAY_ALLOCATE = 0;
 
  protected:
   ~DevicePower() = default;

@@ -55,7 +55,7 @@ class Firmware final {
   static Result<std::unique_ptr<Firmware>> load(
       const Config& config, std::span<const std::uint8_t> image) PANTRY_MAY_ALLOCATE;
   // Stopped by then, and every allocation is gone.
-  ~Firmware();
+  ~Firmware() PANTRY_MAY_WAIT;
   Firmware(const Firmware&) = delete;
   Firmware& operator=(const Firmware&) = delete;
 
@@ -66,9 +66,9 @@ class Firmware final {
   enum class Sections { kKept, kReloaded };
   Result<> boot(Sections sections) PANTRY_MAY_ALLOCATE;
   // Lets the firmware save what runs and halt. False when it does not.
-  bool halt() noexcept;
+  bool halt() noexcept PANTRY_MAY_ALLOCATE;
   // Switches interrupt and MCU off, without asking the firmware. Harmless when it is off.
-  void stop() noexcept;
+  void stop() noexcept PANTRY_MAY_ALLOCATE;
 
   Vm& vm() { return *vm_; }
   // Pre: has booted once.
@@ -96,7 +96,7 @@ class Firmware final {
 
   void set_listener(FirmwareListener* listener) noexcept { listener_.store(listener); }
   // The body of the job interrupt, on the interrupt lane.
-  void handle_interrupt();
+  void handle_interrupt() PANTRY_MAY_ALLOCATE;
 
  private:
   struct LoadedSection {

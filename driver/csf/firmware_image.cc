@@ -40,7 +40,8 @@ Prot prot_of(std::uint32_t flags) {
 }
 
 // `entry`: what follows the header word. Nothing: a section that is not for us.
-std::expected<std::optional<FirmwareSection>, const char*> parse_section(Bytes file, Bytes entry) {
+std::expected<std::optional<FirmwareSection>, const char*> parse_section(Bytes file, Bytes entry)
+    PANTRY_MAY_ALLOCATE {
   if (entry.size() < format::section::kBytes) return Refused("a section entry is too short");
   const std::uint32_t flags = word_at(entry, format::section::kFlags);
   const std::uint32_t va_start = word_at(entry, format::section::kVaStart);

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "base/signalling.h"
 #include "driver/vm/bind_op.h"
 
 namespace pantry::driver {
@@ -30,7 +31,8 @@ struct FirmwareSection {
 class FirmwareImage {
  public:
   // The reason, a static string, when the image is refused. Throws std::bad_alloc.
-  static std::expected<FirmwareImage, const char*> parse(std::span<const std::uint8_t> file);
+  static std::expected<FirmwareImage, const char*> parse(std::span<const std::uint8_t> file)
+      PANTRY_MAY_ALLOCATE;
 
   const std::vector<FirmwareSection>& sections() const { return sections_; }
   // Index of the section that starts at datasheet::firmware_interface::kSharedSectionVa.

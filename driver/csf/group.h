@@ -74,7 +74,7 @@ class Group final : public RefCounted {
  private:
   friend class Scheduler;
   explicit Group(std::unique_ptr<State> state);
-  ~Group() override;
+  ~Group() override PANTRY_MAY_ALLOCATE;
   std::unique_ptr<State> state_;
 };
 

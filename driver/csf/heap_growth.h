@@ -29,8 +29,8 @@ class HeapGrowth final : private Work {
   void forget() noexcept { asking_ = 0; }
 
  private:
-  void run() override;
-  void grow(std::uint32_t queue);
+  void run() override PANTRY_MAY_ALLOCATE;
+  void grow(std::uint32_t queue) PANTRY_MAY_ALLOCATE;
 
   Group::State& group_;
   // Guarded by the scheduler's lock. Queued work holds a reference on the group.

@@ -21,7 +21,7 @@ void clear(void* start, std::uint32_t bytes) {
     block.store64(offset, 0);
 }
 
-Result<> check(const HeapPool::Args& args) {
+Result<> check(const HeapPool::Args& args) PANTRY_MAY_ALLOCATE {
   if (args.initial_chunks == 0 || args.initial_chunks > args.max_chunks) {
     log_client("driver/csf", "a tiler heap of {} chunks, {} at most", args.initial_chunks,
                args.max_chunks);

@@ -81,7 +81,7 @@ class HeapPool final : public VmAttachment {
   };
 
   HeapPool(Vm& vm, std::uint32_t stride) : vm_(vm), stride_(stride) {}
-  void on_vm_destroyed() override;
+  void on_vm_destroyed() override PANTRY_MAY_ALLOCATE;
   // The heap of a context, if it exists.
   Ref<Heap> heap_at(GpuVa context) PANTRY_REQUIRES(mutex_);
   Result<KernelMapping> new_chunk(const Heap& heap, std::uint64_t next) PANTRY_MAY_ALLOCATE;

@@ -27,7 +27,7 @@ class JobTimer final : private Work {
 
   JobTimer(Executor& executor, Listener& listener);
   // Waits for a call to the listener. Not from Lane::kScheduler.
-  ~JobTimer();
+  ~JobTimer() PANTRY_MAY_WAIT;
 
   // A job has all its time before it.
   void start() noexcept;

@@ -17,7 +17,7 @@ namespace {
 constexpr std::uint8_t kMaxQueuePriority = 15;
 constexpr std::uint64_t kSyncObjectBytes = datasheet::sync_object::word64::kBytes;
 
-Result<> check_queue(const QueueArgs& queue) {
+Result<> check_queue(const QueueArgs& queue) PANTRY_MAY_ALLOCATE {
   if (!Ring::is_valid_size(queue.ring_size)) {
     log_client("driver/csf", "a ring of {:#x} bytes: no power of two from 4 KiB to 64 KiB",
                queue.ring_size);

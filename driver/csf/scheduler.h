@@ -46,7 +46,7 @@ class Scheduler final : public VmFaultListener, public FirmwareListener {
   // `config.firmware` has booted. Allocates.
   explicit Scheduler(const Config& config);
   // Every group is gone (CHECK), and nobody calls the listeners any more.
-  ~Scheduler();
+  ~Scheduler() PANTRY_MAY_WAIT;
 
   // GROUP_CREATE's last steps: suspend buffers, sync objects, rings. EINVAL for queue parameters,
   // ENOMEM, ENOSPC; ENODEV once a reset has failed.

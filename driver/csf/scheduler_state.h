@@ -27,7 +27,7 @@ struct Scheduler::State {
   static constexpr std::uint8_t kHighestPriority = 15;  // of the firmware's
 
   explicit State(const Config& with);
-  ~State();
+  ~State() PANTRY_MAY_WAIT;
 
   Clock& clock() { return config.executor.clock(); }
   FirmwareInterface& interface() { return config.firmware.interface(); }
@@ -59,9 +59,9 @@ struct Scheduler::State {
   static void finish_jobs(Group& group) noexcept;
 
   // scheduler_tick.cc
-  void tick();
+  void tick() PANTRY_MAY_ALLOCATE;
   bool has_waiting_work() const PANTRY_REQUIRES(mutex);
-  void wake_device();
+  void wake_device() PANTRY_MAY_ALLOCATE;
   void run_tick(Aftermath& after) PANTRY_REQUIRES(mutex);
   void flag_faulted_vms(Aftermath& after) PANTRY_REQUIRES(mutex);
   bool update_status(Aftermath& after) PANTRY_REQUIRES(mutex);

@@ -71,17 +71,17 @@ struct Device::State final : ResetRequest, DevicePower {
   void take_down() PANTRY_MAY_WAIT;
   void settle() PANTRY_MAY_WAIT;
   void request_reset(const char* why) noexcept override;
-  void reset();
-  Result<> restart();
-  void power_down();
-  void unplug(Errno why);
+  void reset() PANTRY_MAY_ALLOCATE;
+  Result<> restart() PANTRY_MAY_ALLOCATE;
+  void power_down() PANTRY_MAY_ALLOCATE;
+  void unplug(Errno why) PANTRY_MAY_ALLOCATE;
 
   // Runtime suspend. On Lane::kScheduler.
   void idle() noexcept override;
   void busy() noexcept override;
-  void wake() override;
-  void autosuspend();
-  void stay_awake();
+  void wake() override PANTRY_MAY_ALLOCATE;
+  void autosuspend() PANTRY_MAY_ALLOCATE;
+  void stay_awake() PANTRY_MAY_ALLOCATE;
 
   const DeviceConfig config;
   WorkLane& scheduler_lane;

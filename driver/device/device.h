@@ -86,7 +86,7 @@ class Device final : public ResetRequest {
   // Brings the device up. The errno of the step that failed, with a log line that says which.
   static Result<std::unique_ptr<Device>> probe(const DeviceConfig& config) PANTRY_MAY_ALLOCATE;
   // Every File is gone. Powers the device down.
-  ~Device();
+  ~Device() PANTRY_MAY_WAIT;
 
   const GpuInfo& gpu_info() const;
   const CsifInfo& csif_info() const;
@@ -124,7 +124,7 @@ class Device final : public ResetRequest {
     TimePoint time;
   };
   static constexpr std::size_t kFaultsKept = 64;
-  std::vector<FaultRecord> faults() const;
+  std::vector<FaultRecord> faults() const PANTRY_MAY_ALLOCATE;
 
   // For reports: the firmware's VM, and those of all open files. Throws std::bad_alloc.
   std::vector<Ref<Vm>> vms() PANTRY_MAY_ALLOCATE;

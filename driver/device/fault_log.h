@@ -22,7 +22,7 @@ class FaultLog final : public VmFaultListener {
   void on_vm_fault(Vm& vm, const MmuFault& fault) noexcept override;
 
   // Oldest first. Allocates.
-  std::vector<Device::FaultRecord> faults() const;
+  std::vector<Device::FaultRecord> faults() const PANTRY_MAY_ALLOCATE;
 
  private:
   Clock& clock_;

@@ -23,20 +23,20 @@ Ref<T> find(IdTable<Held<Ref<T>>>& table, std::uint32_t id) {
 
 template <class T>
 Result<std::uint32_t> put(IdTable<Held<Ref<T>>>& table, Ref<T> object, Account& account,
-                          Resource resource, Errno full) {
+                          Resource resource, Errno full) PANTRY_MAY_ALLOCATE {
   PANTRY_TRY_ASSIGN(Charge charge, account.charge(resource, 1));
   return table.put({std::move(object), std::move(charge)}, full);
 }
 
 // What was put there, no longer charged.
 template <class T>
-Ref<T> take(IdTable<Held<Ref<T>>>& table, std::uint32_t id) {
+Ref<T> take(IdTable<Held<Ref<T>>>& table, std::uint32_t id) PANTRY_MAY_ALLOCATE {
   std::optional<Held<Ref<T>>> held = table.take(id);
   return held ? std::move(held->object) : Ref<T>();
 }
 
 template <class T>
-Error unknown(std::uint32_t id, const T& kind) {
+Error unknown(std::uint32_t id, const T& kind) PANTRY_MAY_ALLOCATE {
   log_client("driver/device", "{} {} is unknown", kind, id);
   return Error(Errno::kInval);
 }
@@ -78,7 +78,7 @@ void File::release_all() {
     syncobjs_.take_all([&](std::uint32_t, Held<Ref<Syncobj>> syncobj) {
       handles.push_back(std::move(syncobj.object));
     });
-    buffers_.take_all([&](std::uint32_t, Held<Ref<Buffer>> buffer) {
+    buffers_.take_all([&](std::uint32_t, Held<Ref<Buffer>> buffer) PANTRY_MAY_ALLOCATE {
       device_.buffer_names().drop_handle(*buffer.object);
       handles.push_back(std::move(buffer.object));
     });

@@ -43,7 +43,7 @@ class File final : private BufferLookup {
   // it has one of its own.
   File(Device& device, NodeType node, const Credentials& credentials,
        Ref<Account> account = make_ref<Account>(0, Limits())) PANTRY_MAY_ALLOCATE;
-  ~File();
+  ~File() PANTRY_MAY_WAIT;
 
   Device& device() const { return device_; }
   NodeType node() const { return node_; }
@@ -69,7 +69,7 @@ class File final : private BufferLookup {
   Result<std::uint32_t> magic() PANTRY_MAY_ALLOCATE;
   // AUTH_MAGIC: makes the file with that number authenticated. EINVAL: there is none, or it is so
   // already. Pre: of the primary node.
-  Result<> authenticate(std::uint32_t magic);
+  Result<> authenticate(std::uint32_t magic) PANTRY_MAY_ALLOCATE;
 
   // Whatever is added below is charged; past the account's limit: the errno of ResourceInfo.
   //
@@ -90,13 +90,13 @@ class File final : private BufferLookup {
   };
   std::vector<HeldBuffer> held_buffers() PANTRY_MAY_ALLOCATE;
   // EINVAL.
-  Result<> close_buffer(std::uint32_t handle);
+  Result<> close_buffer(std::uint32_t handle) PANTRY_MAY_ALLOCATE;
 
   // Syncobj handles, from 1; never de-duplicated.
   Result<std::uint32_t> add_syncobj(Ref<Syncobj> syncobj) PANTRY_MAY_ALLOCATE;
   Ref<Syncobj> syncobj(std::uint32_t handle);
   // EINVAL.
-  Result<> destroy_syncobj(std::uint32_t handle);
+  Result<> destroy_syncobj(std::uint32_t handle) PANTRY_MAY_ALLOCATE;
 
   // VM ids 1..32, group handles 1..128: EBUSY when all are in use, EINVAL for unknown ones.
   Result<std::uint32_t> add_vm(Ref<Vm> vm) PANTRY_MAY_ALLOCATE;
@@ -104,7 +104,7 @@ class File final : private BufferLookup {
   Result<> destroy_vm(std::uint32_t id) PANTRY_MAY_WAIT;
   Result<std::uint32_t> add_group(Ref<Group> group) PANTRY_MAY_ALLOCATE;
   Ref<Group> group(std::uint32_t handle);
-  Result<> destroy_group(std::uint32_t handle);
+  Result<> destroy_group(std::uint32_t handle) PANTRY_MAY_ALLOCATE;
 
   BufferLookup& buffer_lookup() { return *this; }
   // Its VMs, in order of id. Throws std::bad_alloc.

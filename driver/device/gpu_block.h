@@ -10,6 +10,7 @@
 #pragma once
 
 #include "base/mutex.h"
+#include "base/signalling.h"
 #include "driver/device/device.h"
 #include "driver/mmu/cache_flusher.h"
 #include "gpu_emu/ports.h"
@@ -25,16 +26,16 @@ class GpuBlock final : public CacheFlusher {
   GpuTime read_time() noexcept;
 
   // The L2, of the only core group. ETIMEDOUT after 20 ms.
-  Result<> power_on();
-  Result<> power_off();
+  Result<> power_on() PANTRY_MAY_ALLOCATE;
+  Result<> power_off() PANTRY_MAY_ALLOCATE;
   // Address spaces, MCU and power are off afterwards. ETIMEDOUT after 100 ms.
-  Result<> soft_reset();
+  Result<> soft_reset() PANTRY_MAY_ALLOCATE;
   Outcome flush_all_caches() noexcept override;
 
   void unmask_interrupt();
   void mask_interrupt();
   // The body of the GPU interrupt: bus faults, which are logged.
-  void handle_interrupt();
+  void handle_interrupt() PANTRY_MAY_ALLOCATE;
 
  private:
   // Writes `command` and waits for `completion`, a bit of the GPU interrupt.

@@ -7,6 +7,7 @@
 
 #include <atomic>
 
+#include "base/signalling.h"
 #include "driver/kernel/executor.h"
 #include "gpu_emu/ports.h"
 
@@ -15,7 +16,7 @@ namespace pantry::driver {
 class InterruptHandler {
  public:
   // Brings the level down, by answering or by masking what is pending; else it is called again.
-  virtual void handle_interrupt() = 0;
+  virtual void handle_interrupt() PANTRY_MAY_ALLOCATE = 0;
 
  protected:
   ~InterruptHandler() = default;
@@ -26,7 +27,7 @@ template <class Owner, void (Owner::*Method)()>
 class MemberInterrupt final : public InterruptHandler {
  public:
   explicit MemberInterrupt(Owner& owner) : owner_(owner) {}
-  void handle_interrupt() override { (owner_.*Method)(); }
+  void handle_interrupt() override PANTRY_MAY_ALLOCATE { (owner_.*Method)(); }
 
  private:
   Owner& owner_;
@@ -36,17 +37,17 @@ class InterruptLine final : public emu::IrqLine, private Work {
  public:
   explicit InterruptLine(WorkLane& lane) : lane_(lane) {}
   // Detached by then (CHECK).
-  ~InterruptLine();
+  ~InterruptLine() PANTRY_MAY_WAIT;
 
   // The level from before is seen too. Handlers of one device never run at the same time.
   void attach(InterruptHandler& handler);
   // Returns when the handler no longer runs. Harmless when none is attached.
-  void detach();
+  void detach() PANTRY_MAY_WAIT;
 
   void set(bool level) override;
 
  private:
-  void run() override;
+  void run() override PANTRY_MAY_ALLOCATE;
   WorkLane& lane_;
   std::atomic<bool> level_{false};
   std::atomic<InterruptHandler*> handler_{nullptr};

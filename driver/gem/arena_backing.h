@@ -15,11 +15,13 @@ class ArenaBacking final : public Backing {
   explicit ArenaBacking(emu::Dram dram) : dram_(dram) {}
 
   std::uint64_t min_extent() const noexcept override { return kPageSize; }
-  Result<OwnedFd> place(std::span<const PhysExtent> frames, std::uint64_t size) override;
+  Result<OwnedFd> place(std::span<const PhysExtent> frames,
+                        std::uint64_t size) override PANTRY_MAY_ALLOCATE;
   void withdraw(std::span<const PhysExtent> frames) noexcept override;
-  Result<ParkedContent> park(std::span<const PhysExtent> frames, std::uint64_t size) override;
+  Result<ParkedContent> park(std::span<const PhysExtent> frames,
+                             std::uint64_t size) override PANTRY_MAY_ALLOCATE;
   Result<> unpark(std::span<const PhysExtent> frames, std::uint64_t size, int memfd,
-                  const ParkedContent& content) override;
+                  const ParkedContent& content) override PANTRY_MAY_ALLOCATE;
   bool read_parked(int memfd, const ParkedContent& content, std::uint64_t offset, void* to,
                    std::uint64_t bytes) override;
   bool write_parked(int memfd, const ParkedContent& content, std::uint64_t offset, const void* from,

@@ -11,6 +11,7 @@
 #include <span>
 
 #include "base/result.h"
+#include "base/signalling.h"
 #include "base/types.h"
 
 namespace pantry::driver {
@@ -46,7 +47,8 @@ class Backing {
   // Makes `frames`, in order, the content of a new buffer of `size` bytes, zeroed. The fd is the
   // buffer's memfd (sealed against resizing), or none in an arena. ENOMEM when the host refuses.
   // Blocks, allocates.
-  virtual Result<OwnedFd> place(std::span<const PhysExtent> frames, std::uint64_t size) = 0;
+  virtual Result<OwnedFd> place(std::span<const PhysExtent> frames,
+                                std::uint64_t size) PANTRY_MAY_ALLOCATE = 0;
   // The frames are about to go back to the allocator: afterwards they hold nothing of the buffer.
   // Never fails. Blocks.
   virtual void withdraw(std::span<const PhysExtent> frames) noexcept = 0;
@@ -54,11 +56,12 @@ class Backing {
   // Eviction: as withdraw, but the content is kept, in the memfd that clients have mapped or, if
   // there is none, in what is returned. So a client's CPU mapping neither goes away nor has to
   // fault anything in. ENOMEM: nothing has changed. Blocks, allocates.
-  virtual Result<ParkedContent> park(std::span<const PhysExtent> frames, std::uint64_t size) = 0;
+  virtual Result<ParkedContent> park(std::span<const PhysExtent> frames,
+                                     std::uint64_t size) PANTRY_MAY_ALLOCATE = 0;
   // The way back, to any `frames` of the same size in all. ENOMEM: `frames` hold nothing of it, and
   // the content is where it was. Blocks.
   virtual Result<> unpark(std::span<const PhysExtent> frames, std::uint64_t size, int memfd,
-                          const ParkedContent& content) = 0;
+                          const ParkedContent& content) PANTRY_MAY_ALLOCATE = 0;
   // Reads or writes a part of what is parked. False: the host fails.
   virtual bool read_parked(int memfd, const ParkedContent& content, std::uint64_t offset, void* to,
                            std::uint64_t bytes) = 0;

@@ -119,7 +119,7 @@ class Buffer final : public RefCounted {
   enum class Placement { kBacked, kPlain };
   Buffer(BufferStore& store, std::uint64_t size, Placement placement)
       : store_(store), size_(size), placement_(placement) {}
-  ~Buffer() override;
+  ~Buffer() override PANTRY_MAY_ALLOCATE;
   Residency residency() const noexcept {
     return static_cast<Residency>(presence_.load(std::memory_order_acquire) % kOnePin);
   }

@@ -68,9 +68,9 @@ class BufferStore {
   Result<Ref<Buffer>> new_buffer(std::uint64_t size,
                                  Buffer::Placement placement) PANTRY_MAY_ALLOCATE;
   // Gives the buffer its mmap offset.
-  Result<> number(Buffer& buffer);
+  Result<> number(Buffer& buffer) PANTRY_MAY_ALLOCATE;
   // From now on look-ups find it.
-  Result<> publish(Buffer& buffer);
+  Result<> publish(Buffer& buffer) PANTRY_MAY_ALLOCATE;
   void destroy(Buffer& buffer) noexcept PANTRY_MAY_ALLOCATE;
 
   std::unique_ptr<State> state_;

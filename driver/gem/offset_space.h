@@ -11,6 +11,7 @@
 #include <set>
 
 #include "base/result.h"
+#include "base/signalling.h"
 
 namespace pantry::driver {
 
@@ -50,8 +51,8 @@ class OffsetSpace {
   OffsetSpace(std::uint64_t first, std::uint64_t size);
 
   // ENOSPC when no hole is large enough, ENOMEM. `size` is not 0.
-  Result<Piece> take(std::uint64_t size);
-  void give_back(Piece piece) noexcept;
+  Result<Piece> take(std::uint64_t size) PANTRY_MAY_ALLOCATE;
+  void give_back(Piece piece) noexcept PANTRY_MAY_ALLOCATE;
 
   // visit(first, size) for each hole, lowest first.
   template <class Visit>

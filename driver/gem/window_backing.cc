@@ -34,7 +34,7 @@ bool for_each_piece(std::span<const PhysExtent> frames, Use use) {
 }
 
 // The host has run out of memory, descriptors or mappings: for the client all of it is ENOMEM.
-Error refused(const char* what, std::uint64_t size) {
+Error refused(const char* what, std::uint64_t size) PANTRY_MAY_ALLOCATE {
   log_error("driver/gem", "the host refuses {} for a buffer of {} bytes: errno {}", what, size,
             errno);
   return Error(Errno::kNoMem);

@@ -22,18 +22,21 @@ class WindowBacking final : public Backing {
   explicit WindowBacking(emu::Dram dram);
 
   std::uint64_t min_extent() const noexcept override { return 64 * kKiB; }
-  Result<OwnedFd> place(std::span<const PhysExtent> frames, std::uint64_t size) override;
+  Result<OwnedFd> place(std::span<const PhysExtent> frames,
+                        std::uint64_t size) override PANTRY_MAY_ALLOCATE;
   void withdraw(std::span<const PhysExtent> frames) noexcept override;
-  Result<ParkedContent> park(std::span<const PhysExtent> frames, std::uint64_t size) override;
+  Result<ParkedContent> park(std::span<const PhysExtent> frames,
+                             std::uint64_t size) override PANTRY_MAY_ALLOCATE;
   Result<> unpark(std::span<const PhysExtent> frames, std::uint64_t size, int memfd,
-                  const ParkedContent& content) override;
+                  const ParkedContent& content) override PANTRY_MAY_ALLOCATE;
   bool read_parked(int memfd, const ParkedContent& content, std::uint64_t offset, void* to,
                    std::uint64_t bytes) override;
   bool write_parked(int memfd, const ParkedContent& content, std::uint64_t offset, const void* from,
                     std::uint64_t bytes) override;
 
  private:
-  Result<> map_file(std::span<const PhysExtent> frames, std::uint64_t size, int memfd);
+  Result<> map_file(std::span<const PhysExtent> frames, std::uint64_t size,
+                    int memfd) PANTRY_MAY_ALLOCATE;
   void undo(std::span<const PhysExtent> frames, std::uint64_t placed, PhysExtent failed) noexcept;
   bool replace_by_anonymous(PhysExtent piece) noexcept;
 

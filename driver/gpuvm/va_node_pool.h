@@ -26,6 +26,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/signalling.h"
 #include "driver/gpuvm/va_node.h"
 #include "driver/gpuvm/va_slab.h"
 
@@ -58,12 +59,12 @@ class VaNodePool {
   VaNodePool& operator=(const VaNodePool&) = delete;
 
   // Allocates at least one node more. False: no memory. Not inside a SignallingSection.
-  [[nodiscard]] bool grow() noexcept;
+  [[nodiscard]] bool grow() noexcept PANTRY_MAY_ALLOCATE;
   // The same in parts: add(VaSlab::make(next_slab_nodes())), of which make alone allocates.
   std::uint32_t next_slab_nodes() const noexcept;
   void add(VaSlab& slab) noexcept { slabs_.add(slab); }
   // Frees slabs that are too much. Not inside a SignallingSection.
-  void trim() noexcept;
+  void trim() noexcept PANTRY_MAY_ALLOCATE;
   // The same in parts: one such slab, which is the caller's to destroy, or null.
   VaSlab* take_surplus() noexcept;
   // Of a moment between operations: a running one has nodes that count as used.
@@ -99,16 +100,15 @@ class VaReserve {
   // No pool: for what changes nothing.
   VaReserve() = default;
   static VaReserve for_operation(VaNodePool& pool) noexcept {
-    VaReserve nodes;
-    nodes.claim(pool);
-    return nodes;
+    ++pool.counts_.operations;
+    return VaReserve(pool, Claim::kOpen);
   }
   // For an operation that removes whole mappings and so needs no node; it may still give some back.
   static VaReserve for_removal(VaNodePool& pool) noexcept { return VaReserve(pool, Claim::kNone); }
 
   VaReserve(VaReserve&& other) noexcept;
-  VaReserve& operator=(VaReserve&& other) noexcept;
-  ~VaReserve() { release(); }
+  VaReserve& operator=(VaReserve&& other) noexcept PANTRY_MAY_ALLOCATE;
+  ~VaReserve() PANTRY_MAY_ALLOCATE { release(); }
 
   // Makes this one, which is of no pool yet, one for an operation.
   void claim(VaNodePool& pool) noexcept {
@@ -116,6 +116,11 @@ class VaReserve {
     pool_ = &pool;
     claim_ = Claim::kOpen;
     ++pool.counts_.operations;
+  }
+  // The same for a removal: as for_removal().
+  void take_part_in_removal(VaNodePool& pool) noexcept {
+    PANTRY_CHECK(!pool_ && !in_hand_);
+    pool_ = &pool;
   }
   // Whether the operation is still to come.
   bool open() const noexcept { return claim_ == Claim::kOpen; }
@@ -150,7 +155,7 @@ class VaReserve {
   enum class Claim : std::uint8_t { kNone, kOpen };
   enum class Surplus : std::uint8_t { kNo, kYes };
   VaReserve(VaNodePool& pool, Claim claim) noexcept : pool_(&pool), claim_(claim) {}
-  void release() noexcept;
+  void release() noexcept PANTRY_MAY_ALLOCATE;
 
   VaNodePool* pool_ = nullptr;
   Claim claim_ = Claim::kNone;

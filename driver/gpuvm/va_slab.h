@@ -11,6 +11,7 @@
 #include <boost/intrusive/list.hpp>
 #include <cstdint>
 
+#include "base/signalling.h"
 #include "driver/gpuvm/va_node.h"
 
 namespace pantry::driver {
@@ -22,8 +23,8 @@ class VaSlab : public boost::intrusive::list_base_hook<> {
 
   // Room for `nodes`, from 1 to kLargeNodes. Null: no memory. No page of it is touched but the
   // first.
-  static VaSlab* make(std::uint32_t nodes) noexcept;
-  static void destroy(VaSlab& slab) noexcept;
+  static VaSlab* make(std::uint32_t nodes) noexcept PANTRY_MAY_ALLOCATE;
+  static void destroy(VaSlab& slab) noexcept PANTRY_MAY_ALLOCATE;
 
   std::uint32_t nodes() const { return nodes_; }
   bool empty() const { return used_ == 0; }
@@ -48,7 +49,7 @@ class VaSlabList {
  public:
   VaSlabList() = default;
   // Every slab is empty (CHECK).
-  ~VaSlabList();
+  ~VaSlabList() PANTRY_MAY_ALLOCATE;
   VaSlabList(const VaSlabList&) = delete;
   VaSlabList& operator=(const VaSlabList&) = delete;
 

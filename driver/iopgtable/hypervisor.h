@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <span>
 
+#include "base/signalling.h"
 #include "base/types.h"
 
 namespace pantry::driver {
@@ -17,8 +18,8 @@ class Hypervisor {
   // Each takes a batch of distinct pages of 4 KiB, in order, and returns how many of them, from the
   // front, it has done. The first that it refuses ends the call, and nothing has changed for that
   // one and those behind it. Costs a world switch: not inside a SignallingSection.
-  virtual std::size_t share(std::span<const PhysAddr> pages) noexcept = 0;
-  virtual std::size_t unshare(std::span<const PhysAddr> pages) noexcept = 0;
+  virtual std::size_t share(std::span<const PhysAddr> pages) noexcept PANTRY_MAY_ALLOCATE = 0;
+  virtual std::size_t unshare(std::span<const PhysAddr> pages) noexcept PANTRY_MAY_ALLOCATE = 0;
 
  protected:
   ~Hypervisor() = default;

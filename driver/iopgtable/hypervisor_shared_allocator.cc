@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/ref.h"
 
 namespace pantry::driver {
 
@@ -30,6 +31,8 @@ Result<PhysAddr> HypervisorSharedAllocator::alloc(std::uint64_t bytes) noexcept 
         return ready_.pop(metadata_);
       }
     }
+    if (DeadList::current()) return Error(Errno::kNoMem);  // in a section the world stays this one
+    assert_not_signalling();
     if (share_some(kBatch) == 0) return Error(Errno::kNoMem);
   }
 }

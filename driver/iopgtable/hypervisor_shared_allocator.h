@@ -16,6 +16,7 @@
 #include <cstdint>
 
 #include "base/mutex.h"
+#include "base/signalling.h"
 #include "driver/iopgtable/hypervisor.h"
 #include "driver/iopgtable/page_chain.h"
 #include "driver/iopgtable/page_table_allocator.h"
@@ -31,19 +32,20 @@ class HypervisorSharedAllocator final : public PageTableAllocator {
                             TableMetadata& metadata)
       : below_(below), hypervisor_(hypervisor), metadata_(metadata) {}
   // Every page was freed, and flushed (CHECK). Unshares what is ready.
-  ~HypervisorSharedAllocator();
+  ~HypervisorSharedAllocator() PANTRY_MAY_ALLOCATE;
   HypervisorSharedAllocator(const HypervisorSharedAllocator&) = delete;
   HypervisorSharedAllocator& operator=(const HypervisorSharedAllocator&) = delete;
 
-  // ENOMEM also where the hypervisor shares no more. EINVAL: not 4 KiB.
+  // ENOMEM also where the hypervisor shares no more, and where it may not be called: in a section,
+  // or wherever else the thread has a DeadList. EINVAL: not 4 KiB.
   Result<PhysAddr> alloc(std::uint64_t bytes) noexcept override;
   void free(PhysAddr page, std::uint64_t bytes) noexcept override;
 
   // At least `pages` are ready for alloc, or ENOMEM: then some may be. Calls the hypervisor.
-  Result<> fill(std::uint32_t pages) noexcept;
+  Result<> fill(std::uint32_t pages) noexcept PANTRY_MAY_ALLOCATE;
   // The flush that covers everything freed so far is done: unshares it. Calls the hypervisor.
   // Returns how many pages went back to the allocator below, whose flush it was as well.
-  std::uint32_t after_flush() noexcept;
+  std::uint32_t after_flush() noexcept PANTRY_MAY_ALLOCATE;
 
   struct Counts {
     std::uint32_t out = 0;          // in tables
@@ -56,8 +58,8 @@ class HypervisorSharedAllocator final : public PageTableAllocator {
 
  private:
   // Shares up to `pages` more, at most a batch; returns how many are.
-  std::uint32_t share_some(std::uint32_t pages) noexcept;
-  std::uint32_t unshare(PageChain pages) noexcept;
+  std::uint32_t share_some(std::uint32_t pages) noexcept PANTRY_MAY_ALLOCATE;
+  std::uint32_t unshare(PageChain pages) noexcept PANTRY_MAY_ALLOCATE;
 
   PageTableAllocator& below_;
   Hypervisor& hypervisor_;

@@ -149,6 +149,25 @@ TEST_F(HypervisorSharedAllocatorTest, WhatIsReadyNeedsNoCall) {
   after_flush();
 }
 
+// A section has a list for what dies in it.
+TEST_F(HypervisorSharedAllocatorTest, InASectionTheHypervisorIsNotCalled) {
+  ASSERT_TRUE(shared_.fill(1));
+  const std::uint32_t calls = hypervisor_.share_calls();
+  const std::uint32_t ready = shared_.counts().ready;
+  std::vector<PhysAddr> pages;
+  DeadList dead;
+  {
+    const DeadList::Scope section(dead);
+    for (std::uint32_t i = 0; i < ready; ++i) pages.push_back(alloc());
+    EXPECT_EQ(shared_.alloc(kPageSize).error(), Errno::kNoMem);
+    EXPECT_EQ(hypervisor_.share_calls(), calls);
+  }
+  pages.push_back(alloc());
+  EXPECT_EQ(hypervisor_.share_calls(), calls + 1);
+  for (const PhysAddr page : pages) free(page);
+  after_flush();
+}
+
 TEST_F(HypervisorSharedAllocatorTest, WhatIsNotSharedIsNotHandedOut) {
   hypervisor_.limit(5);
   std::vector<PhysAddr> pages;

@@ -31,7 +31,7 @@ inline constexpr std::uint32_t kLaneCount = 4;
 // What a thread of the machine or of a test executes.
 class ThreadBody {
  public:
-  virtual void run() = 0;
+  virtual void run() PANTRY_MAY_WAIT = 0;
 
  protected:
   ~ThreadBody() = default;
@@ -46,9 +46,9 @@ class Executor {
 
   // Starts a thread for the device, or for a client in a test. `name` is static storage. The caller
   // keeps `body` alive until join_spawned() returns; every body must return by itself. Allocates.
-  virtual void spawn(const char* name, ThreadBody& body) = 0;
+  virtual void spawn(const char* name, ThreadBody& body) PANTRY_MAY_ALLOCATE = 0;
   // Waits for all spawned bodies to return.
-  virtual void join_spawned() = 0;
+  virtual void join_spawned() PANTRY_MAY_WAIT = 0;
 };
 
 }  // namespace pantry::driver

@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "base/result.h"
+#include "base/signalling.h"
 
 namespace pantry::driver {
 
@@ -23,7 +24,7 @@ class IdTable {
   IdTable(std::uint32_t first, std::uint32_t last) : first_(first), last_(last) {}
 
   // The id given to `object`. `full` is the errno when all ids are in use.
-  Result<std::uint32_t> put(T object, Errno full) {
+  Result<std::uint32_t> put(T object, Errno full) PANTRY_MAY_ALLOCATE {
     const std::optional<std::uint32_t> id = lowest_free();
     if (!id) return Error(full);
     try {
@@ -40,7 +41,7 @@ class IdTable {
     return it == objects_.end() ? nullptr : &it->second;
   }
   // Removes and returns the object; nothing when the id is unknown. Frees a node.
-  std::optional<T> take(std::uint32_t id) {
+  std::optional<T> take(std::uint32_t id) PANTRY_MAY_ALLOCATE {
     const auto it = objects_.find(id);
     if (it == objects_.end()) return std::nullopt;
     std::optional<T> object(std::move(it->second));
@@ -56,7 +57,7 @@ class IdTable {
   }
   // Takes everything, lowest id first.
   template <class Visit>
-  void take_all(Visit visit) {
+  void take_all(Visit visit) PANTRY_MAY_ALLOCATE {
     while (!objects_.empty()) {
       auto node = objects_.extract(objects_.begin());
       visit(node.key(), std::move(node.mapped()));

@@ -19,6 +19,7 @@
 
 #include "base/ref.h"
 #include "base/result.h"
+#include "base/signalling.h"
 
 namespace pantry::driver {
 
@@ -103,7 +104,7 @@ class Account final : public RefCounted {
       : pid_(pid), program_(std::move(program)), limits_(limits) {}
 
   // `amount` more, or the errno of ResourceInfo, and nothing is charged. Any thread. 20 ns.
-  Result<Charge> charge(Resource resource, std::uint64_t amount);
+  Result<Charge> charge(Resource resource, std::uint64_t amount) PANTRY_MAY_ALLOCATE;
 
   std::int32_t pid() const { return pid_; }
   const std::string& program() const { return program_; }

@@ -6,29 +6,23 @@
 //     on Lane::kCleanup;
 //   - takes no lock that is anywhere held across an allocation or a fence wait;
 //   - does not wait for fences; it may poll the device (bounded) and queue work.
-// Three nets catch a violation: the capability `signalling` at compile time (functions that
-// allocate or wait say PANTRY_MAY_ALLOCATE / PANTRY_MAY_WAIT, functions that only ever run in a
-// section say PANTRY_SIGNALLING), the allocation trap at run time in builds with PANTRY_TRAPS
-// (allocation_trap.h), and the lock-order pseudo lock under ThreadSanitizer (lock_order.h).
+// Three nets catch a violation: the capability `signalling` at compile time (base/signalling.h:
+// functions that allocate or wait, and all that call them, say PANTRY_MAY_ALLOCATE /
+// PANTRY_MAY_WAIT, functions that only ever run in a section say PANTRY_SIGNALLING; clang refuses a
+// function in between that says nothing), the allocation trap at run time in builds with
+// PANTRY_TRAPS (allocation_trap.h), and the lock-order pseudo lock under ThreadSanitizer
+// (lock_order.h).
 #pragma once
 
 #include <atomic>
 
+#include "base/check.h"
 #include "base/mutex.h"
 #include "base/ref.h"
+#include "base/signalling.h"
 #include "driver/kernel/work.h"
 
 namespace pantry::driver {
-
-// A phantom capability: held by the thread inside a SignallingSection.
-class PANTRY_CAPABILITY("signalling") Signalling {};
-inline Signalling signalling;
-
-#define PANTRY_MAY_ALLOCATE PANTRY_EXCLUDES(::pantry::driver::signalling)
-#define PANTRY_MAY_WAIT PANTRY_EXCLUDES(::pantry::driver::signalling)
-// On a function that runs inside a section only: its body may then call nothing that may allocate
-// or wait.
-#define PANTRY_SIGNALLING PANTRY_REQUIRES(::pantry::driver::signalling)
 
 // Collects what sections leave over and destroys it on the clean-up lane. One per device; outlives
 // its sections.
@@ -36,7 +30,7 @@ class Cleanup final : public Work {
  public:
   explicit Cleanup(WorkLane& lane) : lane_(lane) {}
   // Waits for the lane and destroys what is left. Not inside a section.
-  ~Cleanup();
+  ~Cleanup() PANTRY_MAY_WAIT;
 
   DeadList& dead() { return dead_; }
   // Called when a section ends that has left something over; queues this item if nobody has seen to
@@ -44,7 +38,7 @@ class Cleanup final : public Work {
   void kick();
   // Waits until everything left over so far is destroyed. Never from a work item.
   void drain() PANTRY_MAY_WAIT;
-  void run() override;
+  void run() override PANTRY_MAY_ALLOCATE;
 
  private:
   WorkLane& lane_;
@@ -61,6 +55,10 @@ class PANTRY_SCOPED_CAPABILITY SignallingSection {
 
   // Whether the calling thread is inside a section. Sections nest.
   static bool active() noexcept { return depth_ != 0; }
+  // Outside of any (CHECK), for what the analysis cannot know.
+  static void check_outside() noexcept PANTRY_ASSERT_CAPABILITY(!signalling) {
+    PANTRY_CHECK(!active());
+  }
 
  private:
   static thread_local constinit unsigned depth_;
@@ -71,6 +69,6 @@ class PANTRY_SCOPED_CAPABILITY SignallingSection {
 // For waits of kind 3 (executor.h): traps (aborts with a message) inside a section and in a work
 // item of a lane whose items may not wait, in every build; while a mutex is held, in builds with
 // PANTRY_TRAPS.
-void check_may_wait(const char* what) noexcept;
+void check_may_wait(const char* what) noexcept PANTRY_MAY_WAIT;
 
 }  // namespace pantry::driver

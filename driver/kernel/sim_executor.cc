@@ -34,7 +34,7 @@ struct SimExecutor::State {
   template <class Body>
   ActorThread start(const char* name, Body body) {
     SimHost::Actor& actor = host.add(name);
-    return {&actor, std::thread([this, &actor, body] {
+    return {&actor, std::thread([this, &actor, body]() PANTRY_MAY_WAIT {
               host.enter(actor);
               body();
               host.leave(actor);
@@ -66,7 +66,8 @@ SimExecutor::SimExecutor(std::uint64_t seed, unsigned bind_threads)
     WorkLane& lane = state_->lanes[i];
     const unsigned threads = static_cast<Lane>(i) == Lane::kBind ? bind_threads : 1;
     for (unsigned t = 0; t < threads; ++t)
-      state_->lane_threads.push_back(state_->start(lane.name(), [&lane] { lane.serve(); }));
+      state_->lane_threads.push_back(
+          state_->start(lane.name(), [&lane]() PANTRY_MAY_WAIT { lane.serve(); }));
   }
 }
 
@@ -81,7 +82,7 @@ Clock& SimExecutor::clock() { return state_->clock; }
 WorkLane& SimExecutor::lane(Lane lane) { return state_->lanes[static_cast<std::size_t>(lane)]; }
 
 void SimExecutor::spawn(const char* name, ThreadBody& body) {
-  ActorThread thread = state_->start(name, [&body] { body.run(); });
+  ActorThread thread = state_->start(name, [&body]() PANTRY_MAY_WAIT { body.run(); });
   {
     MutexLock lock(state_->mutex);
     state_->spawned.push_back(std::move(thread));

@@ -21,13 +21,13 @@ class SimExecutor final : public Executor {
  public:
   // `bind_threads` as ThreadExecutor. Allocates and starts the lane threads, which wait for the
   // baton.
-  SimExecutor(std::uint64_t seed, unsigned bind_threads);
-  ~SimExecutor() override;
+  SimExecutor(std::uint64_t seed, unsigned bind_threads) PANTRY_MAY_ALLOCATE;
+  ~SimExecutor() override PANTRY_MAY_WAIT;
 
   Clock& clock() override;
   WorkLane& lane(Lane lane) override;
-  void spawn(const char* name, ThreadBody& body) override;
-  void join_spawned() override;
+  void spawn(const char* name, ThreadBody& body) override PANTRY_MAY_ALLOCATE;
+  void join_spawned() override PANTRY_MAY_WAIT;
 
   // Adds a line to the event log: virtual time, actor, `what` and a number. Allocates. For the
   // machine and for tests.

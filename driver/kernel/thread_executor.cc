@@ -50,7 +50,7 @@ class AllSignalsBlocked {
 template <class Body>
 std::thread start_thread(const char* name, Body body) {
   AllSignalsBlocked blocked;
-  return std::thread([name, body] {
+  return std::thread([name, body]() PANTRY_MAY_WAIT {
     pthread_setname_np(pthread_self(), name);
     body();
   });
@@ -77,7 +77,8 @@ ThreadExecutor::ThreadExecutor(unsigned bind_threads) : state_(std::make_unique<
     WorkLane& lane = state_->lanes[i];
     const unsigned threads = static_cast<Lane>(i) == Lane::kBind ? bind_threads : 1;
     for (unsigned t = 0; t < threads; ++t)
-      state_->lane_threads.push_back(start_thread(lane.name(), [&lane] { lane.serve(); }));
+      state_->lane_threads.push_back(
+          start_thread(lane.name(), [&lane]() PANTRY_MAY_WAIT { lane.serve(); }));
   }
 }
 
@@ -92,7 +93,7 @@ Clock& ThreadExecutor::clock() { return state_->clock; }
 WorkLane& ThreadExecutor::lane(Lane lane) { return state_->lanes[static_cast<std::size_t>(lane)]; }
 
 void ThreadExecutor::spawn(const char* name, ThreadBody& body) {
-  std::thread thread = start_thread(name, [&body] { body.run(); });
+  std::thread thread = start_thread(name, [&body]() PANTRY_MAY_WAIT { body.run(); });
   MutexLock lock(state_->mutex);
   state_->spawned.push_back(std::move(thread));
 }

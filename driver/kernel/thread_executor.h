@@ -14,14 +14,14 @@ class ThreadExecutor final : public Executor {
  public:
   // `bind_threads` (1 to 16) serve Lane::kBind; one thread serves each other lane. Allocates and
   // starts them.
-  explicit ThreadExecutor(unsigned bind_threads);
+  explicit ThreadExecutor(unsigned bind_threads) PANTRY_MAY_ALLOCATE;
   // Every lane must be drained and every spawned body on its way out; joins all threads.
-  ~ThreadExecutor() override;
+  ~ThreadExecutor() override PANTRY_MAY_WAIT;
 
   Clock& clock() override;
   WorkLane& lane(Lane lane) override;
-  void spawn(const char* name, ThreadBody& body) override;
-  void join_spawned() override;
+  void spawn(const char* name, ThreadBody& body) override PANTRY_MAY_ALLOCATE;
+  void join_spawned() override PANTRY_MAY_WAIT;
 
  private:
   struct State;

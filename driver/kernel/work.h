@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "base/mutex.h"
+#include "base/signalling.h"
 #include "base/types.h"
 
 namespace pantry::driver {
@@ -23,8 +24,8 @@ class Work {
   Work(const Work&) = delete;
   Work& operator=(const Work&) = delete;
 
-  // Runs on a thread of the lane, with no lock held.
-  virtual void run() = 0;
+  // Runs on a thread of the lane, with no lock held and in no section.
+  virtual void run() PANTRY_MAY_WAIT = 0;
 
  protected:
   // An item must be idle when it dies (its owner has called WorkLane::cancel), or be dying in its
@@ -53,7 +54,7 @@ template <class Owner, void (Owner::*Method)()>
 class MemberWork final : public Work {
  public:
   explicit MemberWork(Owner& owner) : owner_(owner) {}
-  void run() override { (owner_.*Method)(); }
+  void run() override PANTRY_MAY_WAIT { (owner_.*Method)(); }
 
  private:
   Owner& owner_;
@@ -80,20 +81,20 @@ class WorkLane {
   // Takes `work` out of the lane and, if it runs on another thread, waits for it to return (no lock
   // of the item's may be held; never from a work item that another item waits for). Afterwards it
   // is idle unless somebody queues it again. From the item's own run() it only undoes a re-queue.
-  void cancel(Work& work);
+  void cancel(Work& work) PANTRY_MAY_WAIT;
   // Waits until `work` is neither queued nor running; a delayed item counts as idle. Never from a
   // work item.
-  void flush(Work& work);
+  void flush(Work& work) PANTRY_MAY_WAIT;
   // Waits until nothing is queued, due or running at this moment. For tests and shutdown. Never
   // from a work item.
-  void drain();
+  void drain() PANTRY_MAY_WAIT;
 
   const char* name() const { return name_; }
   // Whether the calling thread runs an item that may not wait.
   static bool in_item_that_may_not_wait() noexcept;
 
   // The body of each of the lane's threads; returns once stop() was called and nothing is queued.
-  void serve();
+  void serve() PANTRY_MAY_WAIT;
   void stop();
 
  private:
@@ -109,7 +110,7 @@ class WorkLane {
   void insert_delayed(Work& work, TimePoint due) PANTRY_REQUIRES(mutex_);
   void unlink(Work& work) PANTRY_REQUIRES(mutex_);
   void promote_due(TimePoint now) PANTRY_REQUIRES(mutex_);
-  void run_next() PANTRY_REQUIRES(mutex_);
+  void run_next() PANTRY_REQUIRES(mutex_) PANTRY_MAY_WAIT;
   void wait_for_change() PANTRY_REQUIRES(mutex_);
 
   const char* const name_;

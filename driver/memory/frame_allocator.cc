@@ -32,7 +32,7 @@ std::uint64_t frames_of(std::uint64_t bytes) {
 // Adds `piece` to `extents`; when compact, to the last of them if it follows that. False: no memory
 // for it.
 bool append(Extents& extents, PhysExtent piece, FrameAllocator::Placement placement,
-            AllocationFaults& faults) {
+            AllocationFaults& faults) PANTRY_MAY_ALLOCATE {
   if (placement == FrameAllocator::Placement::kCompact && !extents.empty() &&
       extents.back().start + extents.back().size == piece.start) {
     extents.back().size += piece.size;

@@ -17,7 +17,7 @@ constexpr std::uint32_t kAllFaults = 0xffff;
 
 constexpr std::uint32_t bit(std::uint32_t slot) { return std::uint32_t{1} << slot; }
 
-void log_fault(const MmuFault& fault) {
+void log_fault(const MmuFault& fault) PANTRY_MAY_ALLOCATE {
   const auto access = regs::FaultStatus::Access::get(fault.status);
   const auto type = regs::FaultStatus::Type::get(fault.status);
   log_info("driver/mmu", "AS {}: {} ({:#x}) on {} of {:#x}, source {:#x}: the address space is off",

@@ -22,6 +22,7 @@
 
 #include "base/mutex.h"
 #include "base/result.h"
+#include "base/signalling.h"
 #include "base/types.h"
 #include "driver/kernel/clock.h"
 #include "driver/kernel/reset_request.h"
@@ -92,7 +93,7 @@ class AddressSpaces {
 
   // The body of the MMU interrupt: latched faults are read, their address spaces disabled, their
   // owners told. A slot that faulted stays masked until it is enabled again.
-  void handle_interrupt();
+  void handle_interrupt() PANTRY_MAY_ALLOCATE;
   // Interrupts on, with nothing pending: after power-up. Off: before power-down or reset.
   void unmask_interrupts();
   void mask_interrupts();
@@ -152,7 +153,7 @@ class AddressSpaces {
   void write_interrupt_mask() PANTRY_REQUIRES(mutex_);
   void push_idle(AsOwner& owner) PANTRY_REQUIRES(mutex_);
   void unlink_idle(AsOwner& owner) PANTRY_REQUIRES(mutex_);
-  void answer_fault(std::uint32_t slot);
+  void answer_fault(std::uint32_t slot) PANTRY_MAY_ALLOCATE;
 
   const std::uint32_t present_;
   CacheFlusher& caches_;

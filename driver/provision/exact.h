@@ -85,7 +85,7 @@ class Exact final : public Provisioner {
   Audit audit() const noexcept;
 
  private:
-  Result<> make_room(std::uint32_t windows, Provision& provision) override;
+  Result<> make_room(std::uint32_t windows, Provision& provision) override PANTRY_MAY_ALLOCATE;
   bool stands(TableWindow window) const noexcept {
     return table_.standing(window) == ArmLpaeS1Table::Standing::kTable;
   }

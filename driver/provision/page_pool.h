@@ -38,7 +38,7 @@ class PagePool {
   // `dram` holds the frames of `frames`. Allocates one link and one TableInfo per frame of it.
   PagePool(FrameAllocator& frames, emu::Dram dram);
   // Every page has come back (CHECK).
-  ~PagePool();
+  ~PagePool() PANTRY_MAY_WAIT;
   // From now on what is spare beyond kMaxCached goes back to the frame allocator on `lane`, whose
   // items may free; until then nothing does but by trim(). Once, before the first bind. The lane
   // outlives the pool.
@@ -71,7 +71,7 @@ class PagePool {
   void remove(PageMagazine& magazine) noexcept;
   // So many pages go back before other items of the lane have their turn.
   static constexpr std::uint32_t kTrimmedAtOnce = 32;
-  void trim_some();
+  void trim_some() PANTRY_MAY_ALLOCATE;
   Result<> refill(PageList& list, std::uint32_t pages) PANTRY_MAY_ALLOCATE;
   Result<> complete(PageList& list, std::uint32_t pages) PANTRY_MAY_ALLOCATE;
   void lend(std::uint32_t pages) noexcept PANTRY_REQUIRES(mutex_);

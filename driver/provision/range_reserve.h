@@ -36,7 +36,7 @@ class RangeReserve final : public Provisioner {
   void finish(Provision&) noexcept override {}
 
  private:
-  Result<> make_room(std::uint32_t windows, Provision& provision) override;
+  Result<> make_room(std::uint32_t windows, Provision& provision) override PANTRY_MAY_ALLOCATE;
 
   ArmLpaeS1Table& table_;  // under the operation lock
 };

@@ -14,6 +14,7 @@
 #include <memory>
 
 #include "base/result.h"
+#include "base/signalling.h"
 #include "driver/iopgtable/table_window.h"
 
 namespace pantry::driver {
@@ -31,7 +32,7 @@ class WindowPins {
    public:
     Storage() = default;
     // Room for `windows`. ENOMEM.
-    static Result<Storage> make(std::uint32_t windows);
+    static Result<Storage> make(std::uint32_t windows) PANTRY_MAY_ALLOCATE;
     std::uint32_t windows() const { return entries_ ? (1u << bits_) / 2 : 0; }
 
    private:

@@ -28,7 +28,7 @@ class Job : public RefCounted, private FenceCallback {
  public:
   // `timeline_name`: what the fence reports, "panthor-vm-bind" or "panthor-queue"; static storage.
   // `credits` may be 0. Throws bad_alloc.
-  Job(const char* timeline_name, std::uint32_t credits);
+  Job(const char* timeline_name, std::uint32_t credits) PANTRY_MAY_ALLOCATE;
 
   // Prepare only. Allocates: ENOMEM. An already signalled fence costs nothing.
   Result<> add_dependency(Ref<Fence> fence) PANTRY_MAY_ALLOCATE;
@@ -98,7 +98,7 @@ class JobQueue {
   // The queue is empty by then (CHECK): its owner has seen the last fence, or holds a reference per
   // job, or has drained it. Waits, boundedly, for a run of the queue in progress; never from a job,
   // nor from a callback of a fence.
-  ~JobQueue();
+  ~JobQueue() PANTRY_MAY_WAIT;
 
   // Appends `job`; its fence signals later. Several queues' jobs keep the order in which they were
   // pushed only through dependencies. Allocates nothing; any context.

@@ -17,7 +17,7 @@ class JobQueueState final : private Work {
   // `starter`: null, or who starts the jobs.
   JobQueueState(Executor& executor, Cleanup& cleanup, Lane lane, std::uint32_t credit_limit,
                 BatchStarter* starter);
-  ~JobQueueState();
+  ~JobQueueState() PANTRY_MAY_WAIT;
 
   void push(Ref<Job> job) noexcept;
   void kill(Errno error) noexcept;

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/thread_host.h"
+#include "driver/kernel/signalling.h"
 #include "driver/sync/derived_fence.h"
 
 namespace pantry::driver {
@@ -115,7 +116,10 @@ void Fence::run_callbacks() noexcept {
 // The fence is made signalled, not signalled afterwards: no lock is taken, so no simulated thread
 // can be switched away while the compiler's guard of the variable is held.
 Ref<Fence> stub_fence() {
-  static Ref<Fence>* const stub = new Ref<Fence>(make_ref<StubFence>(current_time()));
+  static Ref<Fence>* const stub = [] {
+    SignallingSection::check_outside();
+    return new Ref<Fence>(make_ref<StubFence>(current_time()));
+  }();
   return *stub;
 }
 

@@ -111,7 +111,8 @@ class Fence : public RefCounted {
   FenceCallback* calling_ PANTRY_GUARDED_BY(mutex_) = nullptr;
 };
 
-// An already signalled fence without error, "stub"/"stub". Shared; allocates on first use only.
+// An already signalled fence without error, "stub"/"stub". Shared; allocates on first use only,
+// which is outside of any SignallingSection (CHECK).
 Ref<Fence> stub_fence();
 // One more of the kind, with the time at which it signalled.
 Ref<Fence> stub_fence_at(TimePoint when) PANTRY_MAY_ALLOCATE;

@@ -28,7 +28,7 @@ class FenceArray final : public DerivedFence {
     void on_signalled(Fence& fence) noexcept override { array->arrived(fence); }
     FenceArray* array = nullptr;
   };
-  explicit FenceArray(std::vector<Ref<Fence>> fences);
+  explicit FenceArray(std::vector<Ref<Fence>> fences) PANTRY_MAY_ALLOCATE;
   ~FenceArray() override;
   int early_status() const noexcept override;
   void arm() noexcept;

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/thread_host.h"
+#include "driver/kernel/signalling.h"
 
 namespace pantry::driver {
 namespace {
@@ -27,6 +28,7 @@ class Demolition {
       second = nullptr;
     }
     if (outermost) return;
+    SignallingSection::check_outside();
     while (!own.empty()) own.destroy_all();
     list_here = nullptr;
   }

@@ -19,7 +19,7 @@ namespace pantry::driver {
 class FenceChain final : public DerivedFence {
  public:
   // Allocated during prepare, linked later by Syncobj::add_point, which cannot fail.
-  static Ref<FenceChain> create();
+  static Ref<FenceChain> create() PANTRY_MAY_ALLOCATE;
   // Who pays for it until it has no say any more: it has signalled, or was taken out of the chain.
   static Result<Ref<FenceChain>> create(Account& payer) PANTRY_MAY_ALLOCATE;
   // `fence` itself if it is a point of a timeline, else null.

@@ -11,7 +11,7 @@ namespace pantry::driver {
 namespace {
 
 // Throws bad_alloc.
-void append_leaves(const Ref<Fence>& fence, std::vector<Ref<Fence>>& leaves) {
+void append_leaves(const Ref<Fence>& fence, std::vector<Ref<Fence>>& leaves) PANTRY_MAY_ALLOCATE {
   for (Ref<Fence> point = fence; point;) {
     FenceChain* const chain = FenceChain::of(point.get());
     const Ref<Fence> content = chain ? chain->contained() : point;

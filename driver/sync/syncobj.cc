@@ -13,10 +13,12 @@ namespace pantry::driver {
 namespace {
 
 void complain(std::uint64_t head, std::uint64_t point) {
-  if (SignallingSection::active())
+  if (SignallingSection::active()) {
     trace_ring().trace("syncobj: point out of order", head, point);
-  else
+  } else {
+    SignallingSection::check_outside();
     log_client("driver/sync", "point {} is added to a timeline that is at {}", point, head);
+  }
 }
 
 }  // namespace

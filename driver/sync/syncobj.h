@@ -38,7 +38,7 @@ class Syncobj final : public RefCounted {
     Watcher* previous_ = nullptr;
   };
 
-  static Ref<Syncobj> create();
+  static Ref<Syncobj> create() PANTRY_MAY_ALLOCATE;
 
   // The fence it holds now; null when it holds none.
   Ref<Fence> fence() const noexcept;
@@ -63,7 +63,7 @@ class Syncobj final : public RefCounted {
 
   // From now on `event` waits for its point; it may happen at once. Once only for each. Not inside
   // a SignallingSection: frees those that need this syncobj no longer.
-  void add_event(const Ref<SyncobjEvent>& event);
+  void add_event(const Ref<SyncobjEvent>& event) PANTRY_MAY_ALLOCATE;
 
  private:
   Syncobj();

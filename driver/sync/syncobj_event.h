@@ -25,14 +25,14 @@ class SyncobjEvent : public RefCounted,
   // `cleanup` outlives every fence.
   SyncobjEvent(WorkLane& cleanup, std::uint64_t point, When when, Charge charge = {})
       : cleanup_(cleanup), point_(point), when_(when), charge_(std::move(charge)) {}
-  ~SyncobjEvent() override;
+  ~SyncobjEvent() override PANTRY_MAY_WAIT;
 
   // At most once: in Syncobj::add_event if it is time then, else on the clean-up lane.
-  virtual void fire() noexcept = 0;
+  virtual void fire() noexcept PANTRY_MAY_ALLOCATE = 0;
 
  private:
   friend class Syncobj;
-  void start(Syncobj& syncobj) noexcept;
+  void start(Syncobj& syncobj) noexcept PANTRY_MAY_ALLOCATE;
   // From now on the syncobj is of no interest.
   bool has_fence() const noexcept { return has_fence_.load(std::memory_order_acquire); }
   bool take_fence(Syncobj& syncobj) noexcept;
@@ -41,7 +41,7 @@ class SyncobjEvent : public RefCounted,
 
   void on_changed(Syncobj& syncobj) noexcept override;
   void on_signalled(Fence&) noexcept override { cleanup_.queue(*this); }
-  void run() override;
+  void run() override PANTRY_MAY_ALLOCATE;
 
   WorkLane& cleanup_;
   const std::uint64_t point_;

@@ -55,7 +55,7 @@ struct SyncobjWait::State final : private Work {
   };
 
   void begin();
-  void run() override { end(Error(Errno::kTime)); }
+  void run() override PANTRY_MAY_ALLOCATE { end(Error(Errno::kTime)); }
   void one_satisfied(std::uint32_t index) noexcept;
 
   WorkLane& timers_;

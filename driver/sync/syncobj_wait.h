@@ -45,7 +45,7 @@ class SyncobjWait {
   SyncobjWait(Executor& executor, SyncobjWaitArgs args, Completion& completion) PANTRY_MAY_ALLOCATE;
   // The wait is complete by then, or was never started. Waits for a call in progress on another
   // thread: not from the completion, nor under a lock that it takes.
-  ~SyncobjWait();
+  ~SyncobjWait() PANTRY_MAY_WAIT;
 
   void start();
   // Completes with EINTR unless it has completed; harmless afterwards. Before start() it makes that

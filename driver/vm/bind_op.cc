@@ -19,7 +19,7 @@ constexpr std::uint32_t kTypeUnmap = 0x1000'0000;
 constexpr std::uint32_t kTypeSyncOnly = 0x2000'0000;
 
 template <class... T>
-Error reject(fmt::format_string<T...> format, T&&... arguments) {
+Error reject(fmt::format_string<T...> format, T&&... arguments) PANTRY_MAY_ALLOCATE {
   log_client(kRoom, format, std::forward<T>(arguments)...);
   return Error(Errno::kInval);
 }
@@ -31,7 +31,7 @@ bool leaves_user_area(const BindArgs& args, const VaSplit& split) {
 }
 
 Result<> check_map(const BindArgs& args, const BindRules& rules, const Reservation& vm_reservation,
-                   BufferLookup& buffers, BindOp& op) {
+                   BufferLookup& buffers, BindOp& op) PANTRY_MAY_ALLOCATE {
   const bool sparse = rules.sparse && (args.flags & kSparseFlag) != 0;
   Ref<Buffer> buffer = sparse ? nullptr : buffers.find_buffer(args.bo_handle);
   if (!sparse && !buffer) return reject("VM_BIND MAP: buffer {} is unknown", args.bo_handle);
@@ -60,7 +60,7 @@ Result<> check_map(const BindArgs& args, const BindRules& rules, const Reservati
   return {};
 }
 
-Result<> check_unmap(const BindArgs& args, BindOp& op) {
+Result<> check_unmap(const BindArgs& args, BindOp& op) PANTRY_MAY_ALLOCATE {
   if ((args.flags & ~kTypeMask) != 0)
     return reject("VM_BIND UNMAP: flags {:#x} are unknown", args.flags & ~kTypeMask);
   if (args.bo_handle != 0 || args.bo_offset != 0)
@@ -69,7 +69,7 @@ Result<> check_unmap(const BindArgs& args, BindOp& op) {
   return {};
 }
 
-Result<> check_sync_only(const BindArgs& args, BindOp& op) {
+Result<> check_sync_only(const BindArgs& args, BindOp& op) PANTRY_MAY_ALLOCATE {
   if ((args.flags & ~kTypeMask) != 0)
     return reject("VM_BIND SYNC_ONLY: flags {:#x} are unknown", args.flags & ~kTypeMask);
   if (args.bo_handle != 0 || args.bo_offset != 0)
@@ -82,7 +82,8 @@ Result<> check_sync_only(const BindArgs& args, BindOp& op) {
 }
 
 Result<> check_by_type(const BindArgs& args, const BindRules& rules,
-                       const Reservation& vm_reservation, BufferLookup& buffers, BindOp& op) {
+                       const Reservation& vm_reservation, BufferLookup& buffers,
+                       BindOp& op) PANTRY_MAY_ALLOCATE {
   switch (args.flags & kTypeMask) {
     case kTypeMap:
       return check_map(args, rules, vm_reservation, buffers, op);

@@ -23,7 +23,7 @@ class FenceRooms {
                                     std::uint32_t count) PANTRY_MAY_ALLOCATE;
   FenceRooms(FenceRooms&& other) noexcept = default;
   FenceRooms& operator=(FenceRooms&&) = delete;
-  ~FenceRooms();
+  ~FenceRooms() PANTRY_MAY_ALLOCATE;
 
   // Uses one room of each. At most `count` times (CHECK).
   void add(const Ref<Fence>& fence) noexcept;

@@ -20,8 +20,8 @@ class KernelMapping {
  public:
   KernelMapping() noexcept;
   KernelMapping(KernelMapping&& other) noexcept;
-  KernelMapping& operator=(KernelMapping&& other) noexcept;
-  ~KernelMapping();
+  KernelMapping& operator=(KernelMapping&& other) noexcept PANTRY_MAY_ALLOCATE;
+  ~KernelMapping() PANTRY_MAY_ALLOCATE;
 
   explicit operator bool() const { return static_cast<bool>(buffer_); }
   GpuVa va() const { return range_.first; }
@@ -33,7 +33,7 @@ class KernelMapping {
  private:
   friend class Vm;
   KernelMapping(Ref<Vm> vm, Ref<Buffer> buffer, GpuRange range) noexcept;
-  void reset() noexcept;
+  void reset() noexcept PANTRY_MAY_ALLOCATE;
 
   Ref<Vm> vm_;
   Ref<Buffer> buffer_;

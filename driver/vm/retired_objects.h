@@ -30,7 +30,7 @@ class RetiredObjects {
     return *this;
   }
   // Destroys them: outside any SignallingSection.
-  ~RetiredObjects() {
+  ~RetiredObjects() PANTRY_MAY_ALLOCATE {
     if (!objects_.empty()) objects_.destroy_all();
   }
 

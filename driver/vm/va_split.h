@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "base/signalling.h"
 #include "base/types.h"
 
 namespace pantry::driver {
@@ -17,6 +18,6 @@ struct VaSplit {
 
 // `va_bits` of the GPU (33 to 48), `requested` as in VM_CREATE (0: the default). EINVAL as
 // documented.
-Result<VaSplit> split_va(std::uint32_t va_bits, std::uint64_t requested);
+Result<VaSplit> split_va(std::uint32_t va_bits, std::uint64_t requested) PANTRY_MAY_ALLOCATE;
 
 }  // namespace pantry::driver

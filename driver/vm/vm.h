@@ -176,7 +176,7 @@ class Vm final : public RefCounted, private AsOwner, private BatchStarter {
   class BindJob;
   struct State;
   explicit Vm(std::unique_ptr<State> state);
-  ~Vm() override;
+  ~Vm() override PANTRY_MAY_ALLOCATE;
   AsConfig as_config() const noexcept override;
   void on_mmu_fault(const MmuFault& fault) noexcept override;
 
@@ -196,7 +196,7 @@ class Vm final : public RefCounted, private AsOwner, private BatchStarter {
   // The bind queue's: jobs of prepare_bind's.
   void start(std::span<Job* const> jobs, std::span<int> errors) noexcept override;
   // Takes back what prepare claimed, if the plan was not run.
-  void give_up(BindPlan& plan) noexcept;
+  void give_up(BindPlan& plan) noexcept PANTRY_MAY_ALLOCATE;
   Result<KernelMapping> map_fresh(Ref<Buffer> buffer, GpuRange range,
                                   Prot prot) PANTRY_MAY_ALLOCATE;
   // Everything in it, or a whole mapping: what needs neither table pages nor nodes.

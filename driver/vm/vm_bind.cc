@@ -66,7 +66,7 @@ class Edit final : public StepVisitor {
 bool touches_table(const BindOp& op) { return op.range && !op.fails_with; }
 
 // Of a map: nobody evicts its buffer until that is mapped.
-Result<FramePin> pin_of(const BindOp& op) {
+Result<FramePin> pin_of(const BindOp& op) PANTRY_MAY_ALLOCATE {
   if (!touches_table(op) || op.type != BindType::kMap) return FramePin();
   return op.buffer->pin_frames();
 }
@@ -114,7 +114,7 @@ class Vm::BindJob final : public Job {
   // Takes `plan` only if it does not throw.
   BindJob(Ref<Vm> vm, BindPlan&& plan)
       : Job("panthor-vm-bind", 0), vm_(std::move(vm)), plan_(std::move(plan)) {}
-  ~BindJob() override { vm_->give_up(plan_); }
+  ~BindJob() override PANTRY_MAY_ALLOCATE { vm_->give_up(plan_); }
   BindPlan& plan() { return plan_; }
 
  private:
@@ -393,7 +393,7 @@ void Vm::unmap_whole(GpuRange range) noexcept {
   {
     const SignallingSection section(s.device.cleanup);
     MutexLock lock(s.operation);
-    plan.tree_nodes = VaReserve::for_removal(s.tree_nodes);
+    plan.tree_nodes.take_part_in_removal(s.tree_nodes);
     s.apply(plans, BindMode::kSync, *this, results);
   }
   PANTRY_CHECK(results[0].has_value());

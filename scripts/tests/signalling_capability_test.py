@@ -8,9 +8,11 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 COMPILER = "clang++-19"
 FLAGS = ["-std=c++23", "-fsyntax-only", "-xc++", "-I", str(ROOT), "-Wall", "-Wextra", "-Werror", "-Wthread-safety",
-         "-Wthread-safety-beta"]  # those of cmake/flags.cmake
+         "-Wthread-safety-beta", "-DPANTRY_NEGATIVE_CAPABILITIES"]  # those of cmake/flags.cmake and a library of driver/
 
 PRELUDE = """
+#include "base/log.h"
+#include "driver/gpuvm/va_node_pool.h"
 #include "driver/kernel/signalling.h"
 #include "driver/memory/frame_allocator.h"
 #include "driver/provision/page_pool.h"
@@ -23,6 +25,14 @@ void give_back(PagePool& pool, PageList pages, Cleanup& cleanup) {
   pool.give_back(std::move(pages), PagePool::Content::kUsed);
 }
 Result<PageList> prepare(PagePool& pool) PANTRY_MAY_ALLOCATE { return pool.take(1); }
+Result<PageList> prepare_more(PagePool& pool, PageList pages, Cleanup& cleanup) PANTRY_MAY_ALLOCATE {
+  give_back(pool, std::move(pages), cleanup);
+  return prepare(pool);
+}
+void known_otherwise(PagePool& pool) {
+  SignallingSection::check_outside();
+  pool.trim(0);
+}
 void run(PagePool& pool, PageList pages) PANTRY_SIGNALLING {
   pool.give_back(std::move(pages), PagePool::Content::kZero);
 }
@@ -40,6 +50,40 @@ void run(Fence& fence, Cleanup& cleanup) {
   const SignallingSection section(cleanup);
   wait_for(fence, TimePoint::never());
 }
+""",
+    "takes pages in a function between": """
+void helper(PagePool& pool) { (void)pool.take(1); }
+void run(PagePool& pool, Cleanup& cleanup) {
+  const SignallingSection section(cleanup);
+  helper(pool);
+}
+""",
+    "the function between says so, and is called inside a section": """
+void helper(PagePool& pool) PANTRY_MAY_ALLOCATE { (void)pool.take(1); }
+void run(PagePool& pool, Cleanup& cleanup) {
+  const SignallingSection section(cleanup);
+  helper(pool);
+}
+""",
+    "a lambda between": """
+void run(PagePool& pool) PANTRY_MAY_ALLOCATE {
+  const auto helper = [&] { (void)pool.take(1); };
+  helper();
+}
+""",
+    "waits in a function between": """
+void helper(WorkLane& lane) { lane.drain(); }
+void run(WorkLane& lane) PANTRY_SIGNALLING { helper(lane); }
+""",
+    "makes an object inside a section": """
+struct Object : RefCounted {};
+void run() PANTRY_SIGNALLING { make_ref<Object>(); }
+""",
+    "logs inside a section": """
+void run() PANTRY_SIGNALLING { log_info("driver/vm", "late"); }
+""",
+    "destroys inside a section what frees": """
+void run(VaNodePool& pool) PANTRY_SIGNALLING { VaReserve nodes = VaReserve::for_removal(pool); }
 """,
     "frees frames in what only ever runs in a section": """
 void run(PagePool& pool) PANTRY_SIGNALLING { pool.trim(0); }
