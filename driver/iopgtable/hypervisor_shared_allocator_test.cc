@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/ref.h"
 #include "driver/iopgtable/accounting_allocator.h"
 #include "driver/iopgtable/arena_table_allocator.h"
 #include "driver/iopgtable/arm_lpae_s1_table.h"
