@@ -129,8 +129,9 @@ class Vm final : public RefCounted, private AsOwner, private BatchStarter {
    protected:
     ~MappingVisitor() = default;
   };
-  // In address order; no lock is held during a visit, so what changes meanwhile may be seen before
-  // or after.
+  // In address order, and no address twice; no lock is held during a visit, so what changes
+  // meanwhile may be seen before or after, and what comes over a place that was visited only in
+  // part.
   void for_each_mapping(MappingVisitor& visitor) const;
   // Table pages in use by level (0 is the root's), and the sums of what binds took and gave: of the
   // client's, of the driver's own, and of those that were given up before they ran, as far as

@@ -24,8 +24,14 @@ void Vm::for_each_mapping(MappingVisitor& visitor) const {
            at = state_->space.next_in(*at, rest)) {
         const Mapping mapping(*at);
         buffers[count] = Ref<Buffer>::share(mapping.buffer());
-        views[count++] = {mapping.range(), &mapping.buffer(), mapping.offset(), mapping.prot(),
-                          mapping.owner(), mapping.is_repeated()};
+        MappingView& view = views[count++];
+        view = {mapping.range(), &mapping.buffer(), mapping.offset(),
+                mapping.prot(),  mapping.owner(),   mapping.is_repeated()};
+        if (view.range.first < rest.first) {
+          // It has come since the last batch, over what was shown then.
+          if (!view.sparse) view.buffer_offset += rest.first - view.range.first;
+          view.range.first = rest.first;
+        }
       }
     }
     for (std::size_t i = 0; i < count; ++i) visitor.visit(views[i]);
