@@ -313,8 +313,10 @@ void grows(const Device& device) {
   const Heap heap = create_heap(bench.vm(), {kInitial, 64, 8});
   std::vector<uint64_t> chunks;
   for (uint64_t word = chunk_word(heap.first_chunk); word != 0;
-       word = load64(bench, chunk_of(word)))
+       word = load64(bench, chunk_of(word))) {
+    igt_assert_lt(chunks.size(), kInitial);
     chunks.push_back(chunk_of(word));
+  }
   Scene scene(bench, kPlay, heap);
   // No draw needs more than one chunk, so none is missed.
   std::vector<uint64_t> used{scene.chunk()};
@@ -356,7 +358,7 @@ void grows_within_a_job(const Device& device) {
   bench.run_ok(scene.pass_with_draws(12));
   uint32_t full = 0;
   for (uint64_t word = scene.completed_top(); word != 0; word = load64(bench, chunk_of(word)))
-    ++full;
+    igt_assert_lte(++full, 64u);
   igt_assert_lte(8, full);
 }
 

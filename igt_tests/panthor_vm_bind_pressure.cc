@@ -54,6 +54,8 @@ Backlog fill(Bench& bench, const Bo& bo, const Syncobj& gate, const Syncobj& tim
     ++backlog.calls;
   }
   igt_assert_lt(0, backlog.calls);
+  // Else nothing has had to wait.
+  igt_assert_eq(gate.wait(0), ETIME);
   return backlog;
 }
 
