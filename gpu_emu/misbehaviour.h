@@ -18,8 +18,8 @@ namespace pantry::emu {
 class Misbehaviour {
  public:
   enum class Line : std::uint8_t { kGpu, kJob, kMmu };
-  // The line does not rise for this event. RAWSTAT has it all the same, so that the next event of
-  // the block, or the next write to its mask, raises the line for both.
+  // The line stays low where it would rise. RAWSTAT has the event all the same, so that the next
+  // one of the block, or the next write to its mask, raises the line for both.
   virtual bool loses_interrupt(Line) { return false; }
   // The command never ends: STATUS says active until the GPU is reset.
   virtual bool as_command_sticks(std::uint32_t /*as*/) { return false; }

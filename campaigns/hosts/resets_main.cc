@@ -38,6 +38,8 @@ constexpr Duration kSlowFlush = milliseconds(400);
 constexpr Duration kPatience = seconds(60);
 constexpr Duration kPause = microseconds(500);
 constexpr std::uint64_t kDramBytes = kGiB;
+// Of a page-table entry; far above the device's memory, and within the 40 bits of its addresses.
+constexpr std::uint32_t kAddressBit = 38;
 
 struct Arguments {
   std::uint32_t resets = kResets;
@@ -152,10 +154,13 @@ class Campaign {
     if (plan.kind == FaultKind::kSlowFlush) plan.delay = kSlowFlush;
     if (plan.kind == FaultKind::kLostInterrupt) {
       plan.line = static_cast<emu::Misbehaviour::Line>(turn % 3);
-      // Only a fault raises it.
-      if (plan.line == emu::Misbehaviour::Line::kMmu) {
+      // Only faults raise these: of an access that is not allowed, and of one to where no memory
+      // is.
+      if (plan.line != emu::Misbehaviour::Line::kJob) {
         plan.after = 0;
-        injector_.add({.kind = FaultKind::kPteBitFlip, .after = random_() % 20});
+        FaultPlan fault = {.kind = FaultKind::kPteBitFlip, .after = random_() % 20};
+        if (plan.line == emu::Misbehaviour::Line::kGpu) fault.bit = kAddressBit;
+        injector_.add(fault);
       }
     }
     const std::uint64_t resets = machine_.device().resets();
@@ -293,8 +298,11 @@ int main(int argc, char** argv) {
   judge(campaign.finish(), "at the end");
   const LoadClient::Tally total = campaign.total();
   std::string hits;
-  for (const FaultKind kind : emu::kFaultKinds)
+  for (const FaultKind kind : emu::kFaultKinds) {
+    if (done >= std::size(emu::kFaultKinds) && injector.hits(kind) == 0)
+      judge("its occasion never came", std::string(name_of(kind)));
     hits += fmt::format("{}{} {}", hits.empty() ? "" : ", ", name_of(kind), injector.hits(kind));
+  }
   fmt::print(
       "resets: {} resets, {} of them asked for by the campaign; injected {}; {} jobs, of which {} "
       "ended with EINVAL, {} with ECANCELED, {} with ETIMEDOUT; {} binds; baseline {}; {} "

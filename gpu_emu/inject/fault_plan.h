@@ -12,7 +12,7 @@
 //   pte-flip        a bit that flips in a page-table entry                    as, bit
 //   slow-flush      a cache flush that takes longer                           delay
 //
-// Each is met at its occasions: AS commands, interrupts of the line, rings of doorbell 0 (late-ack)
+// Each is met at its occasions: AS commands, rises of the line, rings of doorbell 0 (late-ack)
 // or of any (firmware-hang), suspended groups, page-table walks, flushes. `after` of them pass
 // first; then every `every`-th is hit, `times` times.
 #pragma once

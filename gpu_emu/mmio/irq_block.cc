@@ -13,7 +13,9 @@ IrqBlock::IrqBlock(RegisterFile& file, const Registers& registers, IrqLine& line
 
 void IrqBlock::raise(std::uint32_t bits) {
   rawstat_ |= bits;
-  if (misbehaviour_ && misbehaviour_->loses_interrupt(misbehaving_line_)) return;
+  // Of an event that raises no line nothing can get lost.
+  const bool rises = !level_ && (rawstat_ & mask_) != 0;
+  if (rises && misbehaviour_ && misbehaviour_->loses_interrupt(misbehaving_line_)) return;
   drive_line();
 }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <utility>
 #include <vector>
 
 namespace pantry::emu {
@@ -55,6 +56,34 @@ TEST(IrqBlock, RawstatIsStickyUntilItsOwnBitIsCleared) {
   rig.irq.raise(0x1);
   EXPECT_EQ(rig.line.changes, std::vector<bool>({true, false, true}))
       << "an event after the clear counts again";
+}
+
+TEST(IrqBlock, OnlyARisingLineCanBeLost) {
+  struct Loser final : Misbehaviour {
+    bool loses_interrupt(Line) override {
+      ++asked;
+      return std::exchange(loses, false);
+    }
+    bool loses = false;
+    unsigned asked = 0;
+  } loser;
+  Rig rig;
+  rig.irq.attach(loser, Misbehaviour::Line::kJob);
+  rig.irq.raise(0x4);
+  EXPECT_EQ(loser.asked, 0u) << "masked";
+  rig.file.write(kClear, 0x4);
+  rig.file.write(kMask, 0x3);
+  rig.irq.raise(0x1);
+  EXPECT_EQ(loser.asked, 1u);
+  rig.irq.raise(0x2);
+  EXPECT_EQ(loser.asked, 1u) << "the line is up, and stays so";
+  rig.file.write(kClear, 0x3);
+  loser.loses = true;
+  rig.irq.raise(0x1);
+  EXPECT_FALSE(rig.line.level());
+  EXPECT_EQ(rig.file.read(kRaw), 0x1u);
+  rig.irq.raise(0x2);
+  EXPECT_TRUE(rig.line.level()) << "the next one tells of both";
 }
 
 TEST(IrqBlock, ResetKeepsOrClearsTheMask) {
