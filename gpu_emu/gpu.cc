@@ -223,6 +223,10 @@ void Gpu::set_counters(Counters counters) {
   control_.count_for_firmware(counters == Counters::kOn ? GpuControl::Counting::kRunning
                                                         : GpuControl::Counting::kStopped);
 }
+void Gpu::power_endpoints(std::uint64_t cores, std::uint64_t tilers) {
+  shader_.set(cores);
+  tiler_.set(tilers);
+}
 std::uint32_t Gpu::latest_flush() { return control_.latest_flush(); }
 void Gpu::complete_cache_flush() { control_.advance_latest_flush(); }
 

@@ -99,6 +99,7 @@ class Gpu final : public Mmio,
   std::uint64_t timestamp() override;
   std::uint64_t cycle_count() override;
   void set_counters(Counters counters) override;
+  void power_endpoints(std::uint64_t cores, std::uint64_t tilers) override;
   std::uint32_t latest_flush() override;
   void complete_cache_flush() override;
   TimePoint now() override;

@@ -326,6 +326,25 @@ TEST_F(Running, RuntimeSuspendAndResume) {
   EXPECT_EQ(rig.gpu.dump().mmu_counters.mistakes, 0u);
 }
 
+TEST_F(Running, TheFirmwareSwitchesShaderCoresOnAndOff) {
+  const auto ready = [&] { return rig.gpu.read64(regs::kShaderReady.offset); };
+  EXPECT_EQ(ready(), 0u);
+  rig.submit_job(0, 0, program(isa::ReqResource{.compute = true}, isa::RunCompute{}));
+  rig.pass(milliseconds(1));
+  EXPECT_EQ(rig.seqno(0), 1u);
+  EXPECT_EQ(ready(), 0x5'0005u);
+  EXPECT_EQ(rig.gpu.read64(regs::kTilerReady.offset), 1u);
+  EXPECT_NE(rig.read(regs::kIrqRawstat.offset) & regs::GpuIrq::PowerChangedAll::kMask, 0u);
+  rig.pass(milliseconds(11));
+  EXPECT_EQ(ready(), 0u);
+  rig.submit_job(0, 0, program(isa::ReqResource{.compute = true}, isa::RunCompute{}));
+  rig.pass(milliseconds(1));
+  EXPECT_EQ(ready(), 0x5'0005u);
+  ASSERT_TRUE(rig.stop_mcu());
+  rig.pass(milliseconds(1));
+  EXPECT_EQ(ready(), 0u) << "there is nobody who needs them";
+}
+
 TEST_F(Running, EachFlushMovesTheIdThatClientsRead) {
   const std::uint32_t before = rig.user_page;
   EXPECT_NE(before, 0u);

@@ -35,6 +35,8 @@ class PowerDomain final : private RegisterHandler {
 
   // Ends the transition whose time has come; when the present one will end, or never().
   TimePoint advance(TimePoint now);
+  // As PWRON and PWROFF do, so that exactly `units` are on: what the firmware asks for.
+  void set(std::uint64_t units) { request(units & present_); }
   // Off, at once and without an interrupt.
   void reset();
 

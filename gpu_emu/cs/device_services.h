@@ -30,6 +30,8 @@ class DeviceServices {
   // Whether cycles are counted for the firmware, whatever GPU_COMMAND says.
   enum class Counters : std::uint8_t { kOff, kOn };
   virtual void set_counters(Counters counters) = 0;
+  // Exactly these shader cores and tilers are to have power; takes as long as by register.
+  virtual void power_endpoints(std::uint64_t cores, std::uint64_t tilers) = 0;
 
   // LATEST_FLUSH, and the completion of one more cache flush, which advances it (never to 0).
   virtual std::uint32_t latest_flush() = 0;

@@ -20,6 +20,10 @@ class ScriptedServices final : public DeviceServices {
   std::uint64_t timestamp() override { return timestamp_value; }
   std::uint64_t cycle_count() override { return cycle_value; }
   void set_counters(Counters to) override { counters = to; }
+  void power_endpoints(std::uint64_t cores, std::uint64_t tilers) override {
+    powered_cores = cores;
+    powered_tilers = tilers;
+  }
   std::uint32_t latest_flush() override { return flush_id; }
   void complete_cache_flush() override { flush_id = flush_id == 0xff'ffff ? 1 : flush_id + 1; }
   TimePoint now() override { return time; }
@@ -38,6 +42,8 @@ class ScriptedServices final : public DeviceServices {
   std::uint64_t timestamp_value = 1000;
   std::uint64_t cycle_value = 2000;
   Counters counters = Counters::kOff;
+  std::uint64_t powered_cores = 0;
+  std::uint64_t powered_tilers = 0;
   std::uint32_t flush_id = 1;
   TimePoint time{1'000'000'000};
   bool yield = false;

@@ -56,6 +56,9 @@ class EndpointArbiter {
 
   // The cores in use, of those that there are: GLB CFG_ALLOC_EN.
   void set_cores(std::uint64_t mask, TimePoint now);
+  std::uint64_t cores() const { return cores_; }
+  // There is a claim, whether it holds endpoints or waits for them.
+  bool has_work() const { return active_ != 0; }
   void set_rights(StreamId stream, const EndpointRights& rights, TimePoint now);
 
   // Pre: the claimant has no claim. A claim that has no right to any endpoint waits for ever.

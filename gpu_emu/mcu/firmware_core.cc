@@ -82,6 +82,7 @@ void FirmwareCore::stop() {
 void FirmwareCore::forget_groups() {
   for (CsgSlot& group : groups_) group.forget();
   idle_.busy();
+  power(0);
 }
 
 void FirmwareCore::doorbell(std::uint32_t page) {
@@ -118,6 +119,7 @@ RunState FirmwareCore::run(std::uint32_t budget, TimePoint now) {
     wake_what_is_due();
     execute(budget);
     look_at_timers();
+    look_at_power();
     flush_interrupts();
   }
   return state_after_run();
@@ -274,13 +276,33 @@ void FirmwareCore::look_at_idleness() {
   }
 }
 
+void FirmwareCore::look_at_power() {
+  if (phase_ != Phase::kRunning) return;
+  if (env_.endpoints.has_work()) {
+    idle_endpoints_.busy();
+    return power(env_.endpoints.cores());
+  }
+  idle_endpoints_.idle(env_.now);
+  if (poweroff_deadline() <= env_.now) power(0);
+}
+
+TimePoint FirmwareCore::poweroff_deadline() const {
+  return powered_ == 0 ? TimePoint::never() : idle_endpoints_.deadline(global_.poweroff_timer());
+}
+
+void FirmwareCore::power(std::uint64_t cores) {
+  if (cores == powered_) return;
+  powered_ = cores;
+  env_.services.power_endpoints(cores, cores != 0 ? env_.model.tiler_present : 0);
+}
+
 RunState FirmwareCore::state_after_run() {
   if (phase_ != Phase::kBooting && phase_ != Phase::kRunning) return {};
   if (env_.queue.mask(StreamPlace::kReady) != 0 && !is_section_stalled_) {
     return {RunState::Kind::kBusy, {}};
   }
 
-  TimePoint until = env_.endpoints.next_event();
+  TimePoint until = std::min(env_.endpoints.next_event(), poweroff_deadline());
   const RunQueue& queue = env_.queue;
   bool is_stalled = is_section_stalled_ || has_requests_ || queue.mask(StreamPlace::kStalled) != 0;
   for_each_stream([&](const CsSlot& slot) {

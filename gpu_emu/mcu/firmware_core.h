@@ -52,6 +52,10 @@ class FirmwareCore {
   void execute(std::uint32_t budget);
   void look_at_timers();
   void look_at_idleness();
+  // Endpoints have power while there is work for them, and as long after it as the host says.
+  void look_at_power();
+  void power(std::uint64_t cores);
+  TimePoint poweroff_deadline() const;
   void flush_interrupts();
   RunState state_after_run();
 
@@ -69,7 +73,9 @@ class FirmwareCore {
   bool is_section_stalled_ = false;
   TimePoint boot_since_;
   TimePoint next_poll_;
-  IdlePeriod idle_;  // of all groups
+  IdlePeriod idle_;            // of all groups
+  IdlePeriod idle_endpoints_;  // of all of them together
+  std::uint64_t powered_ = 0;  // shader cores; the tilers with them
   std::uint64_t instructions_ = 0;
 };
 

@@ -35,6 +35,7 @@ void GlobalInterface::boot() {
   is_idle_event_wanted_ = false;
   idle_timer_ = {};
   progress_timer_ = {};
+  poweroff_timer_ = {};
   env_.endpoints.set_cores(env_.model.shader_present, env_.now);
   output_.store(out::kHaltStatus, static_cast<std::uint32_t>(datasheet::glb::HaltStatus::kOk));
   doorbell_ack_ = input_.load(in::kDoorbellReq);
@@ -62,6 +63,10 @@ void GlobalInterface::answer() {
   if (!Request::Halt::get(request)) was_halt_requested_ = false;
   if (Request::CfgProgressTimer::get(changed)) {
     progress_timer_ = progress_span(input_.load(in::kProgressTimer), env_.quirks);
+  }
+  if (Request::CfgPoweroffTimer::get(changed)) {
+    poweroff_timer_ =
+        timer_span(input_.load(in::kPoweroffTimer), env_.quirks, env_.model.timestamp_hz);
   }
   if (Request::CfgAllocEn::get(changed)) take_cores(input_.load64(in::kCoreEnMask));
   if (const std::uint32_t gaps = changed & kWithoutEffect & ~logged_gaps_; gaps != 0) {

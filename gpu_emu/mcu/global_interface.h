@@ -38,6 +38,8 @@ class GlobalInterface {
   Duration idle_timer() const { return idle_timer_; }
   // 0: off.
   Duration progress_timer() const { return progress_timer_; }
+  // How long endpoints without work keep their power.
+  Duration poweroff_timer() const { return poweroff_timer_; }
 
  private:
   void store_ack(std::uint32_t ack);
@@ -55,6 +57,7 @@ class GlobalInterface {
   bool is_idle_event_wanted_ = false;
   Duration idle_timer_;
   Duration progress_timer_;
+  Duration poweroff_timer_;
 };
 
 }  // namespace pantry::emu

@@ -211,6 +211,46 @@ TEST_F(SharedEndpoints, OnlyCoresOfTheAllocationMaskWork) {
   expect_close(finished(0), kWork * 4);
 }
 
+// The host's timer says 10.03 ms.
+TEST_F(SharedEndpoints, TheyHavePowerWhileThereIsWorkAndForTheirTimer) {
+  constexpr std::uint64_t kCores = 0x5'0005;
+  const ScriptedServices& device = rig_.services;
+  start(0);
+  rig_.pass(milliseconds(20));
+  EXPECT_EQ(device.powered_cores, 0u) << "nobody has asked for any";
+  submit(0, compute());
+  rig_.settle();
+  EXPECT_EQ(device.powered_cores, kCores);
+  EXPECT_EQ(device.powered_tilers, 1u);
+  rig_.pass(kWork + milliseconds(9));
+  ASSERT_EQ(rig_.seqno(0), 1u);
+  EXPECT_EQ(device.powered_cores, kCores) << "the timer has not run out";
+  submit(0, compute());  // it begins anew
+  rig_.pass(kWork + milliseconds(9));
+  EXPECT_EQ(device.powered_cores, kCores);
+  rig_.pass(milliseconds(2));
+  EXPECT_EQ(device.powered_cores, 0u);
+  EXPECT_EQ(device.powered_tilers, 0u);
+  EXPECT_EQ(rig_.settle().until, TimePoint::never()) << "and then there is nothing to do";
+
+  using GlbRequest = datasheet::glb::Request;
+  rig_.host.glb_input().store64(datasheet::glb::input::kCoreEnMask, 0x4);
+  rig_.host.glb_input().store(datasheet::glb::input::kPoweroffTimer, 0);
+  rig_.host.toggle_global(GlbRequest::CfgAllocEn::kMask | GlbRequest::CfgPoweroffTimer::kMask);
+  rig_.firmware.doorbell(0);
+  submit(0, compute());
+  rig_.settle();
+  EXPECT_EQ(device.powered_cores, 0x4u) << "of the allocation mask only";
+  rig_.pass(kWork * 4);
+  ASSERT_EQ(rig_.seqno(0), 3u);
+  EXPECT_EQ(device.powered_cores, 0u) << "at once";
+  submit(0, compute());
+  rig_.settle();
+  EXPECT_NE(device.powered_cores, 0u);
+  rig_.firmware.stop();
+  EXPECT_EQ(device.powered_cores, 0u);
+}
+
 TEST_F(SharedEndpoints, WaitingForOthersIsNoLackOfProgress) {
   rig_.quirks.endpoint_time = seconds(1);
   FirmwareRig rig(rig_.quirks);
