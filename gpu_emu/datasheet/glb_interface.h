@@ -112,6 +112,7 @@ struct Request {
   // What the acknowledge copies on a doorbell, and what the firmware owns.
   static constexpr std::uint32_t kMirroredMask = 0x0001'1ffe;
   static constexpr std::uint32_t kEventMask = Field<27, 20>::kMask;
+  static constexpr std::uint32_t kDebugMask = DebugCsf::kMask | DebugHost::kMask;
 };
 
 // A span of time in units of 1024 ticks. 10 ms at 24 MHz is 0xeb.

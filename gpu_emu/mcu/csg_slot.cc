@@ -121,6 +121,13 @@ void CsgSlot::take_endpoint_config() {
   using datasheet::csg::EndpointReq;
   const std::uint32_t endpoints = input_.load(in::kEndpointReq);
   priority_ = static_cast<std::uint8_t>(EndpointReq::Priority::get(endpoints));
+  constexpr std::uint32_t kExclusive =
+      EndpointReq::ExclusiveCompute::kMask | EndpointReq::ExclusiveFragment::kMask;
+  if ((endpoints & kExclusive) != 0 && !has_logged_exclusive_) {
+    has_logged_exclusive_ = true;
+    log_gap("gpu_emu/mcu", "CSG {}: endpoints for it alone ({:#x}) are shared like all others",
+            group_, endpoints);
+  }
   EndpointRights rights;
   rights.shares = {{{input_.load64(in::kAllowCompute), EndpointReq::Compute::get(endpoints)},
                     {input_.load64(in::kAllowFragment), EndpointReq::Fragment::get(endpoints)},

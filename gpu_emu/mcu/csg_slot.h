@@ -93,6 +93,7 @@ class CsgSlot {
   std::uint8_t priority_ = 0;
   bool is_running_ = false;
   bool has_progress_timeout_ = false;  // the host has been told of it
+  bool has_logged_exclusive_ = false;
 };
 
 }  // namespace pantry::emu

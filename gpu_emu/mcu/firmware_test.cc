@@ -150,6 +150,29 @@ TEST(Global, RequestsWithoutEffectAreLoggedOnce) {
   EXPECT_EQ(log.find("GLB_REQ", first + 1), std::string::npos) << log;
 }
 
+// What they ask is not documented, so an acknowledge would be a lie.
+TEST(Global, DebugRequestsStayUnansweredAndAreLoggedOnce) {
+  FirmwareRig rig{Quirks{}};
+  rig.boot();
+  constexpr std::uint32_t kDebug = GlbRequest::DebugCsf::kMask | GlbRequest::DebugHost::kMask;
+  const std::uint32_t before = rig.host.glb_output().load(glb_out::kAck) & kDebug;
+  testing::internal::CaptureStderr();
+  rig.host.toggle_global(kDebug | GlbRequest::Ping::kMask);
+  for (int i = 0; i < 2; ++i) {
+    rig.ring(0);
+    rig.settle();
+  }
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(rig.services.take_interrupts(), kGlobal) << "for PING alone";
+  EXPECT_EQ(rig.host.glb_output().load(glb_out::kAck) & kDebug, before);
+  EXPECT_EQ((rig.host.glb_output().load(glb_out::kAck) ^ rig.host.glb_input().load(glb_in::kReq)) &
+                GlbRequest::Ping::kMask,
+            0u);
+  const std::size_t first = log.find("GLB_REQ bits 0xc0000000: debug");
+  ASSERT_NE(first, std::string::npos) << log;
+  EXPECT_EQ(log.find("GLB_REQ", first + 1), std::string::npos) << log;
+}
+
 TEST(Global, DoorbellsOfAStoppedFirmwareAreLost) {
   FirmwareRig rig{Quirks{}};
   rig.boot();

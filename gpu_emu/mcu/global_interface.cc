@@ -73,6 +73,11 @@ void GlobalInterface::answer() {
     logged_gaps_ |= gaps;
     log_gap("gpu_emu/mcu", "GLB_REQ bits {:#x} are acknowledged without effect", gaps);
   }
+  const std::uint32_t debug = (request ^ ack_) & Request::kDebugMask & ~logged_gaps_;
+  if (debug != 0) {
+    logged_gaps_ |= debug;
+    log_gap("gpu_emu/mcu", "GLB_REQ bits {:#x}: debug requests are not answered", debug);
+  }
   if (Request::CounterEn::get(changed)) switch_counters(request);
   // No bit says that the idle timer changed; it belongs to IDLE_EN.
   idle_timer_ = timer_span(input_.load(in::kIdleTimer), env_.quirks, env_.model.timestamp_hz);

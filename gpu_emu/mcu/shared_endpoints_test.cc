@@ -211,6 +211,27 @@ TEST_F(SharedEndpoints, OnlyCoresOfTheAllocationMaskWork) {
   expect_close(finished(0), kWork * 4);
 }
 
+TEST_F(SharedEndpoints, WhoWantsThemForItselfIsToldThatTheyAreShared) {
+  testing::internal::CaptureStderr();
+  start(0);
+  rig_.host.csg_input(0).store(
+      datasheet::csg::input::kEndpointReq,
+      0x0001'0404 | EndpointReq::ExclusiveCompute::kMask | EndpointReq::Priority::of(3u));
+  for (int i = 0; i < 2; ++i) {
+    rig_.host.toggle_group(0, Request::EndpointConfig::kMask);
+    rig_.host.ring_groups(1);
+    rig_.settle();
+  }
+  const std::string log = testing::internal::GetCapturedStderr();
+  const std::size_t first = log.find("are shared like all others");
+  ASSERT_NE(first, std::string::npos) << log;
+  EXPECT_EQ(log.find("are shared", first + 1), std::string::npos) << log;
+  start(1);
+  submit(0, compute());
+  submit(1, compute());
+  expect_close(finished(1), kWork * 2);
+}
+
 // The host's timer says 10.03 ms.
 TEST_F(SharedEndpoints, TheyHavePowerWhileThereIsWorkAndForTheirTimer) {
   constexpr std::uint64_t kCores = 0x5'0005;
