@@ -148,7 +148,8 @@ RunState Gpu::run(std::uint32_t budget) {
   streams_ = state.kind == RunState::Kind::kBusy ? Streams::kBusy : Streams::kIdle;
   if (state.kind == RunState::Kind::kBusy) return state;
   if (state.kind == RunState::Kind::kIdle) state.until = TimePoint::never();
-  state.until = std::min(state.until, next_event_);
+  // What the firmware has just set going is due from now on; hosts subtract times.
+  state.until = std::max(std::min(state.until, next_event_), start);
   state.kind =
       state.until == TimePoint::never() ? RunState::Kind::kIdle : RunState::Kind::kIdleUntil;
   host_ = Host::kMayAsleep;

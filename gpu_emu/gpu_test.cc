@@ -330,6 +330,9 @@ TEST_F(Running, TheFirmwareSwitchesShaderCoresOnAndOff) {
   const auto ready = [&] { return rig.gpu.read64(regs::kShaderReady.offset); };
   EXPECT_EQ(ready(), 0u);
   rig.submit_job(0, 0, program(isa::ReqResource{.compute = true}, isa::RunCompute{}));
+  const RunState state = rig.settle();
+  EXPECT_EQ(state.kind, RunState::Kind::kIdleUntil);
+  EXPECT_GE(state.until, rig.time) << "hosts sleep for what is left until then";
   rig.pass(milliseconds(1));
   EXPECT_EQ(rig.seqno(0), 1u);
   EXPECT_EQ(ready(), 0x5'0005u);
