@@ -3,11 +3,11 @@
 // The VA tree: VaSpace beside drm_gpuvm, with 64 KiB mappings at every second 64 KiB of the space.
 // Each pass touches other mappings, at random, so the more there are, the less of the tree is in a
 // cache.
-#include <array>
+#include <algorithm>
 #include <memory>
 #include <numeric>
 #include <random>
-#include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "bench/comparison.h"
@@ -19,9 +19,17 @@ namespace {
 
 constexpr std::uint64_t kSize = 64 * kKiB;
 constexpr std::uint64_t kStride = 2 * kSize;
-constexpr std::uint64_t kOperations = 128;
+// In one pass. Of a large tree so many that a pass reads most of it: the side then measures its own
+// tree in the caches, as a driver would, and not how much of it the other side has left there.
+// Changes take longer, and are undone after each pass, so there are fewer.
+constexpr std::uint64_t changes(std::uint64_t mappings) {
+  return std::clamp<std::uint64_t>(mappings / 64, 128, 16384);
+}
+constexpr std::uint64_t lookups(std::uint64_t mappings) {
+  return std::clamp<std::uint64_t>(mappings / 16, 128, 65536);
+}
 // Beside the mappings: those of one pass, of which each may be split in two.
-constexpr std::uint64_t kSpareNodes = 2 * kOperations + 3;
+constexpr std::uint64_t spare_nodes(std::uint64_t mappings) { return 2 * changes(mappings) + 3; }
 
 driver::VaMapping mapping(std::uint64_t first) {
   // The object is any address; that of a mapping's page says which mapping it is.
@@ -67,7 +75,7 @@ class Theirs {
 struct Spaces {
   explicit Spaces(std::uint64_t count) : mappings(count), ours(count * kStride) {
     if (linux_peer_installed())
-      theirs = std::make_unique<Theirs>(count * kStride, count + kSpareNodes);
+      theirs = std::make_unique<Theirs>(count * kStride, count + spare_nodes(count));
     std::vector<std::uint64_t> order(count);
     std::iota(order.begin(), order.end(), 0);
     std::shuffle(order.begin(), order.end(), std::mt19937_64(count));
@@ -90,35 +98,37 @@ Spaces& spaces(std::uint64_t mappings) {
   return *kept;
 }
 
-// kOperations different mappings of the pass.
+// Different mappings for each operation of the pass.
 template <class Space>
 class SpaceWork : public Work {
  public:
-  SpaceWork(Space& space, std::uint64_t mappings) : space_(space), mappings_(mappings) {}
+  SpaceWork(Space& space, std::uint64_t mappings, std::uint64_t operations)
+      : space_(space), firsts_(operations), order_(mappings) {
+    std::iota(order_.begin(), order_.end(), 0);
+  }
+  std::uint64_t operations() const { return firsts_.size(); }
   void prepare(std::uint64_t pass) override {
     std::mt19937_64 random(pass);
-    std::unordered_set<std::uint64_t> seen;
-    for (std::uint64_t& first : firsts_) {
-      std::uint64_t slot;
-      do slot = random() % mappings_;
-      while (!seen.insert(slot).second);
-      first = slot * kStride;
+    for (std::uint64_t i = 0; i < operations(); ++i) {
+      std::swap(order_[i], order_[i + random() % (order_.size() - i)]);
+      firsts_[i] = order_[i] * kStride;
     }
   }
 
  protected:
   Space& space_;
-  std::array<std::uint64_t, kOperations> firsts_;
+  std::vector<std::uint64_t> firsts_;
 
  private:
-  const std::uint64_t mappings_;
+  std::vector<std::uint64_t> order_;
 };
 
 // In the holes between the mappings.
 template <class Space>
 class Map final : public SpaceWork<Space> {
  public:
-  using SpaceWork<Space>::SpaceWork;
+  Map(Space& space, std::uint64_t mappings)
+      : SpaceWork<Space>(space, mappings, changes(mappings)) {}
   void run(std::uint64_t) override {
     for (const std::uint64_t first : this->firsts_) this->space_.map(first + kSize);
   }
@@ -130,7 +140,8 @@ class Map final : public SpaceWork<Space> {
 template <class Space>
 class Unmap final : public SpaceWork<Space> {
  public:
-  using SpaceWork<Space>::SpaceWork;
+  Unmap(Space& space, std::uint64_t mappings)
+      : SpaceWork<Space>(space, mappings, changes(mappings)) {}
   void run(std::uint64_t) override {
     for (const std::uint64_t first : this->firsts_) this->space_.unmap(first, kSize);
   }
@@ -139,11 +150,24 @@ class Unmap final : public SpaceWork<Space> {
   }
 };
 
-// Each lookup needs the answer of the one before.
 template <class Space>
 class Find final : public SpaceWork<Space> {
  public:
-  using SpaceWork<Space>::SpaceWork;
+  Find(Space& space, std::uint64_t mappings)
+      : SpaceWork<Space>(space, mappings, lookups(mappings)) {}
+  void run(std::uint64_t) override {
+    std::uint64_t sum = 0;
+    for (const std::uint64_t first : this->firsts_) sum += this->space_.find(first + kSize / 2);
+    benchmark::DoNotOptimize(sum);
+  }
+};
+
+// Each lookup needs the answer of the one before.
+template <class Space>
+class FindInTurn final : public SpaceWork<Space> {
+ public:
+  FindInTurn(Space& space, std::uint64_t mappings)
+      : SpaceWork<Space>(space, mappings, lookups(mappings)) {}
   void run(std::uint64_t) override {
     std::uint64_t carry = 0;
     for (const std::uint64_t first : this->firsts_)
@@ -156,7 +180,8 @@ class Find final : public SpaceWork<Space> {
 template <class Space>
 class Split final : public SpaceWork<Space> {
  public:
-  using SpaceWork<Space>::SpaceWork;
+  Split(Space& space, std::uint64_t mappings)
+      : SpaceWork<Space>(space, mappings, changes(mappings)) {}
   void run(std::uint64_t) override {
     for (const std::uint64_t first : this->firsts_)
       this->space_.unmap(first + 24 * kKiB, 16 * kKiB);
@@ -172,7 +197,7 @@ void va_space(benchmark::State& state) {
   Kind<Ours> ours(both.ours, both.mappings);
   std::unique_ptr<Kind<Theirs>> theirs;
   if (both.theirs) theirs = std::make_unique<Kind<Theirs>>(*both.theirs, both.mappings);
-  compare(state, kOperations, {ours, theirs.get()});
+  compare(state, ours.operations(), {ours, theirs.get()});
 }
 
 // All kinds at one size before the next.
@@ -184,6 +209,7 @@ const int registered = [] {
     };
     add("map 64 KiB", va_space<Map>);
     add("find", va_space<Find>);
+    add("find, each after the answer of the last", va_space<FindInTurn>);
     add("split in the middle", va_space<Split>);
     add("unmap 64 KiB", va_space<Unmap>);
   }

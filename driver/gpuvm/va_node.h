@@ -45,6 +45,10 @@ struct alignas(64) VaNode {
   // Every node but the root holds at least this many. Half, so that a full node splits into two.
   static constexpr std::uint32_t least(VaNodeKind kind) { return width(kind) / 2; }
 
+  // A full node is evened out with a neighbour that holds no more than this, else it splits. Were
+  // this nearer to full, a pair would be evened out for every few mappings.
+  static constexpr std::uint32_t fullest_neighbour(VaNodeKind kind) { return width(kind) * 15 / 16; }
+
   Key* keys(VaNodeKind kind) { return kind == VaNodeKind::kLeaf ? leaf.keys : inner.keys; }
 
   union {

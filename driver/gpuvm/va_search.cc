@@ -61,26 +61,34 @@ template <std::uint32_t kWidth>
 }
 
 // A macro, because a template cannot pass its caller's instruction set on to what it inlines.
-#define PANTRY_DEFINE_DESCENT(name, rank, ...)                                     \
-  __VA_ARGS__ void name(VaNode* node, std::uint32_t levels, VaNode::Key key,       \
-                        VaStep* path) noexcept {                                   \
-    for (std::uint32_t level = levels - 1; level != 0; --level) {                  \
-      const std::uint32_t slot = rank<VaNode::kInnerWidth>(node->inner.keys, key); \
-      prefetch_children(*node);                                                    \
-      path[level] = {node, slot};                                                  \
-      node = node->inner.children[slot];                                           \
-    }                                                                              \
-    path[0] = {node, rank<VaNode::kLeafWidth>(node->leaf.keys, key)};              \
-    prefetch_records(*node);                                                       \
+#define PANTRY_DEFINE_SEARCH(isa, rank, ...)                                                       \
+  __VA_ARGS__ [[gnu::always_inline]] inline VaStep search_##isa(                                   \
+      VaNode* node, std::uint32_t levels, VaNode::Key key, VaStep* path) noexcept {                \
+    for (std::uint32_t level = levels - 1; level != 0; --level) {                                  \
+      const std::uint32_t slot = rank<VaNode::kInnerWidth>(node->inner.keys, key);                 \
+      prefetch_children(*node);                                                                    \
+      if (path) path[level] = {node, slot};                                                        \
+      node = node->inner.children[slot];                                                           \
+    }                                                                                              \
+    const VaStep step{node, rank<VaNode::kLeafWidth>(node->leaf.keys, key)};                       \
+    prefetch_records(*node);                                                                       \
+    return step;                                                                                   \
+  }                                                                                                \
+  __VA_ARGS__ void descend_##isa(VaNode* root, std::uint32_t levels, VaNode::Key key,              \
+                                 VaStep* path) noexcept {                                          \
+    path[0] = search_##isa(root, levels, key, path);                                               \
+  }                                                                                                \
+  __VA_ARGS__ VaStep look_up_##isa(VaNode* root, std::uint32_t levels, VaNode::Key key) noexcept { \
+    return search_##isa(root, levels, key, nullptr);                                               \
   }
 
-PANTRY_DEFINE_DESCENT(descend_portable, rank_by_halves)
+PANTRY_DEFINE_SEARCH(portable, rank_by_halves)
 #if defined(__x86_64__)
-PANTRY_DEFINE_DESCENT(descend_avx2, rank_by_counting, [[gnu::target("avx2")]])
-PANTRY_DEFINE_DESCENT(descend_avx512, rank_by_masks, [[gnu::target("avx512f,popcnt")]])
+PANTRY_DEFINE_SEARCH(avx2, rank_by_counting, [[gnu::target("avx2")]])
+PANTRY_DEFINE_SEARCH(avx512, rank_by_masks, [[gnu::target("avx512f,popcnt")]])
 #endif
 
-#undef PANTRY_DEFINE_DESCENT
+#undef PANTRY_DEFINE_SEARCH
 
 }  // namespace
 
@@ -115,6 +123,15 @@ VaDescent descent(VaSearch search) noexcept {
   if (search == VaSearch::kAvx2) return descend_avx2;
 #endif
   return descend_portable;
+}
+
+VaLookup lookup(VaSearch search) noexcept {
+  PANTRY_CHECK(available(search));
+#if defined(__x86_64__)
+  if (search == VaSearch::kAvx512) return look_up_avx512;
+  if (search == VaSearch::kAvx2) return look_up_avx2;
+#endif
+  return look_up_portable;
 }
 
 }  // namespace pantry::driver

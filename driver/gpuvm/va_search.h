@@ -27,7 +27,11 @@ VaSearch fastest_va_search() noexcept;
 // count: the key would come after all that are there).
 using VaDescent = void (*)(VaNode* root, std::uint32_t levels, VaNode::Key key,
                            VaStep* path) noexcept;
+// The same without the way: the step in the leaf. Nothing is written to memory, so that one lookup
+// need not wait for the one before.
+using VaLookup = VaStep (*)(VaNode* root, std::uint32_t levels, VaNode::Key key) noexcept;
 // Pre: available.
 VaDescent descent(VaSearch search) noexcept;
+VaLookup lookup(VaSearch search) noexcept;
 
 }  // namespace pantry::driver

@@ -46,6 +46,7 @@ TEST(VaSearch, FindsTheFirstKeyThatIsNotBelow) {
           descent(search)(node.get(), 1, key, &step);
           EXPECT_EQ(step.node, node.get());
           EXPECT_EQ(step.slot, slot) << key << " among " << count;
+          EXPECT_EQ(lookup(search)(node.get(), 1, key).slot, slot) << key << " among " << count;
         }
       }
       VaStep step{};
@@ -117,6 +118,8 @@ TEST(VaSearch, GoesDownAllLevels) {
       descent(search)(level[0], 3, key, path.data());
       RC_ASSERT(path[0].node == leaves[wanted / kFan]);
       RC_ASSERT(path[0].slot == wanted % kFan);
+      const VaStep step = lookup(search)(level[0], 3, key);
+      RC_ASSERT(step.node == path[0].node && step.slot == path[0].slot);
       RC_ASSERT(path[2].node == level[0]);
       RC_ASSERT(path[2].slot == wanted / (kFan * kFan));
       RC_ASSERT(path[1].node == level[0]->inner.children[path[2].slot]);

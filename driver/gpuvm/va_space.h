@@ -36,7 +36,7 @@ class VaSpace {
   void unmap(GpuRange range, VaReserve& nodes, StepVisitor& visitor) noexcept;
 
   // The mapping at `va`, if there is one.
-  std::optional<VaMapping> find(GpuVa va) const noexcept { return first_in({va, va}); }
+  std::optional<VaMapping> find(GpuVa va) const noexcept { return tree_.find(va); }
   // The first mapping that touches `range`; next_in gives those after it, each with a search.
   std::optional<VaMapping> first_in(GpuRange range) const noexcept;
   std::optional<VaMapping> next_in(const VaMapping& mapping, GpuRange range) const noexcept;

@@ -65,12 +65,53 @@ Key cut_bound(VaNode& node, Kind kind) {
   return kind == Kind::kLeaf ? last : std::exchange(last, VaNode::kNoKey);
 }
 
+// The opposite: gives child `slot` of `parent` the bound that the parent keeps for it.
+void give_bound(VaNode& parent, std::uint32_t slot, Kind kind) {
+  VaNode& node = *parent.inner.children[slot];
+  if (kind == Kind::kInner) node.inner.keys[node.count - 1] = parent.inner.keys[slot];
+}
+
+// Divides the slots of child `slot` of `parent` and of the next one evenly between them.
+void even_out(VaNode& parent, std::uint32_t slot, Kind kind) {
+  VaNode& left = *parent.inner.children[slot];
+  VaNode& right = *parent.inner.children[slot + 1];
+  const std::uint32_t half = (left.count + right.count) / 2;
+  give_bound(parent, slot, kind);
+  if (left.count < half)
+    move_left(left, right, half - left.count, kind);
+  else
+    move_right(left, right, left.count - half, kind);
+  parent.inner.keys[slot] = cut_bound(left, kind);
+}
+
+// Puts a cursor on slot `place` of child `slot` of `parent`, counted on into the next child.
+// Between two leaves, a new mapping comes last in the left one.
+void put(VaStep& step, VaStep& above, std::uint32_t slot, std::uint32_t place, Kind kind) {
+  VaNode& left = *above.node->inner.children[slot];
+  if (place < left.count || (place == left.count && kind == Kind::kLeaf)) {
+    step = {&left, place};
+    above.slot = slot;
+  } else {
+    step = {above.node->inner.children[slot + 1], place - left.count};
+    above.slot = slot + 1;
+  }
+}
+
 void write(VaNode::Leaf& leaf, std::uint32_t slot, const VaMapping& mapping) {
   leaf.keys[slot] = va_key_of(mapping);
   leaf.records[slot].put(mapping);
 }
 
 }  // namespace
+
+std::optional<VaMapping> VaTree::find(GpuVa va) const noexcept {
+  if (levels_ == 0) return std::nullopt;
+  const auto [node, slot] = look_up_(root_, levels_, va_key_for(va));
+  // Behind the last slot: above this leaf's mappings, and below those of the next, as its bound is.
+  if (slot == VaNode::kLeafWidth || node->leaf.keys[slot] == VaNode::kNoKey) return std::nullopt;
+  const VaMapping mapping = node->leaf.records[slot].get(node->leaf.keys[slot]);
+  return va < mapping.range.first ? std::nullopt : std::optional(mapping);
+}
 
 VaTree::Cursor VaTree::seek(GpuVa va) const noexcept {
   Cursor at;
@@ -157,8 +198,32 @@ void VaTree::erase(Cursor& at, VaReserve& nodes) noexcept {
   settle(at);
 }
 
-// Splits the full node at `level`, and those above it as far as they are full, so that there is
-// room at the cursor.
+// Evens the full node at `level` out with a neighbour, if one has room enough: so leaves are fuller
+// than by splitting alone, and a large tree reads fewer lines.
+bool VaTree::shift(Cursor& at, std::uint32_t level) noexcept {
+  const Kind kind = kind_of(level);
+  VaStep& step = at.path_[level];
+  VaStep& above = at.path_[level + 1];
+  const auto has_room = [&](std::uint32_t slot) {
+    return above.node->inner.children[slot]->count <= VaNode::fullest_neighbour(kind);
+  };
+  const std::uint32_t slot = above.slot;
+  if (slot + 1 != above.node->count && has_room(slot + 1)) {
+    even_out(*above.node, slot, kind);
+    put(step, above, slot, step.slot, kind);
+    return true;
+  }
+  if (slot != 0 && has_room(slot - 1)) {
+    const std::uint32_t place = above.node->inner.children[slot - 1]->count + step.slot;
+    even_out(*above.node, slot - 1, kind);
+    put(step, above, slot - 1, place, kind);
+    return true;
+  }
+  return false;
+}
+
+// Makes room at the cursor, whose node at `level` is full: shifts to a neighbour, or splits the
+// node, and those above it as far as they are full.
 void VaTree::make_room(Cursor& at, std::uint32_t level, VaReserve& nodes) noexcept {
   if (level + 1 == levels_) {
     PANTRY_CHECK(levels_ < kMostVaLevels);
@@ -167,6 +232,8 @@ void VaTree::make_room(Cursor& at, std::uint32_t level, VaReserve& nodes) noexce
     root.count = 1;
     root_ = &root;
     at.path_[levels_++] = {root_, 0};
+  } else if (shift(at, level)) {
+    return;
   } else if (at.path_[level + 1].node->count == VaNode::kInnerWidth) {
     make_room(at, level + 1, nodes);
   }
@@ -184,11 +251,7 @@ void VaTree::make_room(Cursor& at, std::uint32_t level, VaReserve& nodes) noexce
   parent.inner.keys[above.slot] = cut_bound(left, kind);
   parent.inner.children[above.slot + 1] = &right;
   ++parent.count;
-
-  // Between the two, a new mapping comes last in the left one.
-  if (step.slot < left.count || (step.slot == left.count && kind == Kind::kLeaf)) return;
-  step = {&right, step.slot - left.count};
-  ++above.slot;
+  put(step, above, above.slot, step.slot, kind);
 }
 
 // Brings the leaf at the cursor, and what is above it, back to kLeast: from a neighbour, or
@@ -204,27 +267,21 @@ void VaTree::refill(Cursor& at, VaReserve& nodes) noexcept {
     const std::uint32_t pair = is_last ? above.slot - 1 : above.slot;
     VaNode& left = *parent.inner.children[pair];
     VaNode& right = *parent.inner.children[pair + 1];
-    const std::uint32_t before = left.count;
-    // The bound of its last child, which the parent keeps.
-    if (kind == Kind::kInner) left.inner.keys[left.count - 1] = parent.inner.keys[pair];
+    const std::uint32_t place = step.slot + (is_last ? left.count : 0);
 
     if (left.count + right.count > VaNode::width(kind)) {
-      const std::uint32_t half = (left.count + right.count) / 2;
-      if (left.count < half)
-        move_left(left, right, half - left.count, kind);
-      else
-        move_right(left, right, left.count - half, kind);
-      parent.inner.keys[pair] = cut_bound(left, kind);
-      if (is_last) step.slot += before - left.count;
+      even_out(parent, pair, kind);
+      put(step, above, pair, place, kind);
       break;
     }
+    give_bound(parent, pair, kind);
     move_left(left, right, right.count, kind);
     nodes.give(right);
     const std::uint32_t behind = parent.count - pair - 2;
     move_slots(parent.inner.keys + pair, parent.inner.keys + pair + 1, behind + 1);
     move_slots(parent.inner.children + pair + 1, parent.inner.children + pair + 2, behind);
     parent.inner.keys[--parent.count] = VaNode::kNoKey;
-    if (is_last) step = {&left, step.slot + before};
+    step = {&left, place};
     above.slot = pair;
   }
   if (levels_ > 1 && root_->count == 1) {

@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 
 #include "driver/gpuvm/va_mapping.h"
 #include "driver/gpuvm/va_node_pool.h"
@@ -44,7 +45,8 @@ class VaTree {
     std::array<VaStep, kMostVaLevels> path_;
   };
 
-  explicit VaTree(VaSearch search = fastest_va_search()) noexcept : descend_(descent(search)) {}
+  explicit VaTree(VaSearch search = fastest_va_search()) noexcept
+      : descend_(descent(search)), look_up_(lookup(search)) {}
   // Empty by then (CHECK).
   ~VaTree() { PANTRY_CHECK(empty()); }
   VaTree(const VaTree&) = delete;
@@ -53,6 +55,8 @@ class VaTree {
   bool empty() const noexcept { return mappings_ == 0; }
   std::uint64_t mappings() const noexcept { return mappings_; }
 
+  // The mapping at `va`, if there is one.
+  std::optional<VaMapping> find(GpuVa va) const noexcept;
   // At the first mapping whose last address is not below `va`.
   Cursor seek(GpuVa va) const noexcept;
   // Pre: not at the end.
@@ -81,12 +85,14 @@ class VaTree {
 
  private:
   void settle(Cursor& at) const noexcept;
+  bool shift(Cursor& at, std::uint32_t level) noexcept;
   void make_room(Cursor& at, std::uint32_t level, VaReserve& nodes) noexcept;
   void refill(Cursor& at, VaReserve& nodes) noexcept;
   void set_bound_before(const Cursor& at, VaNode::Key bound) const noexcept;
   void raise_bound_after(const Cursor& at, VaNode::Key key) const noexcept;
 
   const VaDescent descend_;
+  const VaLookup look_up_;
   VaNode* root_ = nullptr;
   std::uint32_t levels_ = 0;  // 0: no root; 1: the root is a leaf
   std::uint64_t mappings_ = 0;
