@@ -13,17 +13,12 @@
 
 #include <atomic>
 #include <cstring>
-#include <filesystem>
 #include <random>
 
 #include "base/log.h"
 #include "campaigns/hosts/host_inventory.h"
-#include "driver/kernel/thread_executor.h"
-#include "tools/client_process.h"
-#include "tools/private_directory.h"
-#include "tools/server_thread.h"
-#include "uapi/server/device_tree.h"
-#include "uapi/server/server.h"
+#include "campaigns/hosts/served_machine.h"
+#include "campaigns/hosts/wait_until.h"
 
 namespace {
 
@@ -32,7 +27,6 @@ using campaigns::HostInventory;
 using campaigns::take_inventory;
 using campaigns::text_of;
 
-constexpr unsigned kBindThreads = 2;
 constexpr unsigned kKills = 100;
 constexpr Duration kQuickTime = seconds(14);
 constexpr unsigned kMostBinds = 400;
@@ -76,14 +70,12 @@ class Weather final : public uapi::ServerObserver {
 
 class Campaign {
  public:
-  Campaign(driver::Executor& executor, uapi::Machine& machine, uapi::Server& server,
-           Weather& weather, tools::ClientProgram client)
-      : clock_(executor.clock()),
-        machine_(machine),
-        server_(server),
+  Campaign(campaigns::ServedMachine& host, Weather& weather)
+      : clock_(host.executor().clock()),
+        host_(host),
         weather_(weather),
-        client_(std::move(client)),
-        before_(take_inventory(machine, server)) {}
+        client_(host.client("bind_storm")),
+        before_(inventory()) {}
 
   const HostInventory& before() const { return before_; }
 
@@ -111,34 +103,23 @@ class Campaign {
     if (!raged) return "the storm did not get going";
 
     HostInventory after;
-    if (wait_until([&] { return (after = take_inventory(machine_, server_)) == before_; }))
-      return {};
+    if (wait_until([&] { return (after = inventory()) == before_; })) return {};
     return fmt::format("something is left behind: {}", text_of(after));
   }
 
  private:
+  HostInventory inventory() { return take_inventory(host_.machine(), &host_.server()); }
   template <class Condition>
   bool wait_until(Condition condition) {
-    const TimePoint end = clock_.now() + kPatience;
-    while (!condition()) {
-      if (clock_.now() > end) return false;
-      clock_.sleep(kPause);
-    }
-    return true;
+    return campaigns::wait_until(clock_, kPatience, kPause, condition);
   }
 
   driver::Clock& clock_;
-  uapi::Machine& machine_;
-  uapi::Server& server_;
+  campaigns::ServedMachine& host_;
   Weather& weather_;
   const tools::ClientProgram client_;
   const HostInventory before_;
 };
-
-int failed(const char* what, Errno error) {
-  fmt::print("bind_storm_kill: {}: {}\n", what, name_of(error));
-  return 1;
-}
 
 }  // namespace
 
@@ -149,35 +130,23 @@ int main(int argc, char** argv) {
     return 2;
   }
   set_log_level(LogLevel::kGap);
-  driver::ThreadExecutor executor(kBindThreads);
-  const auto machine = uapi::Machine::create(executor, {});
-  if (!machine) return failed("the machine cannot be brought up", machine.error());
-  const auto directory = tools::PrivateDirectory::create();
-  if (!directory) return failed("no private directory", directory.error());
-  if (auto made = uapi::make_device_tree(directory->path() + "/root", (*machine)->features());
-      !made)
-    return failed("no device files", made.error());
   Weather weather;
-  const auto server = uapi::Server::create(**machine, directory->path(), &weather);
-  if (!server) return failed("the server cannot listen", server.error());
-  const tools::ServerThread serving(executor, **server);
-
-  const auto here = std::filesystem::read_symlink("/proc/self/exe").parent_path();
-  Campaign campaign(
-      executor, **machine, **server, weather,
-      {{(here / "bind_storm").string()}, tools::default_shim_path(), directory->path()});
-  const TimePoint start = executor.clock().now();
+  const auto host = campaigns::ServedMachine::create("bind_storm_kill", weather);
+  if (!host) return 1;
+  driver::Clock& clock = host->executor().clock();
+  Campaign campaign(*host, weather);
+  const TimePoint start = clock.now();
   unsigned kills = 0;
   unsigned findings = 0;
   for (; kills < kKills && findings == 0; ++kills) {
-    if (arguments.quick && executor.clock().now() - start > kQuickTime) break;
+    if (arguments.quick && clock.now() - start > kQuickTime) break;
     const std::uint64_t seed = arguments.seed + kills;
     if (const std::string wrong = campaign.kill_once(seed); !wrong.empty()) {
       fmt::print("FOUND kill {}, --seed {}: {}\n", kills + 1, seed, wrong);
       ++findings;
     }
   }
-  const Duration taken = executor.clock().now() - start;
+  const Duration taken = clock.now() - start;
   fmt::print("bind-storm-kill: {} kills in {} binds and {} jobs; baseline {}; {} findings, {} s\n",
              kills, weather.binds(), weather.jobs(), text_of(campaign.before()), findings,
              taken.ns / seconds(1).ns);

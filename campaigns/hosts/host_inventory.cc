@@ -19,14 +19,14 @@ std::uint64_t entries_of(const char* directory) {
 
 }  // namespace
 
-HostInventory take_inventory(uapi::Machine& machine, const uapi::Server& server) {
+HostInventory take_inventory(uapi::Machine& machine, const uapi::Server* server) {
   HostInventory now;
   now.machine = machine.baseline();
   machine.device().spaces().for_each_slot([&](const driver::AddressSpaces::SlotView& slot) {
     // Slot 0 is the firmware's, whenever the device is not suspended.
     now.slots += slot.slot != 0 && slot.owner != nullptr;
   });
-  now.connections = server.connections();
+  if (server) now.connections = server->connections();
   now.descriptors = entries_of("/proc/self/fd");
   now.threads = entries_of("/proc/self/task");
   return now;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What a host holds, for campaigns that kill its clients: afterwards it must hold what it held
-// before.
+// What a host holds, for campaigns that kill its clients or break its hardware: afterwards it must
+// hold what it held before.
 #pragma once
 
 #include <string>
@@ -20,8 +20,8 @@ struct HostInventory {
   bool operator==(const HostInventory&) const = default;
 };
 
-// Waits for everything pending first.
-HostInventory take_inventory(uapi::Machine& machine, const uapi::Server& server);
+// Waits for everything pending first. `server`: null where there is none.
+HostInventory take_inventory(uapi::Machine& machine, const uapi::Server* server);
 std::string text_of(const HostInventory& inventory);
 
 }  // namespace pantry::campaigns

@@ -22,24 +22,18 @@
 #include <array>
 #include <atomic>
 #include <cstring>
-#include <filesystem>
 #include <random>
 
 #include "base/log.h"
 #include "campaigns/hosts/host_inventory.h"
-#include "driver/kernel/thread_executor.h"
-#include "tools/client_process.h"
-#include "tools/private_directory.h"
-#include "tools/server_thread.h"
-#include "uapi/server/device_tree.h"
-#include "uapi/server/server.h"
+#include "campaigns/hosts/served_machine.h"
+#include "campaigns/hosts/wait_until.h"
 
 namespace {
 
 using namespace pantry;
 using campaigns::HostInventory;
 
-constexpr unsigned kBindThreads = 2;
 constexpr std::size_t kClients = 8;
 // For the host to be clean again: more than anything takes on a busy machine.
 constexpr Duration kPatience = seconds(60);
@@ -118,6 +112,11 @@ class Work final : public uapi::ServerObserver {
     }
     leak_ = Leak::kNone;
   }
+  // Once no client is left, so that the machine outlives it.
+  void give_back() {
+    kept_vm_ = {};
+    kept_buffer_ = {};
+  }
   std::atomic<std::uint64_t> binds{0};
   std::atomic<std::uint64_t> jobs{0};
   std::atomic<std::uint64_t> imports{0};
@@ -156,12 +155,10 @@ class Mailbox {
 
 class Campaign {
  public:
-  Campaign(driver::Executor& executor, uapi::Machine& machine, uapi::Server& server,
-           tools::ClientProgram client, std::uint64_t seed, Duration patience)
-      : clock_(executor.clock()),
-        machine_(machine),
-        server_(server),
-        client_(std::move(client)),
+  Campaign(campaigns::ServedMachine& host, std::uint64_t seed, Duration patience)
+      : clock_(host.executor().clock()),
+        host_(host),
+        client_(host.client("kill_target")),
         patience_(patience),
         random_(seed) {}
 
@@ -200,13 +197,12 @@ class Campaign {
   }
   // Once no client is left: what the host holds, or `before` in good time.
   HostInventory settled(const HostInventory* before) {
-    const TimePoint end = clock_.now() + patience_;
-    for (;;) {
-      const HostInventory now = campaigns::take_inventory(machine_, server_);
-      if (before ? now == *before : now.connections == 0) return now;
-      if (clock_.now() > end) return now;
-      clock_.sleep(kPause);
-    }
+    HostInventory now;
+    campaigns::wait_until(clock_, patience_, kPause, [&] {
+      now = campaigns::take_inventory(host_.machine(), &host_.server());
+      return before ? now == *before : now.connections == 0;
+    });
+    return now;
   }
 
  private:
@@ -231,19 +227,13 @@ class Campaign {
   }
 
   driver::Clock& clock_;
-  uapi::Machine& machine_;
-  uapi::Server& server_;
+  campaigns::ServedMachine& host_;
   const tools::ClientProgram client_;
   const Duration patience_;
   std::mt19937_64 random_;
   Mailbox mailbox_;
   std::array<pid_t, kClients> clients_{};
 };
-
-int failed(const char* what, Errno error) {
-  fmt::print(stderr, "kills: {}: {}\n", what, name_of(error));
-  return 1;
-}
 
 }  // namespace
 
@@ -258,25 +248,16 @@ int main(int argc, char** argv) {
   set_log_level(LogLevel::kError);
   // Two thousand clients each print a banner to stdout; what they have found comes on stderr.
   std::FILE* const out = ::fdopen(::fcntl(1, F_DUPFD_CLOEXEC, 3), "w");
-  if (!out || !std::freopen("/dev/null", "w", stdout)) return failed("stdout", Errno::kIo);
-  driver::ThreadExecutor executor(kBindThreads);
-  const auto machine = uapi::Machine::create(executor, {});
-  if (!machine) return failed("the machine cannot be brought up", machine.error());
-  const auto directory = tools::PrivateDirectory::create();
-  if (!directory) return failed("no private directory", directory.error());
-  if (auto made = uapi::make_device_tree(directory->path() + "/root", (*machine)->features());
-      !made)
-    return failed("no device files", made.error());
+  if (!out || !std::freopen("/dev/null", "w", stdout)) {
+    fmt::print(stderr, "kills: stdout cannot be kept for the verdict: {}\n", std::strerror(errno));
+    return 1;
+  }
   Work work;
-  const auto server = uapi::Server::create(**machine, directory->path(), &work);
-  if (!server) return failed("the server cannot listen", server.error());
-  const tools::ServerThread serving(executor, **server);
-
-  const auto here = std::filesystem::read_symlink("/proc/self/exe").parent_path();
-  Campaign campaign(
-      executor, **machine, **server,
-      {{(here / "kill_target").string()}, tools::default_shim_path(), directory->path()},
-      arguments.seed, arguments.leak == Leak::kNone ? kPatience : kLeakPatience);
+  const auto host = campaigns::ServedMachine::create("kills", work);
+  if (!host) return 1;
+  driver::Clock& clock = host->executor().clock();
+  Campaign campaign(*host, arguments.seed,
+                    arguments.leak == Leak::kNone ? kPatience : kLeakPatience);
   const Duration pause = nanoseconds(seconds(1).ns * static_cast<std::int64_t>(arguments.seconds) /
                                      static_cast<std::int64_t>(arguments.kills));
   const HostInventory before = campaign.settled(nullptr);
@@ -288,7 +269,7 @@ int main(int argc, char** argv) {
   campaign.settled(&before);
   const std::uint64_t heap_before = heap_in_use();
 
-  const TimePoint start = executor.clock().now();
+  const TimePoint start = clock.now();
   std::uint64_t kills = 0;
   if (wrong.empty()) wrong = campaign.start_all();
   work.leak(arguments.leak);
@@ -305,6 +286,7 @@ int main(int argc, char** argv) {
   if (wrong.empty() && heap_after > heap_before + kHeapSlack + kHeapPerKill * kills)
     wrong = fmt::format("the heap has grown from {} to {} bytes", heap_before, heap_after);
   if (wrong.empty() && (work.jobs == 0 || work.imports == 0)) wrong = "the clients did not work";
+  work.give_back();
   if (arguments.leak != Leak::kNone) {
     fmt::print(out, "kills: what the host keeps is {}: {}\n",
                leaves_something ? "reported" : "NOT REPORTED", wrong);
@@ -318,6 +300,6 @@ int main(int argc, char** argv) {
       "{} bytes; {} findings, {} s\n",
       kills, kClients, work.binds.load(), work.jobs.load(), work.imports.load(),
       campaigns::text_of(before), heap_before, heap_after, wrong.empty() ? 0 : 1,
-      (executor.clock().now() - start).ns / seconds(1).ns);
+      (clock.now() - start).ns / seconds(1).ns);
   return std::fclose(out) == 0 && wrong.empty() ? 0 : 1;
 }

@@ -11,20 +11,23 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <memory>
 #include <vector>
 
 #include "base/log.h"
+#include "campaigns/hosts/host_inventory.h"
 #include "campaigns/hosts/load_client.h"
+#include "campaigns/hosts/wait_until.h"
 #include "driver/kernel/thread_executor.h"
-#include "driver/mmu/address_spaces.h"
 #include "gpu_emu/inject/injector.h"
 
 namespace {
 
 using namespace pantry;
+using campaigns::HostInventory;
 using campaigns::LoadClient;
+using campaigns::take_inventory;
+using campaigns::text_of;
 using emu::FaultKind;
 using emu::FaultPlan;
 
@@ -58,42 +61,6 @@ bool parse(int argc, char** argv, Arguments& arguments) {
       return false;
   }
   return true;
-}
-
-std::uint64_t entries_of(const char* directory) {
-  std::uint64_t count = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(directory))
-    count += !entry.path().empty();
-  return count;
-}
-
-// What must be as it was.
-struct Inventory {
-  uapi::Machine::Baseline machine;
-  std::uint64_t slots = 0;  // with an owner
-  std::uint64_t descriptors = 0;
-  std::uint64_t threads = 0;
-  bool operator==(const Inventory&) const = default;
-};
-
-Inventory take_inventory(uapi::Machine& machine) {
-  Inventory now;
-  now.machine = machine.baseline();
-  machine.device().spaces().for_each_slot([&](const driver::AddressSpaces::SlotView& slot) {
-    // Slot 0 is the firmware's, whenever the device is not suspended.
-    now.slots += slot.slot != 0 && slot.owner != nullptr;
-  });
-  now.descriptors = entries_of("/proc/self/fd");
-  now.threads = entries_of("/proc/self/task");
-  return now;
-}
-
-std::string text_of(const Inventory& inventory) {
-  const auto& machine = inventory.machine;
-  return fmt::format(
-      "{} frames, {} table pages, {} groups, {} buffers, {} slots, {} fds, {} threads",
-      machine.used_frames, machine.lent_pages, machine.groups, machine.buffers, inventory.slots,
-      inventory.descriptors, inventory.threads);
 }
 
 class Client final : public driver::ThreadBody {
@@ -138,7 +105,7 @@ class Campaign {
         machine_(machine),
         injector_(injector),
         random_(seed),
-        before_(take_inventory(machine)) {
+        before_(take_inventory(machine, nullptr)) {
     for (std::uint32_t n = 0; n < kClients; ++n)
       clients_.push_back(std::make_unique<Client>(machine, n + 1, random_(), stop_));
     for (const auto& client : clients_) executor.spawn("client", *client);
@@ -211,13 +178,14 @@ class Campaign {
           return true;
         }))
       return "the clients do not end";
-    Inventory after;
-    if (wait_until(kPatience, [&] { return (after = take_inventory(machine_)) == before_; }))
+    HostInventory after;
+    if (wait_until(kPatience,
+                   [&] { return (after = take_inventory(machine_, nullptr)) == before_; }))
       return {};
     return fmt::format("something is left behind: {}", text_of(after));
   }
 
-  const Inventory& before() const { return before_; }
+  const HostInventory& before() const { return before_; }
   std::uint64_t wanted() const { return wanted_; }
   LoadClient::Tally total() const {
     LoadClient::Tally sum;
@@ -240,19 +208,14 @@ class Campaign {
   }
   template <class Condition>
   bool wait_until(Duration limit, Condition condition) {
-    const TimePoint end = clock_.now() + limit;
-    while (!condition()) {
-      if (clock_.now() > end) return false;
-      clock_.sleep(kPause);
-    }
-    return true;
+    return campaigns::wait_until(clock_, limit, kPause, condition);
   }
 
   driver::Clock& clock_;
   uapi::Machine& machine_;
   emu::Injector& injector_;
   std::mt19937_64 random_;
-  const Inventory before_;
+  const HostInventory before_;
   std::atomic<bool> stop_{false};
   std::vector<std::unique_ptr<Client>> clients_;
   std::uint64_t wanted_ = 0;
