@@ -11,11 +11,11 @@
 #include <vector>
 
 #include "base/check.h"
-#include "base/log.h"
 #include "driver/kernel/sim_executor.h"
 #include "driver/sync/test_fence.h"
 #include "driver/vm/vm_test_bed.h"
 #include "fuzz/input.h"
+#include "fuzz/quiet_start.h"
 
 namespace {
 
@@ -183,11 +183,6 @@ void run(VmTestBed& bed, fuzz::Input& input, bool active) {
 }
 
 }  // namespace
-
-extern "C" int LLVMFuzzerInitialize(int*, char***) {
-  set_log_level(LogLevel::kOff);
-  return 0;
-}
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   fuzz::Input input(data, size);

@@ -7,8 +7,8 @@
 #include <memory>
 
 #include "base/check.h"
-#include "base/log.h"
 #include "fuzz/input.h"
+#include "fuzz/quiet_start.h"
 #include "gpu_emu/cs/flat_memory.h"
 #include "gpu_emu/cs/interpreter.h"
 #include "gpu_emu/cs/scripted_services.h"
@@ -40,11 +40,6 @@ Quirks quirks_of(std::uint8_t bits) {
 }
 
 }  // namespace
-
-extern "C" int LLVMFuzzerInitialize(int*, char***) {
-  set_log_level(LogLevel::kOff);
-  return 0;
-}
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   fuzz::Input input(data, size);

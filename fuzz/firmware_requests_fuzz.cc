@@ -6,8 +6,8 @@
 #include <array>
 
 #include "base/check.h"
-#include "base/log.h"
 #include "fuzz/input.h"
+#include "fuzz/quiet_start.h"
 #include "gpu_emu/cs/flat_memory.h"
 #include "gpu_emu/cs/scripted_services.h"
 #include "gpu_emu/mcu/firmware.h"
@@ -43,11 +43,6 @@ struct Port final : InterfacePort {
 };
 
 }  // namespace
-
-extern "C" int LLVMFuzzerInitialize(int*, char***) {
-  set_log_level(LogLevel::kOff);
-  return 0;
-}
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   fuzz::Input input(data, size);

@@ -12,9 +12,9 @@
 
 #include <memory>
 
-#include "base/log.h"
 #include "driver/kernel/sim_executor.h"
 #include "fuzz/ioctl_layout.h"
+#include "fuzz/quiet_start.h"
 #include "fuzz/session_client.h"
 
 namespace {
@@ -157,11 +157,6 @@ enum Option : std::uint8_t {
 };
 
 }  // namespace
-
-extern "C" int LLVMFuzzerInitialize(int*, char***) {
-  set_log_level(LogLevel::kOff);
-  return 0;
-}
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   fuzz::Input input(data, size);

@@ -10,9 +10,9 @@
 
 #include <cstring>
 
-#include "base/log.h"
 #include "fuzz/number.h"
 #include "fuzz/open_descriptors.h"
+#include "fuzz/quiet_start.h"
 #include "gpu_emu/datasheet/gpu_control.h"
 #include "gpu_emu/remote/host_end.h"
 #include "gpu_emu/remote/raw_host.h"
@@ -161,11 +161,6 @@ void run(fuzz::Input input) {
 }
 
 }  // namespace
-
-extern "C" int LLVMFuzzerInitialize(int*, char***) {
-  set_log_level(LogLevel::kOff);
-  return 0;
-}
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::size_t before = fuzz::open_descriptors();

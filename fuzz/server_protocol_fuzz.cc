@@ -19,10 +19,10 @@
 #include <vector>
 
 #include "base/check.h"
-#include "base/log.h"
 #include "driver/kernel/thread_executor.h"
 #include "fuzz/ioctl_layout.h"
 #include "fuzz/open_descriptors.h"
+#include "fuzz/quiet_start.h"
 #include "uapi/server/server.h"
 
 namespace {
@@ -248,11 +248,6 @@ class Clients {
 };
 
 }  // namespace
-
-extern "C" int LLVMFuzzerInitialize(int*, char***) {
-  set_log_level(LogLevel::kOff);
-  return 0;
-}
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   uapi::Machine& machine = *house().machine;

@@ -6,9 +6,9 @@
 #include <memory>
 
 #include "base/check.h"
-#include "base/log.h"
 #include "driver/kernel/sim_executor.h"
 #include "fuzz/input.h"
+#include "fuzz/quiet_start.h"
 #include "tools/trace/replay.h"
 #include "tools/trace/trace_file.h"
 #include "uapi/machine/machine.h"
@@ -32,11 +32,6 @@ void replay(const trace::Trace& events) {
 }
 
 }  // namespace
-
-extern "C" int LLVMFuzzerInitialize(int*, char***) {
-  set_log_level(LogLevel::kOff);
-  return 0;
-}
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto events = trace::parse(std::as_bytes(std::span(data, size)));
