@@ -85,6 +85,41 @@ TEST(Scheduler, ManyGroupsAndVmsAllMakeProgress) {
   });
 }
 
+// Where the firmware takes longer to answer than a period, others still find the lock free between
+// two ticks: as long as one period, for two busy groups that take turns.
+TEST(Scheduler, TicksThatTakeLongLeaveAPeriodBetweenThem) {
+  for_each_simulated_rig(Seeds::kFew, [](CsfRig& rig) {
+    const Ref<Vm> vm = rig.new_vm();
+    rig.script(kHang, {.kind = Kind::kHang});
+    std::vector<Ref<Fence>> hung;
+    for (int i = 0; i < 2; ++i)
+      hung.push_back(CsfRig::submit(*rig.new_group(vm, kMedium, 1), 0, kHang));
+    rig.sleep(milliseconds(30));
+    const auto answer = [&](std::uint32_t ignored) {
+      rig.gpu.with_firmware([=](FakeFirmware& fake) { fake.ignored_slots = ignored; });
+      rig.firmware->ring_groups((1u << FakeFirmware::kGroups) - 1);
+    };
+    for (int round = 0; round < 2; ++round) {
+      answer(~0U);
+      rig.sleep(milliseconds(40));  // a tick has begun and waits
+      answer(0);
+      const std::uint64_t ticks = rig.scheduler->totals().ticks;
+      answer(~0U);
+      rig.sleep(milliseconds(6));
+      // Would wait for the next tick, if that had begun.
+      const TimePoint asked = rig.executor.clock().now();
+      EXPECT_EQ(rig.scheduler->totals().ticks, ticks);
+      EXPECT_LT(rig.executor.clock().now() - asked, milliseconds(1));
+      answer(0);
+      rig.sleep(milliseconds(20));
+    }
+    rig.script(kHang, {.kind = Kind::kDone});
+    rig.gpu.poke();
+    for (const Ref<Fence>& fence : hung) EXPECT_EQ(rig.result(*fence), 1);
+    EXPECT_EQ(rig.resets_wanted(), 0u);
+  });
+}
+
 // A word of a buffer that is mapped in a VM.
 struct SyncWord {
   SyncWord(CsfRig& rig, Vm& vm) : mapping(vm.map_kernel(kPageSize, Prot::kNoExec).value()) {

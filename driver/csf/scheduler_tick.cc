@@ -72,7 +72,9 @@ void Scheduler::State::run_tick(Aftermath& after) {
   if (!make_room(plan, after) || !fill_slots(plan, after)) return;
 
   look_at_blocked(after);
-  if (kind == TickPlan::Tick::kFull) last_full_tick = now;
+  // From its end: where the firmware takes longer to answer than a period, ticks would follow each
+  // other without a pause, and this lane would hold the lock for ever.
+  if (kind == TickPlan::Tick::kFull) last_full_tick = clock().now();
   const bool busy = std::any_of(plan.chosen().begin(), plan.chosen().end(), [](const auto* group) {
     return group->activity == Schedulable::Activity::kBusy;
   });
