@@ -65,6 +65,8 @@ TEST_EACH_EXECUTOR(UnpluggedTest, DeviceThatIsGoneAnswersNothingElse) {
   UnbootableGpu broken;
   MachineConfig config = small_machine();
   config.misbehaviour = &broken;
+  // Asleep, as it would be after a pause of this thread, it would have nothing to reset.
+  config.autosuspend_delay = std::nullopt;
   auto machine = Machine::create(executor, config);
   ASSERT_TRUE(machine.has_value());
   TestClient client(**machine);
