@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/dma-buf.h>
 #include <poll.h>
@@ -7,12 +8,15 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/select.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
 #include <optional>
+#include <set>
+#include <string>
 #include <thread>
 
 #include "igt_tests/harness/igt.h"
@@ -181,6 +185,8 @@ class EpollSet {
     event.data.u64 = kMark + static_cast<uint64_t>(fd.get());
     return epoll_ctl(set_.get(), operation, fd.get(), &event);
   }
+  int number() const { return set_.get(); }
+  int release() { return set_.release(); }
   // The events of `fd` that come within `ms`, which must be the only ones; 0: none.
   uint32_t wait(const UniqueFd& fd, int ms = 0) const {
     epoll_event events[4] = {};
@@ -265,6 +271,121 @@ void epoll_closed(const Device& device) {
   }
 }
 
+std::set<std::string> open_descriptors() {
+  std::set<std::string> numbers;
+  DIR* const directory = opendir("/proc/self/fd");
+  igt_assert(directory != nullptr);
+  while (const dirent* const entry = readdir(directory)) numbers.insert(entry->d_name);
+  closedir(directory);
+  return numbers;
+}
+
+// A set that goes while it waits for buffers takes along what it waits with, however it is closed.
+void epoll_set_closed(const Device& device) {
+  const Bo bo = Bo::create(device, kPage);
+  const UniqueFd fd = bo.export_fd();
+  Gate writer(device);
+  import_fence(fd, DMA_BUF_SYNC_WRITE, writer);
+  const UniqueFd other(dup(fd.get()));
+  const std::set<std::string> before = open_descriptors();
+  void (*const closers[])(int) = {[](int set) { igt_assert_eq(close(set), 0); },
+                                  [](int set) {
+                                    const auto number = static_cast<unsigned>(set);
+                                    igt_assert_eq(close_range(number, number, 0), 0);
+                                  },
+                                  [](int set) {
+                                    igt_assert_eq(dup2(0, set), set);
+                                    igt_assert_eq(close(set), 0);
+                                  },
+                                  [](int set) {
+                                    igt_assert_eq(dup3(0, set, O_CLOEXEC), set);
+                                    igt_assert_eq(close(set), 0);
+                                  }};
+  for (const auto closer : closers) {
+    EpollSet set;
+    igt_assert_eq(set.control(EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLOUT), 0);
+    igt_assert_eq(set.control(EPOLL_CTL_ADD, other, EPOLLIN), 0);
+    igt_assert_eq(set.wait(fd, 1), 0);
+    closer(set.release());
+    igt_assert(open_descriptors() == before);
+  }
+}
+
+// What a child of fork() or vfork() closes is its own.
+void epoll_closed_by_a_child(const Device& device) {
+  const Bo bo = Bo::create(device, kPage);
+  const UniqueFd fd = bo.export_fd();
+  Gate writer(device);
+  import_fence(fd, DMA_BUF_SYNC_WRITE, writer);
+  const EpollSet set;
+  igt_assert_eq(set.control(EPOLL_CTL_ADD, fd, EPOLLIN), 0);
+  const pid_t shares_memory = vfork();
+  if (shares_memory == 0) {
+    close(set.number());
+    close(fd.get());
+    _exit(0);
+  }
+  igt_assert_lt(0, shares_memory);
+  igt_assert_eq(waitpid(shares_memory, nullptr, 0), shares_memory);
+  igt_fork(child, 1) {
+    close(set.number());
+    close(fd.get());
+  };
+  igt_waitchildren();
+  igt_fork(child, 1) {
+    close(fd.get());
+    close(set.number());
+  };
+  igt_waitchildren();
+  std::thread opener([&] {
+    sleep_ns(kGlance);
+    writer.open_and_finish();
+  });
+  igt_assert_eq(set.wait(fd, 5000), EPOLLIN);
+  opener.join();
+}
+
+// A child that lives on keeps nothing in the set that its parent has taken out of it.
+void epoll_beside_a_child(const Device& device) {
+  const Bo bo = Bo::create(device, kPage);
+  const UniqueFd fd = bo.export_fd();
+  Gate writer(device);
+  import_fence(fd, DMA_BUF_SYNC_WRITE, writer);
+  const EpollSet set;
+  igt_assert_eq(set.control(EPOLL_CTL_ADD, fd, EPOLLIN), 0);
+  int hold[2];
+  igt_assert_eq(pipe(hold), 0);
+  igt_fork(child, 1) {
+    close(hold[1]);
+    char end = 0;
+    igt_assert_eq(read(hold[0], &end, 1), 0);
+  };
+  igt_assert_eq(set.control(EPOLL_CTL_DEL, fd, 0), 0);
+  writer.open_and_finish();
+  igt_assert_eq(set.wait(fd, 20), 0);
+  close(hold[0]);
+  close(hold[1]);
+  igt_waitchildren();
+}
+
+// A program that closes all that it does not know has its buffers watched all the same.
+void epoll_after_close_range(const Device& device) {
+  const Bo bo = Bo::create(device, kPage);
+  const UniqueFd fd = bo.export_fd();
+  Gate writer(device);
+  import_fence(fd, DMA_BUF_SYNC_WRITE, writer);
+  const EpollSet set;
+  igt_assert_eq(set.control(EPOLL_CTL_ADD, fd, EPOLLIN), 0);
+  const int last = std::max({set.number(), fd.get(), device.fd()});
+  igt_assert_eq(close_range(static_cast<unsigned>(last) + 1, ~0U, 0), 0);
+  std::thread opener([&] {
+    sleep_ns(kGlance);
+    writer.open_and_finish();
+  });
+  igt_assert_eq(set.wait(fd, 5000), EPOLLIN);
+  opener.join();
+}
+
 // A sync_file becomes readable and never writable; a device node neither.
 void nothing_to_write(const Device& device) {
   Gate gate(device);
@@ -294,6 +415,10 @@ constexpr Case kCases[] = {
     {"epoll-waits", "And so does epoll, while it lasts.", epoll_waits},
     {"epoll-manners", "Once, and at each change.", epoll_manners},
     {"epoll-closed", "Buffers that are closed leave the set.", epoll_closed},
+    {"epoll-set-closed", "A set that is closed leaves nothing open.", epoll_set_closed},
+    {"epoll-closed-by-a-child", "A child's copies are its own.", epoll_closed_by_a_child},
+    {"epoll-beside-a-child", "A child keeps nothing in the set.", epoll_beside_a_child},
+    {"epoll-after-close-range", "All else is closed.", epoll_after_close_range},
     {"nothing-to-write", "Sync_files and device nodes are never writable.", nothing_to_write},
 };
 

@@ -16,12 +16,6 @@ namespace {
 __thread Channel thread_channel __attribute__((tls_model("initial-exec")));
 pthread_key_t at_thread_end;
 
-uint64_t cookie_of(int fd) {
-  uint64_t cookie = 0;
-  socklen_t size = sizeof cookie;
-  return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
-}
-
 bool usable(const Channel& channel) {
   return channel.fd >= 0 && channel.pid == getpid() && cookie_of(channel.fd) == channel.cookie;
 }
@@ -63,16 +57,22 @@ __attribute__((constructor)) void at_load() {
   pthread_atfork(nullptr, nullptr, child_of_fork);
 }
 
-bool is_owner() {
-  const int known = __atomic_load_n(&owner, __ATOMIC_RELAXED);
-  return known == 0 || known == getpid();
-}
-
 // At the first use, which may come before this library's constructors: from those of another.
 void make_key() { pthread_key_create(&at_thread_end, end_of_thread); }
 pthread_once_t key_made = PTHREAD_ONCE_INIT;
 
 }  // namespace
+
+bool owns_memory() {
+  const int known = __atomic_load_n(&owner, __ATOMIC_RELAXED);
+  return known == 0 || known == getpid();
+}
+
+uint64_t cookie_of(int fd) {
+  uint64_t cookie = 0;
+  socklen_t size = sizeof cookie;
+  return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
+}
 
 int move_out_of_the_way(int fd) {
   rlimit limit = {};
@@ -85,7 +85,7 @@ int move_out_of_the_way(int fd) {
 }
 
 ChannelLease::ChannelLease() : channel_(&thread_channel) {
-  if (thread_channel.use == Channel::Use::kBusy || !is_owner()) {
+  if (thread_channel.use == Channel::Use::kBusy || !owns_memory()) {
     channel_ = &own_;
     open_channel(own_);
     return;

@@ -26,6 +26,10 @@ struct Channel {
   enum class Use { kFree, kBusy } use = Use::kFree;
 };
 
+// Whether this process is the one whose memory this is: a child of vfork() is not.
+bool owns_memory();
+// Which socket `fd` is, of all that there ever were; 0: none.
+uint64_t cookie_of(int fd);
 // A number for a descriptor of the shim's own, close-on-exec, where a client is not surprised by
 // it. Takes `fd` over, and returns it when there is no such number.
 int move_out_of_the_way(int fd);

@@ -4,22 +4,22 @@
 // node, it is not asked. A dma-buf is watched by way of sync_files of its fences, which are put
 // into the client's set beside it and bring the kernel's wait to an end: then the host is asked,
 // and fences that came in meanwhile are watched anew. What a set is told of a dma-buf is known in
-// this process and its children only; a program that gets the set by exec or SCM_RIGHTS finds the
-// buffer not ready.
+// this process and its children only, by the numbers of both; a program that gets the set by exec
+// or SCM_RIGHTS finds the buffer not ready, and so does one that closes the number of either and
+// goes on with a copy. The sync_files end with the set, which close() and its kin have to tell.
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "uapi/shim/channel.h"
 #include "uapi/shim/client_pointer.h"
 #include "uapi/shim/host.h"
 #include "uapi/shim/libc.h"
+#include "uapi/shim/off_heap.h"
 #include "uapi/shim/readiness.h"
 
 namespace pantry::shim {
@@ -29,6 +29,17 @@ PANTRY_REAL(int, epoll_ctl, int, int, int, epoll_event*)
 PANTRY_REAL(int, epoll_wait, int, epoll_event*, int, int)
 PANTRY_REAL(int, epoll_pwait, int, epoll_event*, int, int, const sigset_t*)
 PANTRY_REAL(int, epoll_pwait2, int, epoll_event*, int, const timespec*, const sigset_t*)
+PANTRY_REAL(int, close, int)
+PANTRY_REAL(int, close_range, unsigned, unsigned, int)
+PANTRY_REAL(void, closefrom, int)
+PANTRY_REAL(int, dup2, int, int)
+PANTRY_REAL(int, dup3, int, int, int)
+
+// dlsym is not for signal handlers, these are: looked up before there are any.
+__attribute__((constructor)) void look_up() {
+  real(close_slot, "close");
+  real(dup2_slot, "dup2");
+}
 
 constexpr uint32_t kManner = EPOLLET | EPOLLONESHOT | EPOLLWAKEUP;
 constexpr uint32_t kEach[] = {POLLIN, POLLOUT};
@@ -42,30 +53,33 @@ struct Watch {
   uint32_t events;
   epoll_data_t data;
   uint64_t answer;  // to which wait of this process it was last looked at
-  int fences[2];    // sync_files, of the events in kEach
+  // Sync_files, of the events in kEach. A client that closes what it does not know may have closed
+  // one, and be using the number.
+  int fences[2];
+  uint64_t fence_cookies[2];
+  int armed_by;  // the process that put them into the set
 };
 
 pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 Watch* watches = nullptr;  // those in use
 Watch* spare = nullptr;
+int closed_meanwhile = 0;  // something was, while the mutex was held
 
 bool has_watches() { return __atomic_load_n(&watches, __ATOMIC_ACQUIRE) != nullptr; }
 
-uint64_t cookie_of(int fd) {
-  uint64_t cookie = 0;
-  socklen_t size = sizeof cookie;
-  return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
-}
+// A child of fork() has the watches, and is to have them whole.
+void lock() { pthread_mutex_lock(&mutex); }
+void unlock_plain() { pthread_mutex_unlock(&mutex); }
+__attribute__((constructor)) void at_load() { pthread_atfork(lock, unlock_plain, unlock_plain); }
 
-// Not from the heap, which the client may have replaced. Null: no memory.
+// Null: no memory.
 Watch* take_spare() {
   if (!spare) {
-    constexpr size_t kBytes = 4096;
-    void* const page =
-        mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (page == MAP_FAILED) return nullptr;
-    auto* const all = static_cast<Watch*>(page);
-    for (size_t i = 0; i < kBytes / sizeof *all; ++i) {
+    constexpr size_t kAtOnce = 4096 / sizeof(Watch);
+    OffHeapArray<Watch> more(kAtOnce);
+    if (!more) return nullptr;
+    Watch* const all = more.keep();
+    for (size_t i = 0; i < kAtOnce; ++i) {
       all[i].next = spare;
       spare = &all[i];
     }
@@ -75,15 +89,26 @@ Watch* take_spare() {
   return watch;
 }
 
+bool has_fence(const Watch& watch, int i) {
+  return watch.fences[i] >= 0 && cookie_of(watch.fences[i]) == watch.fence_cookies[i];
+}
+
 void disarm(Watch& watch) {
-  for (int& fence : watch.fences) {
-    if (fence >= 0) close(fence);  // which takes it out of the set
-    fence = -1;
+  for (int i = 0; i < 2; ++i) {
+    if (has_fence(watch, i)) {
+      // A child of fork() may hold it, and with that keep it in the set. In the child, the set is
+      // still that of the parent, who waits for this.
+      if (watch.armed_by == getpid())
+        real_epoll_ctl(watch.epoll, EPOLL_CTL_DEL, watch.fences[i], nullptr);
+      real_close(watch.fences[i]);
+    }
+    watch.fences[i] = -1;
   }
 }
 
 void arm(Watch& watch) {
   disarm(watch);
+  watch.armed_by = getpid();
   for (int i = 0; i < 2; ++i) {
     if ((watch.events & kEach[i]) == 0) continue;
     int fence = sync_file_for(watch.fd, kEach[i]);
@@ -92,11 +117,19 @@ void arm(Watch& watch) {
     epoll_event event = {};
     event.events = EPOLLIN | (watch.events & kManner);
     event.data.ptr = &watch;
-    if (real_epoll_ctl(watch.epoll, EPOLL_CTL_ADD, fence, &event) == 0)
+    if (real_epoll_ctl(watch.epoll, EPOLL_CTL_ADD, fence, &event) == 0) {
       watch.fences[i] = fence;
-    else
-      close(fence);
+      watch.fence_cookies[i] = cookie_of(fence);
+    } else {
+      real_close(fence);
+    }
   }
+}
+
+bool has_lost_a_fence(const Watch& watch) {
+  for (int i = 0; i < 2; ++i)
+    if (watch.fences[i] >= 0 && !has_fence(watch, i)) return true;
+  return false;
 }
 
 Watch* find(int epoll, int fd) {
@@ -124,7 +157,8 @@ void forget(Watch& watch) {
   spare = &watch;
 }
 
-// Those whose set or dma-buf has been closed, as their numbers in that set tell.
+// Those whose set or dma-buf has been closed, as their numbers in that set tell; and others have
+// their fences again.
 void forget_the_closed() {
   for (Watch* watch = watches; watch;) {
     Watch* const next = watch->next;
@@ -133,8 +167,39 @@ void forget_the_closed() {
     if (cookie_of(watch->fd) != watch->cookie ||
         real_epoll_ctl(watch->epoll, EPOLL_CTL_MOD, watch->fd, &nothing) != 0)
       forget(*watch);
+    else if (has_lost_a_fence(*watch))
+      arm(*watch);
     watch = next;
   }
+}
+
+void unlock() {
+  do {
+    while (__atomic_exchange_n(&closed_meanwhile, 0, __ATOMIC_ACQ_REL) != 0) forget_the_closed();
+    pthread_mutex_unlock(&mutex);
+    // One that came in between has seen the mutex held.
+  } while (__atomic_load_n(&closed_meanwhile, __ATOMIC_ACQUIRE) != 0 &&
+           pthread_mutex_trylock(&mutex) == 0);
+}
+
+// After descriptors have been closed. May be called in a signal handler, and so does not wait: who
+// has the mutex does it then, before that is given back. Keeps errno.
+void after_close() {
+  if (!has_watches() || !owns_memory()) return;
+  const int saved = errno;
+  __atomic_store_n(&closed_meanwhile, 1, __ATOMIC_RELEASE);
+  if (pthread_mutex_trylock(&mutex) == 0) unlock();
+  errno = saved;
+}
+
+bool is_watched(int fd) {
+  if (!has_watches() || !owns_memory()) return false;
+  if (pthread_mutex_trylock(&mutex) != 0) return true;  // perhaps
+  bool found = false;
+  for (const Watch* watch = watches; watch && !found; watch = watch->next)
+    found = watch->epoll == fd || watch->fd == fd;
+  unlock();
+  return found;
 }
 
 void set_up(Watch& watch, const epoll_event& wanted) {
@@ -158,14 +223,14 @@ int add(int epoll, int fd, const epoll_event& wanted) {
     spare = watch;
     return -1;
   }
-  *watch = {watches, epoll, fd, cookie_of(fd), 0, {}, 0, {-1, -1}};
+  *watch = {watches, epoll, fd, cookie_of(fd), 0, {}, 0, {-1, -1}, {}, 0};
   __atomic_store_n(&watches, watch, __ATOMIC_RELEASE);
   set_up(*watch, wanted);
   return 0;
 }
 
 int control_dma_buf(int epoll, int operation, int fd, const epoll_event& wanted) {
-  pthread_mutex_lock(&mutex);
+  lock();
   int result = 0;
   if (operation == EPOLL_CTL_ADD) {
     result = add(epoll, fd, wanted);
@@ -179,7 +244,7 @@ int control_dma_buf(int epoll, int operation, int fd, const epoll_event& wanted)
     if (result == 0 && watch && operation == EPOLL_CTL_DEL) forget(*watch);
     errno = saved;
   }
-  pthread_mutex_unlock(&mutex);
+  unlock();
   return result;
 }
 
@@ -204,7 +269,7 @@ bool translate(epoll_event& event, Watch& watch) {
 // Puts right what the kernel says; returns how many events are left.
 int correct(epoll_event* events, int count) {
   const int saved = errno;
-  pthread_mutex_lock(&mutex);
+  lock();
   static uint64_t answers = 0;
   ++answers;
   int left = 0;
@@ -218,7 +283,7 @@ int correct(epoll_event* events, int count) {
     }
     events[left++] = event;
   }
-  pthread_mutex_unlock(&mutex);
+  unlock();
   errno = saved;
   return left;
 }
@@ -296,6 +361,44 @@ extern "C" int shim_epoll_pwait2(int epoll, epoll_event* events, int most, const
   return wait_all(events, timeout, [&](const timespec* left) {
     return real_epoll_pwait2(epoll, events, most, left, mask);
   });
+}
+
+extern "C" int shim_close(int fd) PANTRY_EXPORT(close);
+extern "C" int shim_close(int fd) {
+  const bool watched = is_watched(fd);
+  const int result = real_close(fd);
+  if (watched) after_close();
+  return result;
+}
+
+extern "C" int shim_close_range(unsigned first, unsigned last, int flags)
+    PANTRY_EXPORT(close_range);
+extern "C" int shim_close_range(unsigned first, unsigned last, int flags) {
+  const int result = real_close_range(first, last, flags);
+  after_close();
+  return result;
+}
+
+extern "C" void shim_closefrom(int first) PANTRY_EXPORT(closefrom);
+extern "C" void shim_closefrom(int first) {
+  real_closefrom(first);
+  after_close();
+}
+
+extern "C" int shim_dup2(int from, int to) PANTRY_EXPORT(dup2);
+extern "C" int shim_dup2(int from, int to) {
+  const bool watched = is_watched(to);
+  const int result = real_dup2(from, to);
+  if (watched) after_close();
+  return result;
+}
+
+extern "C" int shim_dup3(int from, int to, int flags) PANTRY_EXPORT(dup3);
+extern "C" int shim_dup3(int from, int to, int flags) {
+  const bool watched = is_watched(to);
+  const int result = real_dup3(from, to, flags);
+  if (watched) after_close();
+  return result;
 }
 
 }  // namespace pantry::shim

@@ -5,11 +5,11 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "uapi/shim/host.h"
 #include "uapi/shim/libc.h"
+#include "uapi/shim/off_heap.h"
 #include "uapi/shim/readiness.h"
 
 namespace pantry::shim {
@@ -39,15 +39,8 @@ int correct(pollfd* fds, nfds_t count, int ready) {
 // Waits until any of the descriptors, of which none was ready, may be. As ppoll().
 int wait_for_change(const pollfd* fds, nfds_t count, const timespec* timeout,
                     const sigset_t* mask) {
-  // Not from the heap: poll() may be called where that is locked.
-  const size_t bytes = 3 * count * sizeof(pollfd);
-  void* const room =
-      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (room == MAP_FAILED) {
-    errno = ENOMEM;
-    return -1;
-  }
-  auto* const all = static_cast<pollfd*>(room);
+  OffHeapArray<pollfd> all(3 * count);
+  if (!all) return -1;
   nfds_t used = count;
   for (nfds_t i = 0; i < count; ++i) {
     all[i] = fds[i];
@@ -59,11 +52,10 @@ int wait_for_change(const pollfd* fds, nfds_t count, const timespec* timeout,
     for (const short event : kEach)
       if ((fds[i].events & event) != 0) all[used++] = {sync_file_for(fds[i].fd, event), POLLIN, 0};
   }
-  const int result = real_ppoll(all, used, timeout, mask);
+  const int result = real_ppoll(all.data(), used, timeout, mask);
   const int error = errno;
   for (nfds_t i = count; i < used; ++i)
     if (all[i].fd >= 0) close(all[i].fd);
-  munmap(room, bytes);
   errno = error;
   return result;
 }

@@ -6,12 +6,12 @@
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/select.h>
 
 #include "uapi/shim/client_pointer.h"
 #include "uapi/shim/host.h"
 #include "uapi/shim/libc.h"
+#include "uapi/shim/off_heap.h"
 #include "uapi/shim/readiness.h"
 
 namespace pantry::shim {
@@ -87,14 +87,8 @@ int correct(Sets& sets, int ready) {
 }
 
 int wait_by_poll(Sets& sets, const timespec* timeout, const sigset_t* mask) {
-  const size_t bytes = static_cast<size_t>(sets.count()) * sizeof(pollfd);
-  void* const room =
-      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (room == MAP_FAILED) {
-    errno = ENOMEM;
-    return -1;
-  }
-  auto* const all = static_cast<pollfd*>(room);
+  OffHeapArray<pollfd> all(static_cast<size_t>(sets.count()));
+  if (!all) return -1;
   nfds_t used = 0;
   for (int fd = 0; fd < sets.count(); ++fd) {
     short events = 0;
@@ -102,7 +96,7 @@ int wait_by_poll(Sets& sets, const timespec* timeout, const sigset_t* mask) {
       if (sets.asked(set, fd)) events = static_cast<short>(events | kEvents[set]);
     if (events != 0) all[used++] = {fd, events, 0};
   }
-  int result = poll_all(all, used, timeout, mask);
+  int result = poll_all(all.data(), used, timeout, mask);
   int error = errno;
   if (result >= 0) {
     result = 0;
@@ -119,7 +113,6 @@ int wait_by_poll(Sets& sets, const timespec* timeout, const sigset_t* mask) {
         }
     }
   }
-  munmap(room, bytes);
   errno = error;
   return result;
 }
@@ -129,26 +122,17 @@ template <class Kernel>
 int select_all(Sets& sets, const timespec* timeout, const sigset_t* mask, Deadline& deadline,
                Kernel kernel) {
   uint64_t small[kSets * FD_SETSIZE / 64];
-  const size_t bytes = kSets * sets.words() * sizeof(uint64_t);
-  uint64_t* room = small;
-  if (bytes > sizeof small) {
-    void* const large =
-        mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (large == MAP_FAILED) return kernel();
-    room = static_cast<uint64_t*>(large);
-  }
-  sets.keep(room);
+  const size_t words = kSets * sets.words();
+  OffHeapArray<uint64_t> large;
+  const bool fits = words <= sizeof small / sizeof *small;
+  if (!fits && !large.reserve(words)) return kernel();
+  sets.keep(fits ? small : large.data());
   int result = kernel();
   if (result > 0) {
     const int ready = correct(sets, result);
     result = ready == 0 && !(timeout && deadline.is_over())
                  ? wait_by_poll(sets, deadline.left(), mask)
                  : ready;
-  }
-  if (room != small) {
-    const int saved = errno;
-    munmap(room, bytes);
-    errno = saved;
   }
   return result;
 }
