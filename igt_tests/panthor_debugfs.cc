@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cinttypes>
 #include <cstdio>
@@ -272,6 +274,122 @@ void ways_to_open(const Device& device) {
   igt_assert_eq(status.st_mode & 0222, 0);
 }
 
+struct Client {
+  std::string program;
+  int pid = 0, minor = 0;
+  char master = 0, authenticated = 0;
+  unsigned uid = 0, magic = 0;
+};
+
+std::vector<Client> own_clients(const Device& device) {
+  std::vector<Client> found;
+  std::istringstream lines(read_file(directory_of(device) + "/clients"));
+  for (std::string line; std::getline(lines, line);) {
+    char program[21] = {};
+    Client client;
+    const bool is_row =
+        sscanf(line.c_str(), "%20s %d %d %c %c %u %u", program, &client.pid, &client.minor,
+               &client.master, &client.authenticated, &client.uid, &client.magic) == 7;
+    client.program = program;
+    if (is_row && client.pid == getpid()) found.push_back(client);
+  }
+  return found;
+}
+
+// Each open file, the oldest first.
+void clients(const Device& device) {
+  const size_t before = own_clients(device).size();
+  igt_assert_lt(0, before);
+  {
+    const UniqueFd card(open("/dev/dri/card0", O_RDWR | O_CLOEXEC));
+    const UniqueFd render(open("/dev/dri/renderD128", O_RDWR | O_CLOEXEC));
+    drm_magic_t magic = 0;
+    igt_assert_eq(drmGetMagic(card.get(), &magic), 0);
+    const std::vector<Client> all = own_clients(device);
+    igt_assert_eq(all.size(), before + 2);
+    const Client& of_card = all[before];
+    const Client& of_render = all[before + 1];
+    igt_assert_eq(of_card.minor, 0);
+    igt_assert_eq(of_render.minor, 128);
+    igt_assert_eq(of_card.magic, magic);
+    igt_assert_eq(of_render.magic, 0);
+    igt_assert_eq(of_card.uid, geteuid());
+    igt_assert(of_card.program == std::string("panthor_debugfs").substr(0, 15));
+    igt_assert_eq(of_card.master, drmIsMaster(card.get()) != 0 ? 'y' : 'n');
+    igt_assert_eq(of_render.master, 'n');
+  }
+  igt_assert_eq(own_clients(device).size(), before);
+}
+
+void gem_names(const Device& opened) {
+  const UniqueFd card(open("/dev/dri/card0", O_RDWR | O_CLOEXEC));
+  const auto rows = [&] {
+    std::vector<std::vector<uint64_t>> found;
+    std::istringstream lines(read_file(directory_of(opened) + "/gem_names"));
+    std::string line;
+    igt_assert(std::getline(lines, line));
+    igt_assert(line == "  name     size handles refcount");
+    uint64_t name = 0, size = 0, handles = 0, references = 0;
+    while (lines >> name >> size >> handles >> references)
+      found.push_back({name, size, handles, references});
+    return found;
+  };
+  const size_t before = rows().size();
+  drm_panthor_bo_create buffer{};
+  buffer.size = 3 * kPage;
+  do_ioctl(card.get(), DRM_IOCTL_PANTHOR_BO_CREATE, &buffer);
+  igt_assert_eq(rows().size(), before);
+  drm_gem_flink flink{buffer.handle, 0};
+  igt_require_f(ioctl(card.get(), DRM_IOCTL_GEM_FLINK, &flink) == 0, "not authenticated\n");
+  drm_gem_open again{flink.name, 0, 0};
+  do_ioctl(card.get(), DRM_IOCTL_GEM_OPEN, &again);
+  const auto all = rows();
+  igt_assert_eq(all.size(), before + 1);
+  const auto row =
+      std::find_if(all.begin(), all.end(), [&](const auto& each) { return each[0] == flink.name; });
+  igt_assert(row != all.end());
+  igt_assert_eq((*row)[1], 3 * kPage);
+  igt_assert_eq((*row)[2], 2);
+  // All handles are one reference.
+  igt_assert_eq((*row)[3], 1);
+  for (const uint32_t handle : {buffer.handle, again.handle}) {
+    drm_gem_close close{handle, 0};
+    do_ioctl(card.get(), DRM_IOCTL_GEM_CLOSE, &close);
+  }
+  igt_assert_eq(rows().size(), before);
+}
+
+// The minors are links to one directory, whose name is the device's.
+void minors(const Device& device) {
+  char target[64] = {};
+  for (const char* minor : {"0", "128"}) {
+    const std::string path = std::string("/sys/kernel/debug/dri/") + minor;
+    igt_require(readlink(path.c_str(), target, sizeof target - 1) > 0);
+    struct stat status {};
+    igt_assert_eq(lstat(path.c_str(), &status), 0);
+    igt_assert(S_ISLNK(status.st_mode));
+    igt_assert_eq(
+        spaces_in(read_file("/sys/kernel/debug/dri/" + std::string(target) + "/gpuvas")).size(),
+        spaces(device).size());
+  }
+}
+
+// For reading only, as a stream that was another file before.
+void reopened(const Device& device) {
+  const std::string path = directory_of(device) + "/gpuvas";
+  const UniqueFd file(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  igt_require(file.get() >= 0);
+  igt_assert_eq(fcntl(file.get(), F_GETFL) & (O_ACCMODE | O_NONBLOCK), O_RDONLY | O_NONBLOCK);
+  FILE* stream = fopen("/dev/zero", "re");
+  igt_assert(stream != nullptr);
+  igt_assert_eq(fgetc(stream), 0);
+  stream = freopen(path.c_str(), "re", stream);
+  igt_assert(stream != nullptr);
+  igt_assert_eq(fgetc(stream), 'D');
+  igt_assert(freopen((directory_of(device) + "/nothing").c_str(), "re", stream) == nullptr);
+  igt_assert_eq(errno, ENOENT);
+}
+
 constexpr Case kCases[] = {
     {"name", "Which driver and device it is.", name_of_the_device},
     {"gpuvas-firmware", "The firmware's space comes first. [B5.4]", firmware_space},
@@ -281,6 +399,10 @@ constexpr Case kCases[] = {
     {"gems-kernel", "The driver's own buffers. [B5.5]", gems_of_the_driver},
     {"gems-absent", "Not there before 1.4. [B5.5]", no_gems_before_1_4},
     {"ways-to-open", "By directory and as a stream.", ways_to_open},
+    {"clients", "Whose files are open.", clients},
+    {"gem-names", "What FLINK has named.", gem_names},
+    {"minors", "One directory by three names.", minors},
+    {"reopened", "F_GETFL and freopen().", reopened},
 };
 
 }  // namespace

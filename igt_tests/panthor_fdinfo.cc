@@ -123,12 +123,28 @@ void ways_to_open(const Device& device) {
     igt_assert_fd(file.get());
     igt_assert(keys_in(read_all(file.get())).at("drm-client-id") == id);
   }
-  FILE* const stream = fopen(path_of(device.fd()).c_str(), "re");
+  FILE* stream = fopen(path_of(device.fd()).c_str(), "re");
   igt_assert(stream != nullptr);
   std::string text;
   for (int c = 0; (c = fgetc(stream)) != EOF;) text += static_cast<char>(c);
+  igt_assert(keys_in(text).at("drm-client-id") == id);
+  // A stream that was another file before.
+  stream = freopen(path_of(device.fd()).c_str(), "re", stream);
+  igt_assert(stream != nullptr);
+  text.clear();
+  for (int c = 0; (c = fgetc(stream)) != EOF;) text += static_cast<char>(c);
   fclose(stream);
   igt_assert(keys_in(text).at("drm-client-id") == id);
+}
+
+// How the file was opened, in octal.
+void flags_line(const Device&) {
+  for (const int mode : {O_RDONLY, O_WRONLY, O_RDWR}) {
+    const UniqueFd node(open("/dev/dri/renderD128", mode | O_NONBLOCK | O_CLOEXEC));
+    const auto flags = std::stoul(fdinfo(node.get()).at("flags"), nullptr, 8);
+    igt_assert_eq(flags & (O_ACCMODE | O_NONBLOCK | O_CLOEXEC),
+                  static_cast<unsigned>(mode | O_NONBLOCK | O_CLOEXEC));
+  }
 }
 
 void client_name(const Device& opened) {
@@ -227,6 +243,7 @@ constexpr Case kCases[] = {
     {"driver-and-clock", "Driver, client and the GPU's clock. [B5.1]", who_it_is},
     {"nothing-on-1-0", "Linux 6.12 shows none of it. [B5.1]", nothing_before},
     {"client-id", "One for each open file.", clients},
+    {"flags-line", "The flags that a node was opened with.", flags_line},
     {"ways-to-open", "By path, by directory and as a stream.", ways_to_open},
     {"client-name", "What the client calls itself.", client_name},
     {"memory", "Buffers by handle, shared ones too. [B5.2]", memory_of_buffers},

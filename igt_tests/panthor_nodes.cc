@@ -2,8 +2,12 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <sys/xattr.h>
@@ -11,11 +15,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <memory>
 #include <string>
 
 #include "igt_tests/harness/igt.h"
+#include "igt_tests/lib/bo.h"
 #include "igt_tests/lib/cases.h"
+#include "igt_tests/lib/syncobj.h"
 #include "igt_tests/lib/unique_fd.h"
 
 IGT_TEST_DESCRIPTION("The device nodes as files.");
@@ -195,6 +202,208 @@ void exclusively(const Device&) {
   }
 }
 
+// How a file was opened, all that lead to it know; and it may do no more than that.
+void open_flags(const Device&) {
+  constexpr int kModes[] = {O_RDONLY, O_WRONLY, O_RDWR, O_ACCMODE};  // the last: ioctl() only
+  const auto flags_of = [](int fd) { return fcntl(fd, F_GETFL) & (O_ACCMODE | O_NONBLOCK); };
+  for (const char* path : {"/dev/dri/card0", "/dev/dri/renderD128"})
+    for (const int mode : kModes) {
+      const UniqueFd node(open(path, mode | O_NONBLOCK | O_CLOEXEC));
+      igt_assert_eq(flags_of(node.get()), mode | O_NONBLOCK);
+      const UniqueFd copy(dup(node.get()));
+      igt_assert_eq(fcntl(copy.get(), F_SETFL, 0), 0);
+      igt_assert_eq(flags_of(node.get()), mode);
+      igt_assert_eq(fcntl(node.get(), F_SETFL, O_NONBLOCK), 0);
+      igt_assert_eq(flags_of(copy.get()), mode | O_NONBLOCK);
+      igt_assert_eq(fcntl(node.get(), F_GETFD), FD_CLOEXEC);
+      char byte = 0;
+      igt_assert_eq(read(node.get(), &byte, 1), -1);
+      igt_assert_eq(errno, mode == O_RDONLY || mode == O_RDWR ? EAGAIN : EBADF);
+      igt_assert_eq(write(node.get(), &byte, 1), -1);
+      igt_assert_eq(errno, mode == O_WRONLY || mode == O_RDWR ? EINVAL : EBADF);
+      drm_version version{};
+      do_ioctl(node.get(), DRM_IOCTL_VERSION, &version);
+    }
+}
+
+// 0 or the errno.
+int map(int fd, uint64_t offset, int protection) {
+  void* const at = mmap(nullptr, kPage, protection, MAP_SHARED, fd, static_cast<off_t>(offset));
+  if (at == MAP_FAILED) return errno;
+  const int more = mprotect(at, kPage, PROT_READ | PROT_WRITE) == 0 ? 0 : errno;
+  munmap(at, kPage);
+  return more;
+}
+
+void mapped_as_opened(const Device&) {
+  for (const int mode : {O_RDONLY, O_WRONLY, O_RDWR}) {
+    const UniqueFd node(open("/dev/dri/renderD128", mode | O_CLOEXEC));
+    drm_panthor_bo_create buffer{};
+    buffer.size = kPage;
+    do_ioctl(node.get(), DRM_IOCTL_PANTHOR_BO_CREATE, &buffer);
+    drm_panthor_bo_mmap_offset offset{};
+    offset.handle = buffer.handle;
+    do_ioctl(node.get(), DRM_IOCTL_PANTHOR_BO_MMAP_OFFSET, &offset);
+    const int expected = mode == O_RDWR ? 0 : EACCES;
+    igt_assert_eq(map(node.get(), offset.offset, PROT_READ), expected);
+    igt_assert_eq(map(node.get(), offset.offset, PROT_READ | PROT_WRITE), expected);
+  }
+}
+
+// What is handed out can be read, and a dma-buf written to if it was asked for.
+void flags_of_objects(const Device& device) {
+  const auto mode_of = [](const UniqueFd& fd) { return fcntl(fd.get(), F_GETFL) & O_ACCMODE; };
+  const Syncobj object = Syncobj::create_signalled(device);
+  igt_assert_eq(mode_of(object.export_sync_file()), O_RDONLY);
+  drm_syncobj_handle handle{};
+  handle.handle = object.handle();
+  do_ioctl(device.fd(), DRM_IOCTL_SYNCOBJ_HANDLE_TO_FD, &handle);
+  igt_assert_eq(mode_of(UniqueFd(handle.fd)), O_RDONLY);
+  for (const int mode : {O_RDONLY, O_RDWR}) {
+    const Bo bo = Bo::create(device, kPage);
+    drm_prime_handle prime{bo.handle(), static_cast<uint32_t>(mode | O_CLOEXEC), -1};
+    do_ioctl(device.fd(), DRM_IOCTL_PRIME_HANDLE_TO_FD, &prime);
+    igt_assert_eq(mode_of(UniqueFd(prime.fd)), mode);
+  }
+}
+
+unsigned char type_of(const std::string& name) {
+  return name == "card0" || name == "renderD128" ? DT_CHR : DT_DIR;
+}
+
+// Types by every way of listing; a filter sees them, too.
+void other_listings(const Device&) {
+  static int shown = 0;
+  dirent** names = nullptr;
+  const auto only_nodes = [](const dirent* entry) {
+    const std::string name = entry->d_name;
+    if (name == "card0" || name == "renderD128") shown += entry->d_type == DT_CHR;
+    return static_cast<int>(entry->d_type == DT_CHR);
+  };
+  const int count = scandir("/dev/dri", &names, only_nodes, alphasort);
+  igt_assert_eq(shown, 2);
+  igt_assert_eq(count, 2);
+  igt_assert(std::string(names[0]->d_name) == "card0");
+  igt_assert(std::string(names[1]->d_name) == "renderD128");
+  for (int i = 0; i < count; ++i) {
+    igt_assert_eq(names[i]->d_type, DT_CHR);
+    free(names[i]);
+  }
+  free(names);
+  names = nullptr;
+  const UniqueFd dri(open("/dev/dri", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const int here = scandirat(dri.get(), ".", &names, nullptr, nullptr);
+  igt_assert_lte(4, here);
+  for (int i = 0; i < here; ++i) {
+    igt_assert_eq(names[i]->d_type, type_of(names[i]->d_name));
+    free(names[i]);
+  }
+  free(names);
+  errno = 0;
+  igt_assert_eq(scandir("/dev/dri/card7", &names, nullptr, nullptr), -1);
+  igt_assert_eq(errno, ENOENT);
+  igt_assert_eq(scandir("/dev/dri/card0", &names, nullptr, nullptr), -1);
+  igt_assert_eq(errno, ENOTDIR);
+  alignas(dirent64) char raw[4096];
+  const ssize_t bytes = getdents64(dri.get(), raw, sizeof raw);
+  igt_assert_lt(0, bytes);
+  for (ssize_t at = 0; at < bytes;) {
+    const auto* const entry = reinterpret_cast<const dirent64*>(raw + at);
+    igt_assert_eq(entry->d_type, type_of(entry->d_name));
+    at += entry->d_reclen;
+  }
+  const std::unique_ptr<DIR, int (*)(DIR*)> sysfs(opendir("/sys/class/drm/card0"), closedir);
+  igt_assert(sysfs != nullptr);
+  int seen = 0;
+  while (const dirent* entry = readdir(sysfs.get())) {
+    const std::string name = entry->d_name;
+    if (name == "device" || name == "subsystem") seen += entry->d_type == DT_LNK;
+    if (name == "uevent" || name == "dev") seen += entry->d_type == DT_REG;
+    if (name == ".") seen += entry->d_type == DT_DIR;
+  }
+  igt_assert_eq(seen, 5);
+}
+
+mode_t permissions(const char* path) {
+  struct stat status {};
+  igt_assert_eq(stat(path, &status), 0);
+  return status.st_mode & 07777;
+}
+
+// Permissions and times are kept, and seen by path and by descriptor.
+void attributes(const Device&) {
+  igt_require_f(geteuid() == 0, "only root owns the nodes everywhere\n");
+  constexpr const char* kPath = "/dev/dri/renderD128";
+  const UniqueFd node(open(kPath, O_RDWR | O_CLOEXEC));
+  const mode_t before = permissions(kPath);
+  igt_assert_eq(chmod(kPath, 0640), 0);
+  igt_assert_eq(permissions(kPath), 0640);
+  igt_assert_eq(fchmod(node.get(), 0604), 0);
+  struct stat status {};
+  igt_assert_eq(fstat(node.get(), &status), 0);
+  igt_assert(S_ISCHR(status.st_mode));
+  igt_assert_eq(status.st_mode & 07777, 0604);
+  const UniqueFd dri(open("/dev/dri", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  igt_assert_eq(fchmodat(dri.get(), "renderD128", before, 0), 0);
+  igt_assert_eq(permissions(kPath), before);
+  igt_assert_eq(chown(kPath, status.st_uid, status.st_gid), 0);
+  igt_assert_eq(lchown(kPath, status.st_uid, status.st_gid), 0);
+  igt_assert_eq(fchown(node.get(), status.st_uid, status.st_gid), 0);
+  const timespec times[2] = {{1000, 0}, {2000, 0}};
+  igt_assert_eq(utimensat(AT_FDCWD, kPath, times, 0), 0);
+  igt_assert_eq(stat(kPath, &status), 0);
+  igt_assert_eq(status.st_mtim.tv_sec, 2000);
+}
+
+void file_systems(const Device& device) {
+  struct statfs status {};
+  const auto is_tmpfs = [&] {
+    return status.f_type == TMPFS_MAGIC || status.f_type == RAMFS_MAGIC;
+  };
+  igt_assert_eq(statfs("/dev/dri/card0", &status), 0);
+  igt_assert(is_tmpfs());
+  igt_assert_eq(fstatfs(device.fd(), &status), 0);
+  igt_assert(is_tmpfs());
+  for (const char* path : {"/sys/class/drm/card0/uevent", "/sys/dev/char/226:128"}) {
+    igt_assert_eq(statfs(path, &status), 0);
+    igt_assert_eq(status.f_type, SYSFS_MAGIC);
+    igt_assert_eq(status.f_blocks, 0);
+    const UniqueFd file(open(path, O_RDONLY | O_CLOEXEC));
+    igt_assert_eq(fstatfs(file.get(), &status), 0);
+    igt_assert_eq(status.f_type, SYSFS_MAGIC);
+  }
+  struct statvfs virtual_status {};
+  igt_assert_eq(statvfs("/dev/dri/renderD128", &virtual_status), 0);
+  const Bo bo = Bo::create(device, kPage);
+  const UniqueFd dma_buf = bo.export_fd();
+  igt_assert_eq(fstatfs(dma_buf.get(), &status), 0);
+  igt_assert_eq(status.f_type, DMA_BUF_MAGIC);
+  const UniqueFd file = Syncobj::create_signalled(device).export_sync_file();
+  igt_assert_eq(fstatfs(file.get(), &status), 0);
+  igt_assert_eq(status.f_type, ANON_INODE_FS_MAGIC);
+  // Not of the device.
+  igt_assert_eq(statfs("/proc/self/status", &status), 0);
+  igt_assert_eq(status.f_type, PROC_SUPER_MAGIC);
+}
+
+// Lists of extended attributes can be had, and a watch be set.
+void other_calls_by_path(const Device& device) {
+  for (const char* path : {"/dev/dri/card0", "/sys/class/drm/card0/uevent"}) {
+    igt_assert_lte(0, listxattr(path, nullptr, 0));
+    igt_assert_lte(0, llistxattr(path, nullptr, 0));
+    const UniqueFd watcher(inotify_init1(IN_CLOEXEC));
+    // A kernel may be built without.
+    if (watcher.get() >= 0) igt_assert_lte(0, inotify_add_watch(watcher.get(), path, IN_ATTRIB));
+  }
+  char names[256] = {};
+  const ssize_t bytes = flistxattr(device.fd(), names, sizeof names);
+  igt_assert_lte(0, bytes);
+  igt_assert(std::string(names, static_cast<size_t>(bytes)).find("sockprotoname") ==
+             std::string::npos);
+  igt_assert_eq(chmod("/dev/dri/card7", 0600), -1);
+  igt_assert_eq(errno, ENOENT);
+}
+
 constexpr Case kCases[] = {
     {"node-files", "What stat(), open() and their kin say. [B1.2]", node_files},
     {"listing", "What readdir() and access() say.", listing},
@@ -204,6 +413,13 @@ constexpr Case kCases[] = {
     {"first-is-master", "Mastership goes to the first. [B1.3]", first_is_master},
     {"exclusively", "O_EXCL is not for these files. [B1.4]", exclusively},
     {"stray-write", "write() to a node.", stray_write},
+    {"open-flags", "F_GETFL, and what the access mode allows.", open_flags},
+    {"mapped-as-opened", "No more than the file was opened for.", mapped_as_opened},
+    {"flags-of-objects", "F_GETFL of what the device hands out.", flags_of_objects},
+    {"other-listings", "scandir(), getdents64() and the types of sysfs.", other_listings},
+    {"attributes", "chmod(), chown() and utimensat().", attributes},
+    {"file-systems", "statfs() by path and by descriptor.", file_systems},
+    {"other-calls-by-path", "Lists of attributes, and inotify.", other_calls_by_path},
 };
 
 }  // namespace

@@ -7,6 +7,8 @@
 #include <set>
 #include <string_view>
 
+#include "driver/device/file.h"
+
 namespace pantry::uapi {
 namespace {
 
@@ -48,17 +50,23 @@ class MappedBuffers final : public driver::Vm::MappingVisitor {
   std::set<const driver::Buffer*> found_;
 };
 
-void put_gem(std::string& text, const driver::Buffer& buffer, std::uint32_t name,
+// As Linux counts them: all handles are one. One of the references is the report's.
+std::uint32_t references_of(const driver::Buffer& buffer, std::uint32_t handles) {
+  const auto others = static_cast<std::uint32_t>(buffer.references()) - 1;
+  const std::uint32_t more = handles > 1 ? handles - 1 : 0;
+  return others > more ? others - more : 0;  // either may have changed meanwhile
+}
+
+void put_gem(std::string& text, const driver::Buffer& buffer, const driver::BufferNames& names,
              std::uint32_t usage) {
   const driver::Account* const creator = buffer.creator();
-  // One of the references is this report's.
-  fmt::format_to(std::back_inserter(text), kGemRow,
-                 creator ? fmt::format("{:.15}/{}", creator->program(), creator->pid())
-                         : std::string("panthor/0"),
-                 name, buffer.references() - 1, buffer.size(), buffer.size(),
-                 fmt::format("{:#x}", buffer.mmap_offset() / kPageSize),
-                 fmt::format("{:#x}", buffer.exported() ? kExported : 0),
-                 fmt::format("{:#x}", usage));
+  fmt::format_to(
+      std::back_inserter(text), kGemRow,
+      creator ? fmt::format("{:.15}/{}", creator->program(), creator->pid())
+              : std::string("panthor/0"),
+      names.known_name_of(buffer), references_of(buffer, names.handles_of(buffer)), buffer.size(),
+      buffer.size(), fmt::format("{:#x}", buffer.mmap_offset() / kPageSize),
+      fmt::format("{:#x}", buffer.exported() ? kExported : 0), fmt::format("{:#x}", usage));
   text += buffer.label().value_or("");
   text += '\n';
 }
@@ -81,12 +89,36 @@ std::string debugfs_gems(driver::Device& device) {
   for (const Ref<driver::Buffer>& buffer : device.buffers().all()) {
     std::uint32_t usage = buffer->is_kernel() ? kKernel : 0;
     if (firmware.contains(*buffer)) usage |= kFirmwareMapped;
-    put_gem(text, *buffer, device.buffer_names().known_name_of(*buffer), usage);
+    put_gem(text, *buffer, device.buffer_names(), usage);
     bytes += buffer->size();
   }
   text.append(kGemWidth, '=');
   fmt::format_to(std::back_inserter(text),
                  "\nTotal size: {0}, Total resident: {0}, Total reclaimable: 0\n", bytes);
+  return text;
+}
+
+std::string debugfs_clients(driver::Device& device) {
+  std::string text;
+  fmt::format_to(std::back_inserter(text), "{:>20} {:>5} {:>3} master a {:>5} {:>10}\n", "command",
+                 "tgid", "dev", "uid", "magic");
+  constexpr int kFirstRenderMinor = 128;
+  for (const driver::File::View& file : driver::File::all_of(device))
+    fmt::format_to(std::back_inserter(text), "{:>20} {:>5} {:>3}   {}    {} {:>5} {:>10}\n",
+                   file.program.empty() ? "<unknown>" : file.program.c_str(), file.credentials.pid,
+                   file.node == driver::NodeType::kRender ? kFirstRenderMinor : 0,
+                   file.is_master ? 'y' : 'n', file.is_authenticated ? 'y' : 'n',
+                   file.credentials.uid, file.magic);
+  return text;
+}
+
+std::string debugfs_gem_names(driver::Device& device) {
+  std::string text;
+  fmt::format_to(std::back_inserter(text), "{:>6} {:>8} {:>7} {:>8}\n", "name", "size", "handles",
+                 "refcount");
+  for (const driver::BufferNames::Named& each : device.buffer_names().all())
+    fmt::format_to(std::back_inserter(text), "{:>6} {:>8} {:>7} {:>8}\n", each.name,
+                   each.buffer->size(), each.handles, references_of(*each.buffer, each.handles));
   return text;
 }
 

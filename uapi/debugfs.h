@@ -19,4 +19,13 @@ std::string debugfs_gpuvas(driver::Device& device);
 // own buffers have no creator and no label here. Throws std::bad_alloc.
 std::string debugfs_gems(driver::Device& device);
 
+// clients: every open file, the oldest first: whose it is, of which minor, whether it is master and
+// authenticated, and its magic number; as the DRM core of Linux 6.12 prints them. Throws
+// std::bad_alloc.
+std::string debugfs_clients(driver::Device& device);
+
+// gem_names: the buffers that FLINK has given a global name: it, the size in bytes, how many
+// handles and references there are. Throws std::bad_alloc.
+std::string debugfs_gem_names(driver::Device& device);
+
 }  // namespace pantry::uapi

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "driver/device/file.h"
 
+#include <algorithm>
 #include <new>
 #include <utility>
 #include <vector>
@@ -134,6 +135,19 @@ bool File::is_master() const {
 bool File::is_authenticated() const {
   MutexLock lock(device_.nodes().mutex);
   return authenticated_;
+}
+
+std::vector<File::View> File::all_of(Device& device) {
+  std::vector<View> all;
+  {
+    Device::Nodes& nodes = device.nodes();
+    MutexLock lock(nodes.mutex);
+    for (const File* const file : nodes.files)
+      all.push_back({file->id_, file->node_, file->credentials_, file->account_->program(),
+                     file->reigns(nodes.master), file->authenticated_, file->magic_});
+  }
+  std::ranges::sort(all, {}, &View::id);
+  return all;
 }
 
 Result<> File::set_master() {

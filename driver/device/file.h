@@ -71,6 +71,18 @@ class File final : private BufferLookup {
   // already. Pre: of the primary node.
   Result<> authenticate(std::uint32_t magic) PANTRY_MAY_ALLOCATE;
 
+  // For reports: all files of `device`, the oldest first. Throws std::bad_alloc.
+  struct View {
+    std::uint64_t id;
+    NodeType node;
+    Credentials credentials;
+    std::string program;  // of the account; may be empty
+    bool is_master;
+    bool is_authenticated;
+    std::uint32_t magic;  // 0: none yet
+  };
+  static std::vector<View> all_of(Device& device) PANTRY_MAY_ALLOCATE;
+
   // Whatever is added below is charged; past the account's limit: the errno of ResourceInfo.
   //
   // GEM handles, from 1. One more for each call; but what came in or went out as a dma-buf once

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "driver/gem/buffer_names.h"
 
+#include <algorithm>
 #include <new>
 
 #include "base/check.h"
@@ -53,6 +54,18 @@ Ref<Buffer> BufferNames::find(std::uint32_t name) const {
   Buffer* const* const found = names_.find(name);
   if (!found || !(*found)->try_acquire()) return nullptr;
   return Ref<Buffer>::adopt(*found);
+}
+
+std::vector<BufferNames::Named> BufferNames::all() const {
+  std::vector<Named> all;
+  {
+    MutexLock lock(mutex_);
+    for (const auto& [buffer, held] : held_)
+      if (held.name != 0)
+        all.push_back({held.name, held.handles, Ref<Buffer>::share(**names_.find(held.name))});
+  }
+  std::ranges::sort(all, {}, &Named::name);
+  return all;
 }
 
 BufferNames::Totals BufferNames::totals() const {

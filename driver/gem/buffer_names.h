@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <map>
+#include <vector>
 
 #include "base/mutex.h"
 #include "driver/gem/buffer.h"
@@ -33,6 +34,14 @@ class BufferNames {
   Result<std::uint32_t> name_of(Buffer& buffer) PANTRY_MAY_ALLOCATE;
   // The buffer with that name, or null.
   Ref<Buffer> find(std::uint32_t name) const;
+
+  // For reports: all names, in order. Throws std::bad_alloc.
+  struct Named {
+    std::uint32_t name;
+    std::uint32_t handles;
+    Ref<Buffer> buffer;
+  };
+  std::vector<Named> all() const PANTRY_MAY_ALLOCATE;
 
   // For leak checks: buffers that somebody has a handle of, and those with a name.
   struct Totals {

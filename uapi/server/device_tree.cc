@@ -27,20 +27,30 @@ bool write_file(const fs::path& path, const std::string& text) {
   return static_cast<bool>(file.flush());
 }
 
-// What looks like a file and can be opened by way of the host only.
-bool make_placeholder(const fs::path& path) {
-  return ::mknod(path.c_str(), S_IFSOCK | 0666, 0) == 0;
+// What looks like a file and can be opened by way of the host only. `permissions` are those that
+// clients see, and may change.
+bool make_placeholder(const fs::path& path, mode_t permissions) {
+  return ::mknod(path.c_str(), S_IFSOCK | permissions, 0) == 0 &&
+         ::chmod(path.c_str(), permissions) == 0;  // whatever the umask is
 }
 
-bool make_debugfs(const fs::path& root, const Node& node, const Features& features) {
-  const fs::path directory = root / "sys/kernel/debug/dri" / fmt::format("{}", node.minor);
+constexpr mode_t kNode = 0666, kReadOnly = 0444, kAttribute = 0644;
+
+// One directory, by the name of the device and by those of its minors.
+bool make_debugfs(const fs::path& root, const Features& features) {
+  const fs::path dri = root / "sys/kernel/debug/dri";
+  const fs::path directory = dri / "fb000000.gpu";
   fs::create_directories(directory);
+  for (const Node& node : kNodes)
+    fs::create_symlink("fb000000.gpu", dri / fmt::format("{}", node.minor));
   return write_file(directory / "name", "panthor dev=fb000000.gpu unique=fb000000.gpu\n") &&
-         make_placeholder(directory / "gpuvas") &&
-         (!features.debugfs_gems || make_placeholder(directory / "gems"));
+         make_placeholder(directory / "gpuvas", kReadOnly) &&
+         make_placeholder(directory / "clients", kReadOnly) &&
+         make_placeholder(directory / "gem_names", kReadOnly) &&
+         (!features.debugfs_gems || make_placeholder(directory / "gems", kReadOnly));
 }
 
-bool make_node(const fs::path& root, const Node& node, const Features& features) {
+bool make_node(const fs::path& root, const Node& node) {
   const fs::path directory = root / kGpu / "drm" / node.name;
   fs::create_directories(directory);
   fs::create_symlink("../../../fb000000.gpu", directory / "device");
@@ -52,7 +62,7 @@ bool make_node(const fs::path& root, const Node& node, const Features& features)
                     fmt::format("MAJOR=226\nMINOR={}\nDEVNAME=dri/{}\nDEVTYPE=drm_minor\n",
                                 node.minor, node.name)) &&
          write_file(directory / "dev", fmt::format("226:{}\n", node.minor)) &&
-         make_placeholder(root / "dev/dri" / node.name) && make_debugfs(root, node, features);
+         make_placeholder(root / "dev/dri" / node.name, kNode);
 }
 
 }  // namespace
@@ -72,9 +82,10 @@ Result<> make_device_tree(const std::string& root_path, const Features& features
         "OF_COMPATIBLE_0=rockchip,rk3588-mali\nOF_COMPATIBLE_1=arm,mali-valhall-csf\n"
         "OF_COMPATIBLE_N=2\nMODALIAS=of:NgpuT(null)Crockchip,rk3588-maliCarm,mali-valhall-csf\n");
     fs::create_directories(root / "sys/kernel/debug/sync");
-    made = made && make_placeholder(root / "sys/kernel/debug/sync/sw_sync");
-    for (const Node& node : kNodes) made = made && make_node(root, node, features);
-    if (features.profiling) made = made && make_placeholder(root / kGpu / "profiling");
+    made = made && make_placeholder(root / "sys/kernel/debug/sync/sw_sync", kAttribute);
+    for (const Node& node : kNodes) made = made && make_node(root, node);
+    made = made && make_debugfs(root, features);
+    if (features.profiling) made = made && make_placeholder(root / kGpu / "profiling", kAttribute);
     if (made) return {};
   } catch (const fs::filesystem_error& error) {
     log_error("uapi/server", "{}", error.what());

@@ -10,7 +10,8 @@
 //
 //   card, render   an open device node; connecting opens it. The host greets it with a Hello
 //   sw_sync        the same: each connection is a timeline of its own
-//   gpuvas, gems   over it the text of that file of debugfs is asked for
+//   gpuvas, gems, clients, gem_names
+//                  over it the text of that file of debugfs is asked for
 //   profiling      the same for that attribute in sysfs; text that comes as a plain message, by a
 //                  write() that the shim does not see, is stored in it, and Ask::kStore does so
 //                  with an answer. The host greets it with a Hello and the text, and ends its side:
@@ -34,6 +35,9 @@
 // send (a bad pointer) are fetched from the client's memory, and put there, by the host.
 #pragma once
 
+#include <fcntl.h>
+#include <sys/socket.h>
+
 #include <cstddef>
 #include <cstdint>
 
@@ -51,17 +55,35 @@ enum class Socket : std::uint32_t {
   kSwSync,
   kGpuvas,
   kGems,
-  kProfiling
+  kProfiling,
+  kClients,
+  kGemNames
 };
-inline constexpr std::uint32_t kSocketCount = 10;
+inline constexpr std::uint32_t kSocketCount = 12;
 inline constexpr const char* kSocketNames[kSocketCount] = {
-    "card",    "render",  "sync_file", "syncobj", "dma_buf",
-    "channel", "sw_sync", "gpuvas",    "gems",    "profiling"};
+    "card",    "render", "sync_file", "syncobj",   "dma_buf", "channel",
+    "sw_sync", "gpuvas", "gems",      "profiling", "clients", "gem_names"};
 
 // To the others nobody can connect.
-inline constexpr Socket kListening[] = {Socket::kCard,     Socket::kRender, Socket::kChannel,
-                                        Socket::kSwSync,   Socket::kGpuvas, Socket::kGems,
-                                        Socket::kProfiling};
+inline constexpr Socket kListening[] = {Socket::kCard,      Socket::kRender,  Socket::kChannel,
+                                        Socket::kSwSync,    Socket::kGpuvas,  Socket::kGems,
+                                        Socket::kProfiling, Socket::kClients, Socket::kGemNames};
+
+// How a file was opened (O_RDONLY, O_WRONLY, O_RDWR, or 3) is kept in the client end itself, where
+// all copies of it in all processes find it, in an option without a meaning for local sockets. It
+// says what a client may expect of its own calls, and is no protection.
+inline bool note_access_mode(int fd, int mode) {
+  const int value = 1 + mode;
+  return ::setsockopt(fd, SOL_SOCKET, SO_PRIORITY, &value, sizeof value) == 0;
+}
+// `otherwise`: where nothing was noted.
+inline int noted_access_mode(int fd, int otherwise) {
+  int value = 0;
+  socklen_t size = sizeof value;
+  const bool noted = ::getsockopt(fd, SOL_SOCKET, SO_PRIORITY, &value, &size) == 0 && value > 0 &&
+                     value <= 1 + O_ACCMODE;
+  return noted ? value - 1 : otherwise;
+}
 
 inline constexpr std::uint32_t kMagic = 0x59525450;  // "PTRY"
 

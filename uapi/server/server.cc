@@ -189,15 +189,13 @@ void Server::serve(wire::Socket kind, driver::OwnedFd socket) {
     case wire::Socket::kChannel:
       return open_channel(std::move(socket), *std::move(charge));
     case wire::Socket::kGpuvas:
-      static_cast<void>(
-          add(std::make_unique<DebugfsConnection>(*this, std::move(socket), debugfs_gpuvas),
-              *std::move(charge)));
-      return;
+      return open_debugfs(debugfs_gpuvas, std::move(socket), *std::move(charge));
     case wire::Socket::kGems:
-      static_cast<void>(
-          add(std::make_unique<DebugfsConnection>(*this, std::move(socket), debugfs_gems),
-              *std::move(charge)));
-      return;
+      return open_debugfs(debugfs_gems, std::move(socket), *std::move(charge));
+    case wire::Socket::kClients:
+      return open_debugfs(debugfs_clients, std::move(socket), *std::move(charge));
+    case wire::Socket::kGemNames:
+      return open_debugfs(debugfs_gem_names, std::move(socket), *std::move(charge));
     case wire::Socket::kProfiling: {
       auto connection = std::make_unique<ProfilingConnection>(*this, std::move(socket));
       const ProfilingConnection& greeted = *connection;
@@ -225,6 +223,12 @@ void Server::open_node(driver::NodeType node, driver::OwnedFd socket, driver::Ch
   const int greeted = socket.get();
   if (add(std::make_unique<DeviceConnection>(*this, std::move(socket), node), std::move(charge)))
     greet(greeted, {});
+}
+
+void Server::open_debugfs(std::string (*make)(driver::Device&), driver::OwnedFd socket,
+                          driver::Charge charge) {
+  static_cast<void>(
+      add(std::make_unique<DebugfsConnection>(*this, std::move(socket), make), std::move(charge)));
 }
 
 void Server::open_channel(driver::OwnedFd socket, driver::Charge charge) {
@@ -293,6 +297,8 @@ Result<driver::OwnedFd> Server::descriptor_for(const NewFd& wanted, pid_t pid) {
                             : buffer ? wire::Socket::kDmaBuf
                                      : wire::Socket::kSyncobj;
   PANTRY_TRY_ASSIGN(SocketPair ends, pair_named(path_of(kind)));
+  const bool writes = buffer && wanted.access == NewFd::Access::kReadWrite;
+  wire::note_access_mode(ends.far_end.get(), writes ? O_RDWR : O_RDONLY);
   const std::uint64_t cookie = cookie_of(ends.far_end.get());
   std::unique_ptr<Connection> connection;
   if (file)

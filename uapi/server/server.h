@@ -64,6 +64,8 @@ class Server {
   void serve(wire::Socket kind, driver::OwnedFd socket);
   void open_node(driver::NodeType node, driver::OwnedFd socket, driver::Charge charge);
   void open_channel(driver::OwnedFd socket, driver::Charge charge);
+  void open_debugfs(std::string (*make)(driver::Device&), driver::OwnedFd socket,
+                    driver::Charge charge);
   void turn_away(wire::Socket kind);
   // On failure the connection is closed, and what was registered for it is forgotten.
   Result<> add(std::unique_ptr<Connection> connection, driver::Charge charge);

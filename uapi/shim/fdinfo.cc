@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "uapi/shim/host.h"
 #include "uapi/shim/request.h"
+#include "uapi/shim/status_flags.h"
 
 namespace pantry::shim {
 namespace {
@@ -32,7 +34,16 @@ void write_all(int fd, const char* text, size_t size) {
   }
 }
 
-void copy_common_lines(int from, int to) {
+// "flags:" of `fd`, for which the kernel knows those of a socket.
+void write_flags(int fd, const char* line, int to) {
+  const int kernel = static_cast<int>(strtol(line + strlen("flags:"), nullptr, 8));
+  char text[40];
+  const int size =
+      snprintf(text, sizeof text, "flags:\t0%o\n", static_cast<unsigned>(status_flags(fd, kernel)));
+  write_all(to, text, static_cast<size_t>(size));
+}
+
+void copy_common_lines(int fd, int from, int to) {
   char text[1024];
   const ssize_t size = pread(from, text, sizeof text - 1, 0);
   if (size <= 0) return;
@@ -40,7 +51,10 @@ void copy_common_lines(int from, int to) {
   for (char* line = text; *line != '\0';) {
     char* const end = strchr(line, '\n');
     if (!end) return;
-    if (is_common(line)) write_all(to, line, static_cast<size_t>(end + 1 - line));
+    if (strncmp(line, "flags:", 6) == 0)
+      write_flags(fd, line, to);
+    else if (is_common(line))
+      write_all(to, line, static_cast<size_t>(end + 1 - line));
     line = end + 1;
   }
 }
@@ -65,11 +79,10 @@ int with_fdinfo(int fd, int file) {
   if (file < 0) return file;
   const int saved = errno;
   const int text = ask_text(fd, wire::Text::kFdinfo);
-  const int flags = fcntl(file, F_GETFD);
-  const int whole =
-      text < 0 ? -1 : memfd_create("fdinfo", (flags & FD_CLOEXEC) != 0 ? MFD_CLOEXEC : 0);
+  const int on_exec = (fcntl(file, F_GETFD) & FD_CLOEXEC) != 0 ? O_CLOEXEC : 0;
+  int whole = text < 0 ? -1 : memfd_create("fdinfo", MFD_CLOEXEC);
   if (whole >= 0) {
-    copy_common_lines(file, whole);
+    copy_common_lines(fd, file, whole);
     char part[1024];
     for (off_t at = 0;;) {
       const ssize_t size = pread(text, part, sizeof part, at);
@@ -77,9 +90,9 @@ int with_fdinfo(int fd, int file) {
       write_all(whole, part, static_cast<size_t>(size));
       at += size;
     }
-    lseek(whole, 0, SEEK_SET);
-    close(file);
+    whole = reopen(whole, O_RDONLY | on_exec);
   }
+  if (whole >= 0) close(file);
   if (text >= 0) close(text);
   errno = saved;
   return whole >= 0 ? whole : file;

@@ -3,12 +3,14 @@
 // mmap() of a device node or dma-buf: the host answers with the memfd to map, and the kernel does
 // the rest. lseek() of a dma-buf tells its size.
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "uapi/shim/host.h"
 #include "uapi/shim/libc.h"
 #include "uapi/shim/request.h"
+#include "uapi/shim/status_flags.h"
 
 namespace pantry::shim {
 namespace {
@@ -57,20 +59,26 @@ extern "C" void* shim_mmap64(void* address, size_t length, int protection, int f
 
 extern "C" void* shim_mmap(void* address, size_t length, int protection, int flags, int fd,
                            off_t offset) {
-  if ((flags & MAP_ANONYMOUS) != 0 || !can_be_mapped(socket_of(fd)))
-    return real_mmap(address, length, protection, flags, fd, offset);
+  const wire::Socket socket = (flags & MAP_ANONYMOUS) != 0 ? kForeign : socket_of(fd);
+  if (!can_be_mapped(socket)) return real_mmap(address, length, protection, flags, fd, offset);
   if (length == 0 || (offset & 0xfff) != 0) return fail(EINVAL);
+  const int mode = access_mode_of(fd, socket);
+  const bool writes = (flags & MAP_TYPE) != MAP_PRIVATE && (protection & PROT_WRITE) != 0;
+  if (!allows_read(mode) || (writes && !allows_write(mode))) return fail(EACCES);
   wire::Request request = {};
   request.ask = wire::Ask::kMmap;
   request.argument = static_cast<uint64_t>(offset);
   request.length = length;
   request.protection = protection;
   request.flags = flags;
-  const Answer answer = ask_host(fd, request, -1);
+  Answer answer = ask_host(fd, request, -1);
   if (answer.result != 0) {
     if (answer.fd >= 0) close(answer.fd);
     return fail(-answer.result);
   }
+  // So that mprotect() cannot add what mmap() may not.
+  if (mode == O_RDONLY) answer.fd = reopen(answer.fd, O_RDONLY | O_CLOEXEC);
+  if (answer.fd < 0) return fail(ENOMEM);
   void* const mapping = real_mmap(address, length, protection, flags, answer.fd,
                                   static_cast<off_t>(answer.reply.value));
   const int error = errno;

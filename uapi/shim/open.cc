@@ -14,6 +14,7 @@
 #include "uapi/shim/host.h"
 #include "uapi/shim/libc.h"
 #include "uapi/shim/path.h"
+#include "uapi/shim/status_flags.h"
 
 namespace pantry::shim {
 namespace {
@@ -41,11 +42,18 @@ int open_text(wire::Socket socket, int flags) {
   const int text = ask_text(connection, wire::Text::kWhole);
   close(connection);
   if (text < 0) return fail(ENOMEM);
-  if ((flags & O_CLOEXEC) == 0) fcntl(text, F_SETFD, 0);
-  return text;
+  return reopen(text, flags & ~(O_CREAT | O_TRUNC | O_EXCL | O_NOFOLLOW));
+}
+
+// Whether the permissions that chmod() gave it let this user open it so.
+bool may_open(wire::Socket socket, int flags) {
+  const int mode = flags & O_ACCMODE;
+  const int wanted = (mode == O_WRONLY ? 0 : R_OK) | (mode == O_RDONLY ? 0 : W_OK);
+  return faccessat(AT_FDCWD, name_of(socket), wanted, AT_EACCESS) == 0 || errno != EACCES;
 }
 
 int open_device(wire::Socket socket, int flags) {
+  if (!may_open(socket, flags)) return -1;
   const bool reads = (flags & O_ACCMODE) == O_RDONLY;
   if (is_text(socket) && (reads || socket != wire::Socket::kProfiling))
     return open_text(socket, flags);
@@ -60,6 +68,7 @@ int open_device(wire::Socket socket, int flags) {
     close(fd);
     return fail(hello.error != 0 ? static_cast<int>(-hello.error) : ENFILE);
   }
+  wire::note_access_mode(fd, flags & O_ACCMODE);
   constexpr int kStatus = O_NONBLOCK | O_ASYNC | O_APPEND;
   if ((flags & kStatus) != 0) fcntl(fd, F_SETFL, flags & kStatus);
   errno = saved;
@@ -94,22 +103,44 @@ int flags_of(const char* mode) {
   return access | (strchr(mode, 'e') ? O_CLOEXEC : 0);
 }
 
+// The same stream on another file, which is closed.
+void put_under(FILE* stream, int file) {
+  const int number = fileno(stream);
+  dup3(file, number, (fcntl(number, F_GETFD) & FD_CLOEXEC) != 0 ? O_CLOEXEC : 0);
+  close(file);
+}
+
+// A stream on the fdinfo of `shown`, if that is one of ours, has the host's lines too.
+FILE* complete_fdinfo(FILE* stream, int shown) {
+  if (!stream || shown < 0 || !has_fdinfo(socket_of(shown))) return stream;
+  const int whole = with_fdinfo(shown, fcntl(fileno(stream), F_DUPFD_CLOEXEC, 0));
+  if (whole >= 0) put_under(stream, whole);
+  return stream;
+}
+
 FILE* open_stream(const char* path, const char* mode) {
   if (!directory() || !is_readable(path)) return real_fopen(path, mode);
-  if (const wire::Socket file = node_of(path); is_text(file)) {
+  if (const wire::Socket file = node_of(path); file != kForeign) {
     const int fd = open_device(file, flags_of(mode));
     return fd < 0 ? nullptr : fdopen(fd, mode);
   }
-  const int shown = descriptor_of_fdinfo(AT_FDCWD, path);
-  FILE* const file = real_fopen(Path(path).get(), mode);
-  if (!file || shown < 0 || !has_fdinfo(socket_of(shown))) return file;
-  // The same stream on another file.
-  const int copy = with_fdinfo(shown, fcntl(fileno(file), F_DUPFD_CLOEXEC, 0));
-  if (copy >= 0) {
-    dup3(copy, fileno(file), fcntl(fileno(file), F_GETFD) & FD_CLOEXEC ? O_CLOEXEC : 0);
-    close(copy);
+  return complete_fdinfo(real_fopen(Path(path).get(), mode), descriptor_of_fdinfo(AT_FDCWD, path));
+}
+
+FILE* reopen_stream(const char* path, const char* mode, FILE* stream) {
+  if (!directory() || !path || !is_readable(path)) return real_freopen(path, mode, stream);
+  if (const wire::Socket file = node_of(path); file != kForeign) {
+    const int fd = open_device(file, flags_of(mode));
+    const int error = errno;
+    // Closed it is in any case.
+    FILE* const reopened = real_freopen(fd < 0 ? "" : "/dev/null", mode, stream);
+    if (reopened) put_under(reopened, fd);
+    if (!reopened && fd >= 0) close(fd);
+    errno = error;
+    return reopened;
   }
-  return file;
+  return complete_fdinfo(real_freopen(Path(path).get(), mode, stream),
+                         descriptor_of_fdinfo(AT_FDCWD, path));
 }
 
 mode_t mode_of(int flags, va_list list) {
@@ -179,8 +210,12 @@ extern "C" FILE* shim_fopen64(const char* path, const char* mode) {
 extern "C" FILE* shim_freopen(const char* path, const char* mode, FILE* file)
     PANTRY_EXPORT(freopen);
 extern "C" FILE* shim_freopen(const char* path, const char* mode, FILE* file) {
-  if (!directory() || !path || !is_readable(path)) return real_freopen(path, mode, file);
-  return real_freopen(Path(path).get(), mode, file);
+  return reopen_stream(path, mode, file);
+}
+extern "C" FILE* shim_freopen64(const char* path, const char* mode, FILE* file)
+    PANTRY_EXPORT(freopen64);
+extern "C" FILE* shim_freopen64(const char* path, const char* mode, FILE* file) {
+  return reopen_stream(path, mode, file);
 }
 
 }  // namespace pantry::shim

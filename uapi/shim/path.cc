@@ -108,12 +108,14 @@ bool is_of_the_device(const char* path) {
 
 wire::Socket debug_file(const char* path) {
   if (strcmp(path, "sync/sw_sync") == 0) return wire::Socket::kSwSync;
-  constexpr const char* kMinors[] = {"dri/0/", "dri/128/"};
-  for (const char* minor : kMinors) {
-    const size_t length = strlen(minor);
-    if (strncmp(path, minor, length) != 0) continue;
-    if (strcmp(path + length, "gpuvas") == 0) return wire::Socket::kGpuvas;
-    if (strcmp(path + length, "gems") == 0) return wire::Socket::kGems;
+  constexpr const char* kDirectories[] = {"dri/fb000000.gpu/", "dri/0/", "dri/128/"};
+  constexpr wire::Socket kFiles[] = {wire::Socket::kGpuvas, wire::Socket::kGems,
+                                     wire::Socket::kClients, wire::Socket::kGemNames};
+  for (const char* prefix : kDirectories) {
+    const size_t length = strlen(prefix);
+    if (strncmp(path, prefix, length) != 0) continue;
+    for (const wire::Socket file : kFiles)
+      if (strcmp(path + length, wire::kSocketNames[static_cast<unsigned>(file)]) == 0) return file;
   }
   return kForeign;
 }
@@ -196,9 +198,13 @@ const char* name_of(wire::Socket socket) {
     case wire::Socket::kSwSync:
       return "/sys/kernel/debug/sync/sw_sync";
     case wire::Socket::kGpuvas:
-      return "/sys/kernel/debug/dri/0/gpuvas";
+      return "/sys/kernel/debug/dri/fb000000.gpu/gpuvas";
     case wire::Socket::kGems:
-      return "/sys/kernel/debug/dri/0/gems";
+      return "/sys/kernel/debug/dri/fb000000.gpu/gems";
+    case wire::Socket::kClients:
+      return "/sys/kernel/debug/dri/fb000000.gpu/clients";
+    case wire::Socket::kGemNames:
+      return "/sys/kernel/debug/dri/fb000000.gpu/gem_names";
     case wire::Socket::kProfiling:
       return "/sys/devices/platform/fb000000.gpu/profiling";
     case wire::Socket::kChannel:

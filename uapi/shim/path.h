@@ -28,7 +28,7 @@ class Path {
 
 // The file of the device's that `path` names and that opening connects to the host
 // ("/dev/dri/card0",
-// "/dev/dri/renderD128", profiling in sysfs, sw_sync, gpuvas and gems in debugfs), or kForeign.
+// "/dev/dri/renderD128", profiling in sysfs, and in debugfs sw_sync, gpuvas, gems, clients and gem_names), or kForeign.
 wire::Socket node_of(const char* path);
 // The same for a path relative to an open directory of the tree.
 wire::Socket node_in(int directory_fd, const char* path);

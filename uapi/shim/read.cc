@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// read() and its kin: the EINVAL of files that have nothing to read, which as sockets would wait. A
-// device node has events, none ever of this driver's: its read() waits or, O_NONBLOCK, says EAGAIN,
-// as that of the socket. A process that has not been seen to hold a descriptor of ours pays one
-// load and a jump.
+// read() and its kin: the EBADF of what was opened for writing only, and the EINVAL of files that
+// have nothing to read, which as sockets would wait. A device node has events, none ever of this
+// driver's: its read() waits or, O_NONBLOCK, says EAGAIN, as that of the socket. A process that has
+// not been seen to hold a descriptor of ours pays one load and a jump.
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -31,23 +32,30 @@ bool cannot_be_read(wire::Socket socket) {
          socket == wire::Socket::kSyncobj || socket == wire::Socket::kSwSync;
 }
 
-ssize_t refuse() {
-  errno = EINVAL;
-  return -1;
+// What the kernel says of a read() of `fd` that reads nothing: 0 when it is to be tried.
+int refusal(int fd, wire::Socket socket) {
+  const bool readless = cannot_be_read(socket);
+  if ((readless || is_device(socket)) && !allows_read(access_mode_of(fd, socket))) return EBADF;
+  return readless ? EINVAL : 0;
+}
+
+bool refuses(int fd) {
+  if (!may_hold_descriptors()) return false;
+  const int error = refusal(fd, socket_of(fd));
+  if (error != 0) errno = error;
+  return error != 0;
 }
 
 ssize_t read_any(int fd, void* buffer, size_t size) {
-  if (!may_hold_descriptors() || !cannot_be_read(socket_of(fd))) return real_read(fd, buffer, size);
-  return refuse();
+  return refuses(fd) ? -1 : real_read(fd, buffer, size);
 }
 
 // A device node takes no notice of the offset.
 ssize_t pread_any(int fd, void* buffer, size_t size, off_t offset) {
-  if (!may_hold_descriptors()) return real_pread(fd, buffer, size, offset);
-  const wire::Socket socket = socket_of(fd);
-  if (cannot_be_read(socket)) return refuse();
-  return is_device(socket) && offset >= 0 ? real_read(fd, buffer, size)
-                                          : real_pread(fd, buffer, size, offset);
+  if (refuses(fd)) return -1;
+  return may_hold_descriptors() && is_device(socket_of(fd)) && offset >= 0
+             ? real_read(fd, buffer, size)
+             : real_pread(fd, buffer, size, offset);
 }
 
 }  // namespace
@@ -88,9 +96,7 @@ PANTRY_PREAD_CHK(__pread64_chk)
 
 extern "C" ssize_t shim_readv(int fd, const iovec* pieces, int count) PANTRY_EXPORT(readv);
 extern "C" ssize_t shim_readv(int fd, const iovec* pieces, int count) {
-  if (!may_hold_descriptors() || !cannot_be_read(socket_of(fd)))
-    return real_readv(fd, pieces, count);
-  return refuse();
+  return refuses(fd) ? -1 : real_readv(fd, pieces, count);
 }
 
 }  // namespace pantry::shim

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// stat(), access() and extended attributes of the device's files: a node is a character device
+// stat() and access() of the device's files: a node is a character device
 // 226:0 or 226:128, by path and by descriptor.
 #include <errno.h>
 #include <fcntl.h>
@@ -22,15 +22,12 @@ PANTRY_REAL(int, fstatat, int, const char*, struct stat*, int)
 PANTRY_REAL(int, fstat, int, struct stat*)
 PANTRY_REAL(int, statx, int, const char*, int, unsigned, struct statx*)
 PANTRY_REAL(int, faccessat, int, const char*, int, int)
-PANTRY_REAL(ssize_t, getxattr, const char*, const char*, void*, size_t)
-PANTRY_REAL(ssize_t, lgetxattr, const char*, const char*, void*, size_t)
 
 constexpr unsigned kDrmMajor = 226;
-constexpr mode_t kNodeMode = S_IFCHR | 0666;
 
-mode_t mode_of(wire::Socket file) {
-  const bool stores = file == wire::Socket::kSwSync || file == wire::Socket::kProfiling;
-  return S_IFREG | (stores ? 0644 : 0444);
+// Permissions are the placeholder's, of which `mode` is.
+mode_t mode_of(wire::Socket file, mode_t mode) {
+  return (is_plain_file(file) ? S_IFREG : S_IFCHR) | (mode & 07777);
 }
 
 unsigned minor_of(wire::Socket node) { return node == wire::Socket::kCard ? 0 : 128; }
@@ -39,12 +36,8 @@ unsigned minor_of(wire::Socket node) { return node == wire::Socket::kCard ? 0 : 
 void become_node(wire::Socket node, struct stat* status) {
   status->st_size = 0;
   status->st_blocks = 0;
-  if (is_plain_file(node)) {
-    status->st_mode = mode_of(node);
-    return;
-  }
-  status->st_mode = kNodeMode;
-  status->st_rdev = makedev(kDrmMajor, minor_of(node));
+  status->st_mode = mode_of(node, status->st_mode);
+  if (!is_plain_file(node)) status->st_rdev = makedev(kDrmMajor, minor_of(node));
 }
 
 int stat_node(wire::Socket node, struct stat* status) {
@@ -164,7 +157,7 @@ extern "C" int shim_statx(int at, const char* path, int flags, unsigned mask,
   if (result == 0) {
     status->stx_size = 0;
     status->stx_blocks = 0;
-    status->stx_mode = is_plain_file(node) ? mode_of(node) : kNodeMode;
+    status->stx_mode = static_cast<uint16_t>(mode_of(node, status->stx_mode));
   }
   if (result == 0 && !is_plain_file(node)) {
     status->stx_rdev_major = kDrmMajor;
@@ -189,20 +182,6 @@ extern "C" int shim_faccessat(int at, const char* path, int mode, int flags)
     PANTRY_EXPORT(faccessat);
 extern "C" int shim_faccessat(int at, const char* path, int mode, int flags) {
   return access_path(at, path, mode, flags);
-}
-
-// What `ls -l` asks for.
-extern "C" ssize_t shim_getxattr(const char* path, const char* name, void* value, size_t size)
-    PANTRY_EXPORT(getxattr);
-extern "C" ssize_t shim_getxattr(const char* path, const char* name, void* value, size_t size) {
-  if (!directory() || !is_readable(path)) return real_getxattr(path, name, value, size);
-  return real_getxattr(Path(path).get(), name, value, size);
-}
-extern "C" ssize_t shim_lgetxattr(const char* path, const char* name, void* value, size_t size)
-    PANTRY_EXPORT(lgetxattr);
-extern "C" ssize_t shim_lgetxattr(const char* path, const char* name, void* value, size_t size) {
-  if (!directory() || !is_readable(path)) return real_lgetxattr(path, name, value, size);
-  return real_lgetxattr(Path(path).get(), name, value, size);
 }
 
 }  // namespace pantry::shim

@@ -5,6 +5,7 @@
 // writes by itself (stdio) does not come by here: the host takes it for an attribute, without an
 // errno, and ignores the rest.
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -32,7 +33,7 @@ ssize_t fail(int error) {
   return -1;
 }
 
-// No write() of theirs, but they are open for it. The others are not.
+// No write() of theirs.
 bool takes_none(wire::Socket socket) {
   return is_device(socket) || socket == wire::Socket::kDmaBuf || socket == wire::Socket::kSwSync;
 }
@@ -51,10 +52,10 @@ ssize_t store(int fd, const void* text, size_t size) {
 enum class Kind { kForeign, kStored, kRefused, kReadOnly };
 Kind kind_of(int fd) {
   const wire::Socket socket = socket_of(fd);
+  if (socket == kForeign) return Kind::kForeign;
+  if (!allows_write(access_mode_of(fd, socket))) return Kind::kReadOnly;
   if (socket == wire::Socket::kProfiling) return Kind::kStored;
-  if (takes_none(socket)) return Kind::kRefused;
-  if (socket == wire::Socket::kSyncFile || socket == wire::Socket::kSyncobj) return Kind::kReadOnly;
-  return Kind::kForeign;
+  return takes_none(socket) ? Kind::kRefused : Kind::kForeign;
 }
 
 ssize_t write_to(Kind kind, int fd, const void* text, size_t size) {
