@@ -120,9 +120,10 @@ class RadixTable {
       requires(!Writers::kShared);
 
   // What stands in a window: a table of its own, a leaf or repeated table that covers all of it (or
-  // more), or neither.
+  // more), or neither. Counts as an edit: one of pages in that window, if it comes next, starts at
+  // the table that was found, instead of searching for it again.
   enum class Standing { kNothing, kLeaf, kTable };
-  Standing standing(TableWindow window) const noexcept;
+  Standing standing(TableWindow window) noexcept requires(!Writers::kShared);
   // A table with references is kept when it becomes empty, and by map() and coalesce(). Pre: a
   // table stands there.
   void reference(TableWindow window) noexcept requires(!Writers::kShared);
@@ -302,8 +303,14 @@ class RadixTable {
         range.first.value >> shift(2) == number && range.last.value >> shift(2) == number;
     return slots && here ? &last_above_.table : nullptr;
   }
-  // Remembers the leaf table around `range`, if it is known and `range` is a part of it.
-  bool turn_to_part(GpuRange range);
+  // Remembers the leaf table around `va`, if there is one of its own and the table above is the
+  // remembered one.
+  bool turn_to_leaf(GpuVa va);
+  // The same; and whether `range` is a part of it.
+  bool turn_to_part(GpuRange range) {
+    Part part;
+    return turn_to_leaf(range.first) && is_part_of_last(range, part);
+  }
   // What the edits do where there is more to do than for one page in the remembered leaf table. Not
   // inline, and called last, so that those have no stack to set up.
   [[gnu::noinline]] MapProgress map_elsewhere(GpuRange range, const ExtentCursor& frames, Prot prot,

@@ -162,10 +162,8 @@ inline void RadixTable<Format, Writers>::check_frames(PhysAddr frame, std::uint3
   PANTRY_CHECK((((frame.value | last) & no_frame_) | (frame.value % kPageSize)) == 0);
 }
 
-// Remembers the leaf table around `range`, if `range` is a part of it and the table above is known.
 template <TableFormat Format, class Writers>
-bool RadixTable<Format, Writers>::turn_to_part(GpuRange range) {
-  const GpuVa va = range.first;
+bool RadixTable<Format, Writers>::turn_to_leaf(GpuVa va) {
   if (Writers::kShared || va.value >> shift(2) != last_above_.number) return false;
   const std::uint64_t entry = load_entry(last_above_.table.entries + index(va, 1));
   if (Format::kind(entry, 1) != EntryKind::kTable) return false;
@@ -173,8 +171,7 @@ bool RadixTable<Format, Writers>::turn_to_part(GpuRange range) {
   if (is_repeated(leaf)) return false;
   const std::uint64_t first = align_down(va.value, span(1));
   last_leaf_ = {first, first + kPageSize - 1, leaf};
-  Part part;
-  return is_part_of_last(range, part);
+  return true;
 }
 
 template <TableFormat Format, class Writers>

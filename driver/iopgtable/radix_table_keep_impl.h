@@ -22,10 +22,19 @@ auto RadixTable<Format, Writers>::table_of(TableWindow window) const -> std::opt
 }
 
 template <TableFormat Format, class Writers>
-auto RadixTable<Format, Writers>::standing(TableWindow window) const noexcept -> Standing {
+auto RadixTable<Format, Writers>::standing(TableWindow window) noexcept -> Standing
+    requires(!Writers::kShared) {
   PANTRY_CHECK(alive_ && window.height < top_);
+  const GpuVa va = window.first();
+  if (window.height == 0) {
+    if (turn_to_leaf(va)) return Standing::kTable;
+    if (const std::optional<Table> above = table_of(TableWindow::around(va, 1))) {
+      remember_above(*above, va);
+      if (turn_to_leaf(va)) return Standing::kTable;
+    }
+  }
   if (table_of(window)) return Standing::kTable;
-  return walk(window.first()) ? Standing::kLeaf : Standing::kNothing;
+  return walk(va) ? Standing::kLeaf : Standing::kNothing;
 }
 
 template <TableFormat Format, class Writers>

@@ -9,7 +9,7 @@
 
 namespace pantry::driver {
 
-Exact::Exact(const ArmLpaeS1Table& table, PagePool& pool)
+Exact::Exact(ArmLpaeS1Table& table, PagePool& pool)
     : table_(table), pool_(pool), spare_(pool.links()) {}
 
 Exact::~Exact() { PANTRY_CHECK(pins_.size() == 0 && spare_.empty()); }

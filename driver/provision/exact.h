@@ -65,7 +65,7 @@ class PagePool;
 class Exact final : public Provisioner {
  public:
   // `table` is made of pages of `pool`. Both outlive the provisioner.
-  Exact(const ArmLpaeS1Table& table, PagePool& pool);
+  Exact(ArmLpaeS1Table& table, PagePool& pool);
   // No bind is pending (CHECK).
   ~Exact() override;
 
@@ -97,7 +97,7 @@ class Exact final : public Provisioner {
   }
 
   // All under the operation lock.
-  const ArmLpaeS1Table& table_;
+  ArmLpaeS1Table& table_;
   PagePool& pool_;
   WindowPins pins_;
   PageList spare_;
