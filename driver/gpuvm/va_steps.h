@@ -39,7 +39,7 @@ class Done {
 // `old` lies wholly in the changed range.
 class UnmapStep {
  public:
-  const VaMapping& old() const { return old_; }
+  const VaMapping& old() const { return *old_; }
   // The new mapping puts the same pages with the same flags at the same place: their entries may
   // stay.
   bool keeps_pages() const { return keeps_pages_; }
@@ -49,30 +49,30 @@ class UnmapStep {
  private:
   friend class VaSpace;
   UnmapStep(VaEdit& edit, const VaMapping& old, bool keeps_pages)
-      : edit_(&edit), old_(old), keeps_pages_(keeps_pages) {}
+      : edit_(&edit), old_(&old), keeps_pages_(keeps_pages) {}
   VaEdit* edit_;
-  VaMapping old_;
+  const VaMapping* old_;
   bool keeps_pages_;
 };
 
 // `old` sticks out of the changed range: the part in it goes, the rest stays.
 class RemapStep {
  public:
-  const VaMapping& old() const { return old_; }
+  const VaMapping& old() const { return *old_; }
   // The part of `old` that goes.
   GpuRange unmapped() const { return unmapped_; }
   bool keeps_pages() const { return keeps_pages_; }
 
  protected:
   RemapStep(VaEdit& edit, const VaMapping& old, GpuRange unmapped, bool keeps_pages)
-      : edit_(&edit), old_(old), unmapped_(unmapped), keeps_pages_(keeps_pages) {}
+      : edit_(&edit), old_(&old), unmapped_(unmapped), keeps_pages_(keeps_pages) {}
   // What is left of it before and after the part that goes.
-  VaMapping left() const { return old_.slice({old_.range.first, unmapped_.first - 1}); }
-  VaMapping right() const { return old_.slice({unmapped_.last + 1, old_.range.last}); }
+  VaMapping left() const { return old_->slice({old_->range.first, unmapped_.first - 1}); }
+  VaMapping right() const { return old_->slice({unmapped_.last + 1, old_->range.last}); }
   VaEdit* edit_;
 
  private:
-  VaMapping old_;
+  const VaMapping* old_;
   GpuRange unmapped_;
   bool keeps_pages_;
 };

@@ -9,8 +9,6 @@
 
 namespace pantry::driver {
 
-thread_local constinit unsigned SignallingSection::depth_ = 0;
-
 namespace {
 
 // Makes the linker take the trap into every program that can enter a section.
@@ -41,18 +39,6 @@ void Cleanup::run() {
   // Acquires what whoever relies on this run has left over.
   kicked_.exchange(false, std::memory_order_acq_rel);
   while (!dead_.empty()) dead_.destroy_all();
-}
-
-SignallingSection::SignallingSection(Cleanup& cleanup)
-    : cleanup_(cleanup), left_over_(cleanup.dead()) {
-  if (depth_ == 0) lock_order::section_begins();
-  ++depth_;
-}
-
-SignallingSection::~SignallingSection() {
-  if (left_over_.used()) cleanup_.kick();
-  --depth_;
-  if (depth_ == 0) lock_order::section_ends();
 }
 
 void check_may_wait(const char* what) noexcept {

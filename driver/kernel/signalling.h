@@ -20,6 +20,7 @@
 #include "base/mutex.h"
 #include "base/ref.h"
 #include "base/signalling.h"
+#include "driver/kernel/lock_order.h"
 #include "driver/kernel/work.h"
 
 namespace pantry::driver {
@@ -48,8 +49,16 @@ class Cleanup final : public Work {
 
 class PANTRY_SCOPED_CAPABILITY SignallingSection {
  public:
-  explicit SignallingSection(Cleanup& cleanup) PANTRY_ACQUIRE(signalling);
-  ~SignallingSection() PANTRY_RELEASE();
+  explicit SignallingSection(Cleanup& cleanup) PANTRY_ACQUIRE(signalling)
+      : cleanup_(cleanup), left_over_(cleanup.dead()) {
+    if (depth_ == 0) lock_order::section_begins();
+    ++depth_;
+  }
+  ~SignallingSection() PANTRY_RELEASE() {
+    if (left_over_.used()) cleanup_.kick();
+    --depth_;
+    if (depth_ == 0) lock_order::section_ends();
+  }
   SignallingSection(const SignallingSection&) = delete;
   SignallingSection& operator=(const SignallingSection&) = delete;
 
@@ -61,7 +70,7 @@ class PANTRY_SCOPED_CAPABILITY SignallingSection {
   }
 
  private:
-  static thread_local constinit unsigned depth_;
+  static inline thread_local constinit unsigned depth_ = 0;
   Cleanup& cleanup_;
   DeadList::Scope left_over_;
 };

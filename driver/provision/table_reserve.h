@@ -43,7 +43,10 @@ class TableReserve final : public PageTableAllocator {
   TableReserve& operator=(TableReserve&& other) noexcept;
   // Gives back what was not used. Nothing is retired and unreleased (CHECK): that would be a table
   // given up without a flush.
-  ~TableReserve();
+  ~TableReserve() {
+    return_spares();
+    uncharge();
+  }
 
   // Lays in `pages` more, and charges them as far as charge() has not. ENOMEM: none; the pool has
   // not as many, or the quota is used up.
@@ -85,7 +88,11 @@ class TableReserve final : public PageTableAllocator {
   // The flush that covers everything freed so far is done (or no address space ever used it):
   // retired pages and spares go back to the pool, and the bind is pending no longer. Allocates
   // nothing; zeroes each retired page.
-  void release_after_flush() noexcept;
+  void release_after_flush() noexcept {
+    if (!retired_.empty()) return_retired();
+    return_spares();
+    uncharge();
+  }
   // After that flush: `pages` of the retired are zeroed and laid in again, so that they are
   // available. Pre: as many are retired.
   void reuse_retired(std::uint32_t pages) noexcept;
@@ -99,8 +106,15 @@ class TableReserve final : public PageTableAllocator {
 
  private:
   bool draw(std::uint32_t pages) noexcept;
-  void return_spares() noexcept;
-  void uncharge() noexcept;
+  void return_spares() noexcept {
+    if (!spare_.empty()) return_all_spares();
+  }
+  void uncharge() noexcept {
+    if (charged_ != 0) uncharge_all();
+  }
+  void return_retired() noexcept;
+  void return_all_spares() noexcept;
+  void uncharge_all() noexcept;
 
   PagePool* pool_ = nullptr;
   PageQuota* quota_ = nullptr;

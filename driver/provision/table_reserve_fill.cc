@@ -40,11 +40,6 @@ TableReserve& TableReserve::operator=(TableReserve&& other) noexcept {
   return *this;
 }
 
-TableReserve::~TableReserve() {
-  return_spares();
-  uncharge();
-}
-
 Result<> TableReserve::charge(std::uint32_t pages) {
   if (!quota_ || pages <= charged_) return {};
   const std::uint32_t more = pages - charged_;
@@ -80,10 +75,8 @@ Result<> TableReserve::grow(std::uint32_t pages) {
   return {};
 }
 
-void TableReserve::release_after_flush() noexcept {
-  if (!retired_.empty()) pool_->give_back(std::move(retired_), PagePool::Content::kUsed);
-  return_spares();
-  uncharge();
+void TableReserve::return_retired() noexcept {
+  pool_->give_back(std::move(retired_), PagePool::Content::kUsed);
 }
 
 void TableReserve::reuse_retired(std::uint32_t pages) noexcept {
@@ -95,12 +88,9 @@ void TableReserve::reuse_retired(std::uint32_t pages) noexcept {
   spare_.splice(list);
 }
 
-void TableReserve::uncharge() noexcept {
-  if (quota_) quota_->uncharge(std::exchange(charged_, 0));
-}
+void TableReserve::uncharge_all() noexcept { quota_->uncharge(std::exchange(charged_, 0)); }
 
-void TableReserve::return_spares() noexcept {
-  if (spare_.empty()) return;
+void TableReserve::return_all_spares() noexcept {
   statistics_.returned += spare_.count();
   pool_->give_back(std::move(spare_), PagePool::Content::kZero);
 }

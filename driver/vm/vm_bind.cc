@@ -206,8 +206,7 @@ Result<> Vm::run_at_once(BindPlan& plan) {
     // For what comes from the magazine: it might have had to be allocated.
     if (s.faults().should_fail()) return Error(Errno::kNoMem);
   }
-  BindPlan* const plans[] = {&plan};
-  Result<> results[1];
+  Result<> result;
   for (;;) {
     std::optional<State::Lack> lack;
     {
@@ -219,7 +218,7 @@ Result<> Vm::run_at_once(BindPlan& plan) {
       }
       if (!lack) {
         plan.statistics.prepare = s.time() - start;
-        s.apply(plans, BindMode::kSync, *this, results);
+        result = s.apply_at_once(plan, *this);
         tables.fill_magazine();
       }
     }
@@ -229,10 +228,10 @@ Result<> Vm::run_at_once(BindPlan& plan) {
       return laid_in;
     }
   }
-  // apply has flushed, or touched nothing.
+  // apply_at_once has flushed, or touched nothing.
   tables.release_after_flush();
   s.trim_after(plan);
-  return results[0];
+  return result;
 }
 
 void Vm::start(std::span<Job* const> jobs, std::span<int> errors) noexcept {
@@ -245,7 +244,7 @@ void Vm::start(std::span<Job* const> jobs, std::span<int> errors) noexcept {
   const auto used = std::span(plans).first(jobs.size());
   {
     MutexLock lock(s.operation);
-    s.apply(used, BindMode::kAsync, *this, std::span(results).first(jobs.size()));
+    s.apply(used, *this, std::span(results).first(jobs.size()));
   }
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     plans[i]->provision.tables().release_after_flush();
@@ -275,7 +274,25 @@ void Vm::give_up(BindPlan& plan) noexcept {
 
 void Vm::State::prune(BindPlan& plan) { table->prune(*plan.op.range, plan.provision.tables()); }
 
-void Vm::State::apply(std::span<BindPlan* const> plans, BindMode mode, AsOwner& owner,
+Result<> Vm::State::apply_at_once(BindPlan& plan, AsOwner& owner) {
+  const TimePoint start = time();
+  Result<> result;
+  {
+    // Its end flushes and unlocks: after the edit, before any retired table can be used again.
+    std::optional<RegionLock> region;
+    if (edits(plan))
+      region.emplace(device.spaces, owner, [&] {
+        operation.assert_held();
+        return table->footprint(*plan.op.range);
+      });
+    result = run(plan);
+  }
+  provisioner->finish(plan.provision);
+  account(plan, BindMode::kSync, result, time() - start);
+  return result;
+}
+
+void Vm::State::apply(std::span<BindPlan* const> plans, AsOwner& owner,
                       std::span<Result<>> results) {
   const TimePoint start = time();
   {
@@ -290,15 +307,8 @@ void Vm::State::apply(std::span<BindPlan* const> plans, BindMode mode, AsOwner& 
           operation.assert_held();
           return footprint(left);
         });
-      const bool claimed = plan.provision.claimed();
-      provisioner->begin(plan.provision);
-      results[i] = apply(plan);
-      // For what changed nothing in the tree.
-      plan.tree_nodes.abandon();
-      if (!results[i]) {
-        if (claimed) prune(plan);
-        if (mode == BindMode::kAsync) unusable = true;
-      }
+      results[i] = run(plan);
+      if (!results[i]) unusable = true;
       if (provisioner->must_flush(plan.provision)) region.reset();
       provisioner->finish(plan.provision);
     }
@@ -307,15 +317,20 @@ void Vm::State::apply(std::span<BindPlan* const> plans, BindMode mode, AsOwner& 
   Duration run;
   if (device.bind_times == BindTimes::kOn)
     run = {(time() - start).ns / static_cast<std::int64_t>(plans.size())};
-  for (std::size_t i = 0; i < plans.size(); ++i) account(*plans[i], mode, results[i], run);
+  for (std::size_t i = 0; i < plans.size(); ++i) account(*plans[i], BindMode::kAsync, results[i], run);
+}
+
+bool Vm::State::edits(const BindPlan& plan) const {
+  if (!touches_table(plan.op)) return false;
+  // Else it fails, but may have tables to free that were installed for it.
+  return plan.op.type != BindType::kMap || plan.purpose == BindPlan::Purpose::kRestore ||
+         !unusable || plan.provision.claimed();
 }
 
 bool Vm::State::edit_any(std::span<BindPlan* const> plans) const {
   return std::ranges::any_of(plans, [&](const BindPlan* plan) {
-    if (!touches_table(plan->op)) return false;
-    // Else it fails, but may have tables to free that were installed for it.
-    return plan->op.type != BindType::kMap || plan->purpose == BindPlan::Purpose::kRestore ||
-           !unusable || plan->provision.claimed();
+    operation.assert_held();
+    return edits(*plan);
   });
 }
 
@@ -331,7 +346,17 @@ GpuRange Vm::State::footprint(std::span<BindPlan* const> plans) const {
   return *all;
 }
 
-Result<> Vm::State::apply(BindPlan& plan) {
+Result<> Vm::State::run(BindPlan& plan) {
+  const bool claimed = plan.provision.claimed();
+  provisioner->begin(plan.provision);
+  Result<> result = change(plan);
+  // For what changed nothing in the tree.
+  plan.tree_nodes.abandon();
+  if (!result && claimed) prune(plan);
+  return result;
+}
+
+Result<> Vm::State::change(BindPlan& plan) {
   const BindOp& op = plan.op;
   if (op.fails_with) return Error(*op.fails_with);
   if (plan.purpose == BindPlan::Purpose::kRestore) return restore(plan);
@@ -388,15 +413,14 @@ void Vm::unmap_whole(GpuRange range) noexcept {
   plan.op.range = range;
   plan.owner = MappingOwner::kKernel;
   plan.provision = Provision(TableReserve(s.device.pages));
-  BindPlan* const plans[] = {&plan};
-  Result<> results[1];
+  Result<> result;
   {
     const SignallingSection section(s.device.cleanup);
     MutexLock lock(s.operation);
     plan.tree_nodes.take_part_in_removal(s.tree_nodes);
-    s.apply(plans, BindMode::kSync, *this, results);
+    result = s.apply_at_once(plan, *this);
   }
-  PANTRY_CHECK(results[0].has_value());
+  PANTRY_CHECK(result.has_value());
   plan.provision.tables().release_after_flush();
   s.trim_after(plan);
 }

@@ -53,17 +53,23 @@ struct Vm::State {
   // Frees nodes that are too much now that the bind has run, or will not.
   void trim_after(BindPlan& plan) noexcept PANTRY_MAY_ALLOCATE PANTRY_EXCLUDES(operation);
 
-  // Performs binds in order, at most BatchStarter::kMostJobs, under one locked region that is
-  // flushed once; or more often, where others need the tables that a bind has freed. Each fails for
-  // what its plan or the VM's state says, never for memory.
-  void apply(std::span<BindPlan* const> plans, BindMode mode, AsOwner& owner,
+  // Performs asynchronous binds in order, at most BatchStarter::kMostJobs, under one locked region
+  // that is flushed once; or more often, where others need the tables that a bind has freed. Each
+  // fails for what its plan or the VM's state says, never for memory.
+  void apply(std::span<BindPlan* const> plans, AsOwner& owner,
              std::span<Result<>> results) PANTRY_REQUIRES(operation, signalling);
-  // Whether any of these edits the table when it runs now.
+  // The same of one that is synchronous.
+  Result<> apply_at_once(BindPlan& plan, AsOwner& owner) PANTRY_REQUIRES(operation, signalling);
+  // Whether a bind edits the table when it runs now; whether any of these does.
+  bool edits(const BindPlan& plan) const PANTRY_REQUIRES(operation);
   bool edit_any(std::span<BindPlan* const> plans) const PANTRY_REQUIRES(operation);
   // What they may edit, with all of any block that they would split. Pre: one does.
   GpuRange footprint(std::span<BindPlan* const> plans) const PANTRY_REQUIRES(operation);
-  // One bind, on tree and table. Pre: its footprint is locked.
-  Result<> apply(BindPlan& plan) PANTRY_REQUIRES(operation, signalling);
+  // One bind, with the tables it was provided with. What is left to do is for its provisioner to
+  // finish. Pre: its footprint is locked.
+  Result<> run(BindPlan& plan) PANTRY_REQUIRES(operation, signalling);
+  // What of that changes the tree and the table.
+  Result<> change(BindPlan& plan) PANTRY_REQUIRES(operation, signalling);
   // One restore (BindPlan::Purpose), on the table. Pre: its range is locked.
   Result<> restore(BindPlan& plan) PANTRY_REQUIRES(operation, signalling);
   // The table half of a bind that edits nothing: frees what prepare installed for it alone. Pre:
