@@ -12,6 +12,8 @@ struct VaEdit {
   VaTree& tree;
   VaReserve& nodes;
   VaTree::Cursor at;
+  GpuRange range;                // that changes
+  const VaMapping* replacement;  // what is mapped there then, or null
 };
 
 }  // namespace pantry::driver

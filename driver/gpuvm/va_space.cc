@@ -1,23 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "driver/gpuvm/va_space.h"
 
-#include <algorithm>
-
 #include "driver/gpuvm/va_edit.h"
 
 namespace pantry::driver {
-
-namespace {
-
-// Whether `replacement` shows `old`'s pages with `old`'s flags wherever both are.
-bool same_pages(const VaMapping& old, const VaMapping* replacement) {
-  // Offsets from address 0: equal for two views of one object that lie the same way. They may wrap,
-  // and still compare.
-  return replacement && replacement->object == old.object && replacement->flags == old.flags &&
-         replacement->offset - replacement->range.first.value == old.offset - old.range.first.value;
-}
-
-}  // namespace
 
 VaSpace::VaSpace(GpuRange whole, VaSearch search) noexcept : whole_(whole), tree_(search) {
   // What kVaNodesPerOp relies on.
@@ -34,38 +20,35 @@ void VaSpace::check_range(GpuRange range) const noexcept {
 void VaSpace::map(const VaMapping& mapping, VaReserve& nodes, StepVisitor& visitor) noexcept {
   check_range(mapping.range);
   PANTRY_CHECK(VaRecord::packable(mapping));
-  VaEdit edit{tree_, nodes, tree_.seek(mapping.range.first)};
-  clear(mapping.range, &mapping, edit, visitor);
+  VaEdit edit{tree_, nodes, tree_.seek(mapping.range.first), mapping.range, &mapping};
+  clear(edit, visitor);
   visitor.map(MapStep(edit, mapping));
   nodes.finish(tree_.mappings());
 }
 
 void VaSpace::unmap(GpuRange range, VaReserve& nodes, StepVisitor& visitor) noexcept {
   check_range(range);
-  VaEdit edit{tree_, nodes, tree_.seek(range.first)};
-  clear(range, nullptr, edit, visitor);
+  VaEdit edit{tree_, nodes, tree_.seek(range.first), range, nullptr};
+  clear(edit, visitor);
   nodes.finish(tree_.mappings());
 }
 
-// Empties `range`, step by step in address order; each step moves the cursor on. At most the first
+// Empties the range, step by step in address order; each step moves the cursor on. At most the first
 // and the last mapping stick out of it.
-void VaSpace::clear(GpuRange range, const VaMapping* replacement, VaEdit& edit,
-                    StepVisitor& visitor) noexcept {
+void VaSpace::clear(VaEdit& edit, StepVisitor& visitor) noexcept {
+  const GpuRange range = edit.range;
   while (edit.at && edit.at.range().first <= range.last) {
     const VaMapping old = edit.at.mapping();
     const bool left = old.range.first < range.first;
     const bool right = old.range.last > range.last;
-    const GpuRange unmapped{std::max(old.range.first, range.first),
-                            std::min(old.range.last, range.last)};
-    const bool keeps = same_pages(old, replacement);
     if (left && right)
-      visitor.keep_both(KeepBothStep(edit, old, unmapped, keeps));
+      visitor.keep_both(KeepBothStep(edit, old));
     else if (left)
-      visitor.keep_left(KeepLeftStep(edit, old, unmapped, keeps));
+      visitor.keep_left(KeepLeftStep(edit, old));
     else if (right)
-      visitor.keep_right(KeepRightStep(edit, old, unmapped, keeps));
+      visitor.keep_right(KeepRightStep(edit, old));
     else
-      visitor.unmap(UnmapStep(edit, old, keeps));
+      visitor.unmap(UnmapStep(edit, old));
   }
 }
 

@@ -57,8 +57,7 @@ class VaSpace {
                                    GpuRange within) const noexcept;
 
  private:
-  static void clear(GpuRange range, const VaMapping* replacement, VaEdit& edit,
-                    StepVisitor& visitor) noexcept;
+  static void clear(VaEdit& edit, StepVisitor& visitor) noexcept;
 
   void check_range(GpuRange range) const noexcept;
 

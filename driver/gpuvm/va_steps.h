@@ -36,45 +36,42 @@ class Done {
   Done() = default;
 };
 
-// `old` lies wholly in the changed range.
-class UnmapStep {
+// Two pointers: it is passed in registers. The mapping as it was, and the change under way.
+class OldStep {
  public:
   const VaMapping& old() const { return *old_; }
   // The new mapping puts the same pages with the same flags at the same place: their entries may
   // stay.
-  bool keeps_pages() const { return keeps_pages_; }
+  bool keeps_pages() const;
+
+ protected:
+  OldStep(VaEdit& edit, const VaMapping& old) : edit_(&edit), old_(&old) {}
+  VaEdit* edit_;
+  const VaMapping* old_;
+};
+
+// `old` lies wholly in the changed range.
+class UnmapStep : public OldStep {
+ public:
   // Takes `old` out of the tree.
   Done<UnmapStep> remove() && noexcept;
 
  private:
   friend class VaSpace;
-  UnmapStep(VaEdit& edit, const VaMapping& old, bool keeps_pages)
-      : edit_(&edit), old_(&old), keeps_pages_(keeps_pages) {}
-  VaEdit* edit_;
-  const VaMapping* old_;
-  bool keeps_pages_;
+  using OldStep::OldStep;
 };
 
 // `old` sticks out of the changed range: the part in it goes, the rest stays.
-class RemapStep {
+class RemapStep : public OldStep {
  public:
-  const VaMapping& old() const { return *old_; }
   // The part of `old` that goes.
-  GpuRange unmapped() const { return unmapped_; }
-  bool keeps_pages() const { return keeps_pages_; }
+  GpuRange unmapped() const;
 
  protected:
-  RemapStep(VaEdit& edit, const VaMapping& old, GpuRange unmapped, bool keeps_pages)
-      : edit_(&edit), old_(&old), unmapped_(unmapped), keeps_pages_(keeps_pages) {}
+  using OldStep::OldStep;
   // What is left of it before and after the part that goes.
-  VaMapping left() const { return old_->slice({old_->range.first, unmapped_.first - 1}); }
-  VaMapping right() const { return old_->slice({unmapped_.last + 1, old_->range.last}); }
-  VaEdit* edit_;
-
- private:
-  const VaMapping* old_;
-  GpuRange unmapped_;
-  bool keeps_pages_;
+  VaMapping left() const { return old_->slice({old_->range.first, unmapped().first - 1}); }
+  VaMapping right() const { return old_->slice({unmapped().last + 1, old_->range.last}); }
 };
 
 class KeepLeftStep : public RemapStep {

@@ -29,12 +29,13 @@ std::uint32_t Exact::pages_now(const BindShape& shape) const noexcept {
   return missing + own;
 }
 
-std::optional<Provisioner::Needs> Exact::claim(Provision& provision) noexcept {
+bool Exact::claim(Provision& provision, Needs& needs) noexcept {
   TableReserve& tables = provision.tables_;
   if (tables.runs_at_once() && pins_.size() == 0) {
     const std::uint32_t pages = pages_now(provision.shape_);
-    if (tables.suffices(pages)) return std::nullopt;
-    return Needs{.pages = pages};
+    if (tables.suffices(pages)) return true;
+    needs = {.pages = pages};
+    return false;
   }
   pins_.adopt(provision.spare_pins_);
   std::uint32_t unpinned = 0;
@@ -50,14 +51,16 @@ std::optional<Provisioner::Needs> Exact::claim(Provision& provision) noexcept {
   const std::uint32_t own = repeated_pages(provision.shape_, table_.config());
   const std::uint32_t charge = tables.quota() ? not_queued + own + kLeastCharge : 0;
   const bool has_room = pins_.has_room(unpinned);
-  if (!has_room || !tables.suffices(missing + own) || charge > tables.charged())
-    return Needs{charge, missing + own, has_room ? 0 : 2 * (pins_.size() + unpinned)};
+  if (!has_room || !tables.suffices(missing + own) || charge > tables.charged()) {
+    needs = {charge, missing + own, has_room ? 0 : 2 * (pins_.size() + unpinned)};
+    return false;
+  }
   for_each_window(provision.shape_, table_.config(),
                   [&](TableWindow window) { pins_.pin(window, by(tables)); });
   tables.move_spares(missing, spare_);
   if (tables.quota()) tables.hand_over_charge(not_queued, own + kLeastCharge);
   provision.claimed_ = true;
-  return std::nullopt;
+  return true;
 }
 
 Result<> Exact::make_room(std::uint32_t windows, Provision& provision) {

@@ -69,7 +69,7 @@ class Exact final : public Provisioner {
   // No bind is pending (CHECK).
   ~Exact() override;
 
-  std::optional<Needs> claim(Provision& provision) noexcept override;
+  bool claim(Provision& provision, Needs& needs) noexcept override;
   void begin(Provision& provision) noexcept override;
   bool must_flush(const Provision& provision) const noexcept override;
   void finish(Provision& provision) noexcept override;

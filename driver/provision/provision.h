@@ -6,8 +6,10 @@
 // are called without (CHECK in the destructor). Without a claim it is no more than its reserve.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <memory>
+#include <type_traits>
 #include <utility>
 
 #include "base/check.h"
@@ -22,7 +24,12 @@ class Provision {
   // Without a pool, or without a bind that a provisioner knows of: for what takes no page.
   Provision() = default;
   explicit Provision(TableReserve tables) : tables_(std::move(tables)) {}
-  Provision(PagePool& pool, const BindShape& shape) : tables_(pool), shape_(shape) {}
+  // The shape is what `shape()` returns, made where it stays: a bind is short enough for a copy to
+  // be seen.
+  template <class Shape>
+  requires std::same_as<std::invoke_result_t<Shape&>, BindShape> Provision(PagePool& pool,
+                                                                           Shape shape)
+      : tables_(pool), shape_(shape()) {}
   Provision(TableReserve tables, const BindShape& shape)
       : tables_(std::move(tables)), shape_(shape) {}
   Provision(Provision&& other) noexcept

@@ -12,13 +12,12 @@ Result<Provision> Provisioner::prepare(const BindShape& shape, TableReserve rese
   Provision provision(std::move(reserve), shape);
   PANTRY_TRY(provision.tables().charge(kLeastCharge));
   for (;;) {
-    std::optional<Needs> needs;
+    Needs needs;
     {
       MutexLock lock(operation_lock);
-      needs = claim(provision);
+      if (claim(provision, needs)) return provision;
     }
-    if (!needs) return provision;
-    PANTRY_TRY(supply(*needs, provision));
+    PANTRY_TRY(supply(needs, provision));
   }
 }
 

@@ -23,7 +23,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 
 #include "base/mutex.h"
 #include "base/result.h"
@@ -49,7 +48,7 @@ class Provisioner {
       PANTRY_EXCLUDES(operation_lock);
 
   // The same in parts, for who has more to lay in or runs the bind at once: claim until it says
-  // none, and supply in between what it says.
+  // yes, and supply in between what it asks for.
   //
   // What a bind must hold before it can be accepted.
   struct Needs {
@@ -57,10 +56,10 @@ class Provisioner {
     std::uint32_t pages = 0;    // in its reserve
     std::uint32_t windows = 0;  // room to remember them
   };
-  // Accepts the bind if what `provision` holds suffices, else says what would. With the operation
-  // lock held; neither allocates nor blocks, and is allowed inside a SignallingSection. Pre: a bind
-  // that will be pending is charged with kLeastCharge.
-  virtual std::optional<Needs> claim(Provision& provision) noexcept = 0;
+  // Accepts the bind if what `provision` holds suffices; else false, and `needs` says what would.
+  // With the operation lock held; neither allocates nor blocks, and is allowed inside a
+  // SignallingSection. Pre: a bind that will be pending is charged with kLeastCharge.
+  [[nodiscard]] virtual bool claim(Provision& provision, Needs& needs) noexcept = 0;
   // ENOMEM. Without the lock.
   Result<> supply(const Needs& needs, Provision& provision) PANTRY_MAY_ALLOCATE;
 

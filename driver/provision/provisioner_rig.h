@@ -86,19 +86,18 @@ class Space {
   }
   // Accepted, run and done under one hold of the operation lock. ENOMEM: nothing was done.
   Result<> run_at_once(const Bind& bind) {
-    Provision provision(pool_, bind.shape);
+    Provision provision(TableReserve(pool_), bind.shape);
     for (;;) {
-      std::optional<Provisioner::Needs> needs;
+      Provisioner::Needs needs;
       {
         MutexLock lock(operation_);
         provision.tables().draw_on(magazine_);
-        needs = provisioner_->claim(provision);
-        if (!needs) {
+        if (provisioner_->claim(provision, needs)) {
           run(std::move(provision), bind);
           return {};
         }
       }
-      PANTRY_TRY(provisioner_->supply(*needs, provision));
+      PANTRY_TRY(provisioner_->supply(needs, provision));
     }
   }
   void give_up(Provision provision, const Bind& bind) {

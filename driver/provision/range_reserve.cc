@@ -10,19 +10,19 @@ namespace pantry::driver {
 
 using Standing = ArmLpaeS1Table::Standing;
 
-std::optional<Provisioner::Needs> RangeReserve::claim(Provision& provision) noexcept {
+bool RangeReserve::claim(Provision& provision, Needs& needs) noexcept {
   const BindShape& shape = provision.shape_;
-  Needs needs;
+  needs = {};
   for_each_window(shape, table_.config(), [&](TableWindow window) {
     ++needs.windows;
     needs.pages += table_.standing(window) != Standing::kTable;
   });
   needs.pages += repeated_pages(shape, table_.config());
   const bool suffices = provision.tables_.suffices(needs.pages);
-  if (needs.windows == 0 && suffices) return std::nullopt;
+  if (needs.windows == 0 && suffices) return true;
   if (needs.windows > provision.marks_size_ || !suffices) {
     if (needs.windows <= provision.marks_size_) needs.windows = 0;
-    return needs;
+    return false;
   }
   std::uint32_t i = 0;
   for_each_window(shape, table_.config(), [&](TableWindow window) {
@@ -43,7 +43,7 @@ std::optional<Provisioner::Needs> RangeReserve::claim(Provision& provision) noex
     provision.marks_[bit / 64] |= std::uint64_t{1} << bit % 64;
   });
   provision.claimed_ = true;
-  return std::nullopt;
+  return true;
 }
 
 Result<> RangeReserve::make_room(std::uint32_t windows, Provision& provision) {

@@ -30,7 +30,7 @@ class RangeReserve final : public Provisioner {
   // `table` outlives the provisioner.
   explicit RangeReserve(ArmLpaeS1Table& table) : table_(table) {}
 
-  std::optional<Needs> claim(Provision& provision) noexcept override;
+  bool claim(Provision& provision, Needs& needs) noexcept override;
   void begin(Provision& provision) noexcept override;
   bool must_flush(const Provision&) const noexcept override { return false; }
   void finish(Provision&) noexcept override {}

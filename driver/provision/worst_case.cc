@@ -45,11 +45,12 @@ std::uint32_t worst_case_pages(const BindShape& shape, const TableConfig& config
   return pages;
 }
 
-std::optional<Provisioner::Needs> WorstCase::claim(Provision& provision) noexcept {
+bool WorstCase::claim(Provision& provision, Needs& needs) noexcept {
   const BindShape& shape = provision.shape();
   const std::uint32_t pages = worst_case_pages(shape, config_);
-  if (provision.tables().suffices(pages)) return std::nullopt;
-  return Needs{.pages = pages};
+  if (provision.tables().suffices(pages)) return true;
+  needs = {.pages = pages};
+  return false;
 }
 
 }  // namespace pantry::driver

@@ -29,7 +29,7 @@ class WorstCase final : public Provisioner {
  public:
   explicit WorstCase(const TableConfig& config) : config_(config) {}
 
-  std::optional<Needs> claim(Provision& provision) noexcept override;
+  bool claim(Provision& provision, Needs& needs) noexcept override;
   // What a bind may take is in its own reserve; nobody else relies on it.
   void begin(Provision&) noexcept override {}
   bool must_flush(const Provision&) const noexcept override { return false; }

@@ -53,9 +53,12 @@ struct BindPlan {
   BindPlan() = default;
   BindPlan(BindOp&& operation, FramePin&& frames)
       : op(std::move(operation)), pin(std::move(frames)) {}
-  // `shape`: that of `operation`, whose table pages come from `pool`.
-  BindPlan(BindOp&& operation, FramePin&& frames, PagePool& pool, const BindShape& shape)
-      : op(std::move(operation)), pin(std::move(frames)), provision(pool, shape) {}
+  // `shape_of(op)`: the shape of `operation`, whose table pages come from `pool`.
+  template <class ShapeOf>
+  BindPlan(BindOp&& operation, FramePin&& frames, PagePool& pool, ShapeOf shape_of)
+      : op(std::move(operation)),
+        pin(std::move(frames)),
+        provision(pool, [&] { return shape_of(op); }) {}
   BindPlan(BindPlan&&) = default;
   // The pin would outlive the reference that it needs.
   BindPlan& operator=(BindPlan&&) = delete;
@@ -69,7 +72,7 @@ struct BindPlan {
   VaReserve tree_nodes;
   Ref<SharedBuffer> link;
   RetiredObjects retired;
-  BindStatistics statistics;
+  Duration prepared_in;  // BindStatistics::prepare
 };
 
 }  // namespace pantry::driver

@@ -97,14 +97,16 @@ Mapping mapping_of(const BindPlan& plan) {
   return Mapping(*op.range, *op.buffer, plan.link.get(), op.buffer_offset, op.prot, plan.owner);
 }
 
-// Once its provisioner has finished.
-void note_pages(BindPlan& plan) {
+// Of a bind that has run for so long, or not at all. Once its provisioner has finished.
+BindStatistics statistics_of(const BindPlan& plan, Duration run) {
   const TableReserve& tables = plan.provision.tables();
   const ReserveStatistics& pages = tables.statistics();
-  plan.statistics.pages_reserved = pages.reserved;
-  plan.statistics.pages_used = pages.used;
-  plan.statistics.pages_returned = pages.returned + tables.available();
-  plan.statistics.pages_emptied = pages.retired;
+  return {.pages_reserved = pages.reserved,
+          .pages_used = pages.used,
+          .pages_returned = std::uint64_t{pages.returned} + tables.available(),
+          .pages_emptied = pages.retired,
+          .prepare = plan.prepared_in,
+          .run = run};
 }
 
 }  // namespace
@@ -129,17 +131,14 @@ Result<> Vm::State::link(BindPlan& plan) {
   return {};
 }
 
-std::optional<Vm::State::Lack> Vm::State::admit(BindPlan& plan) {
+bool Vm::State::admit(BindPlan& plan, Lack& lack) {
   plan.tree_nodes.claim(tree_nodes);
-  if (plan.tree_nodes.incomplete()) {
-    plan.tree_nodes.abandon();
-    return Lack{.tree_nodes = tree_nodes.next_slab_nodes(), .tables = {}};
-  }
+  const bool has_nodes = !plan.tree_nodes.incomplete();
   // Last, since it is not as easily taken back.
-  const std::optional<Provisioner::Needs> needs = provisioner->claim(plan.provision);
-  if (!needs) return std::nullopt;
+  if (has_nodes && provisioner->claim(plan.provision, lack.tables)) return true;
+  lack.tree_nodes = has_nodes ? 0 : tree_nodes.next_slab_nodes();
   plan.tree_nodes.abandon();
-  return Lack{.tree_nodes = 0, .tables = *needs};
+  return false;
 }
 
 Result<> Vm::State::lay_in(const Lack& lack, BindPlan& plan) {
@@ -175,25 +174,23 @@ Result<BindPlan> Vm::plan(BindOp op) {
   plan.provision = Provision(TableReserve(s.device.pages, s.pending_pages), shape_of(plan.op));
   PANTRY_TRY(plan.provision.tables().charge(Provisioner::kLeastCharge));
   for (;;) {
-    std::optional<State::Lack> lack;
+    State::Lack lack;
     {
       MutexLock lock(s.operation);
-      lack = s.admit(plan);
+      if (s.admit(plan, lack)) break;
     }
-    if (!lack) break;
-    if (const Result<> laid_in = s.lay_in(*lack, plan); !laid_in) {
+    if (const Result<> laid_in = s.lay_in(lack, plan); !laid_in) {
       s.trim_after(plan);
       return Error(laid_in.error());
     }
   }
-  plan.statistics.prepare = s.time() - start;
+  plan.prepared_in = s.time() - start;
   return plan;
 }
 
 BindPlan Vm::plan_at_once(BindOp&& op, FramePin&& frames) {
   if (!touches_table(op)) return BindPlan(std::move(op), std::move(frames));
-  const BindShape shape = shape_of(op);
-  return BindPlan(std::move(op), std::move(frames), state_->device.pages, shape);
+  return BindPlan(std::move(op), std::move(frames), state_->device.pages, shape_of);
 }
 
 Result<> Vm::run_at_once(BindPlan& plan) {
@@ -208,22 +205,19 @@ Result<> Vm::run_at_once(BindPlan& plan) {
   }
   Result<> result;
   for (;;) {
-    std::optional<State::Lack> lack;
+    State::Lack lack;
     {
       const SignallingSection section(s.device.cleanup);
       MutexLock lock(s.operation);
-      if (touches) {
-        tables.draw_on(s.magazine);
-        lack = s.admit(plan);
-      }
-      if (!lack) {
-        plan.statistics.prepare = s.time() - start;
+      if (touches) tables.draw_on(s.magazine);
+      if (!touches || s.admit(plan, lack)) {
+        plan.prepared_in = s.time() - start;
         result = s.apply_at_once(plan, *this);
         tables.fill_magazine();
+        break;
       }
     }
-    if (!lack) break;
-    if (const Result<> laid_in = s.lay_in(*lack, plan); !laid_in) {
+    if (const Result<> laid_in = s.lay_in(lack, plan); !laid_in) {
       s.trim_after(plan);
       return laid_in;
     }
@@ -264,8 +258,7 @@ void Vm::give_up(BindPlan& plan) noexcept {
         s.prune(plan);
       }
       s.provisioner->finish(plan.provision);
-      note_pages(plan);
-      s.given_up_binds.add(plan.statistics);
+      s.given_up_binds.add(statistics_of(plan, {}));
     }
   }
   plan.provision.tables().release_after_flush();
@@ -380,10 +373,9 @@ Result<> Vm::State::change(BindPlan& plan) {
 }
 
 void Vm::State::account(BindPlan& plan, BindMode mode, const Result<>& result, Duration run) {
-  note_pages(plan);
-  plan.statistics.run = run;
-  if (plan.owner == MappingOwner::kKernel) return kernel_binds.add(plan.statistics);
-  binds.add(plan.op, mode, result ? std::nullopt : std::optional(result.error()), plan.statistics);
+  const BindStatistics statistics = statistics_of(plan, run);
+  if (plan.owner == MappingOwner::kKernel) return kernel_binds.add(statistics);
+  binds.add(plan.op, mode, result ? std::nullopt : std::optional(result.error()), statistics);
 }
 
 Result<> Vm::bind_now(BindOp op) {

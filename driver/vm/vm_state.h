@@ -40,14 +40,14 @@ struct Vm::State {
 
   // What of a plan comes without the operation lock: the link of its buffer. ENOMEM.
   Result<> link(BindPlan& plan) PANTRY_MAY_ALLOCATE;
-  // What a bind lacks: nodes of the tree, or else tables.
+  // What a bind lacks: nodes of the tree, if that is not 0, or else tables.
   struct Lack {
     std::uint32_t tree_nodes = 0;
     Provisioner::Needs tables;
   };
-  // Claims all that running the bind can need, or says what is missing, and then claims nothing.
+  // Claims all that running the bind can need; or claims nothing, and `lack` says what is missing.
   // Neither allocates nor frees.
-  std::optional<Lack> admit(BindPlan& plan) PANTRY_REQUIRES(operation);
+  bool admit(BindPlan& plan, Lack& lack) PANTRY_REQUIRES(operation);
   // ENOMEM.
   Result<> lay_in(const Lack& lack, BindPlan& plan) PANTRY_MAY_ALLOCATE PANTRY_EXCLUDES(operation);
   // Frees nodes that are too much now that the bind has run, or will not.
