@@ -9,11 +9,20 @@
 namespace pantry::driver {
 
 struct VaEdit {
+  // Of `range`, in which `replacement` is mapped then, or nothing if that is null. At its first
+  // mapping. (Not an aggregate: initialising that would clear all of the cursor's path first.)
+  VaEdit(VaTree& edited, VaReserve& laid_in, GpuRange changed, const VaMapping* fresh) noexcept
+      : tree(edited),
+        nodes(laid_in),
+        range(changed),
+        replacement(fresh),
+        at(edited.seek(changed.first)) {}
+
   VaTree& tree;
   VaReserve& nodes;
+  const GpuRange range;
+  const VaMapping* const replacement;
   VaTree::Cursor at;
-  GpuRange range;                // that changes
-  const VaMapping* replacement;  // what is mapped there then, or null
 };
 
 }  // namespace pantry::driver

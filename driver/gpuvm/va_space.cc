@@ -20,7 +20,7 @@ void VaSpace::check_range(GpuRange range) const noexcept {
 void VaSpace::map(const VaMapping& mapping, VaReserve& nodes, StepVisitor& visitor) noexcept {
   check_range(mapping.range);
   PANTRY_CHECK(VaRecord::packable(mapping));
-  VaEdit edit{tree_, nodes, tree_.seek(mapping.range.first), mapping.range, &mapping};
+  VaEdit edit(tree_, nodes, mapping.range, &mapping);
   clear(edit, visitor);
   visitor.map(MapStep(edit, mapping));
   nodes.finish(tree_.mappings());
@@ -28,7 +28,7 @@ void VaSpace::map(const VaMapping& mapping, VaReserve& nodes, StepVisitor& visit
 
 void VaSpace::unmap(GpuRange range, VaReserve& nodes, StepVisitor& visitor) noexcept {
   check_range(range);
-  VaEdit edit{tree_, nodes, tree_.seek(range.first), range, nullptr};
+  VaEdit edit(tree_, nodes, range, nullptr);
   clear(edit, visitor);
   nodes.finish(tree_.mappings());
 }

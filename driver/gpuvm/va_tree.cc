@@ -126,9 +126,7 @@ void VaTree::advance(Cursor& at) const noexcept {
   settle(at);
 }
 
-// Behind the last slot of a leaf is the first of the next leaf, if there is one.
-void VaTree::settle(Cursor& at) const noexcept {
-  if (at) return;
+void VaTree::turn_to_next_leaf(Cursor& at) const noexcept {
   for (std::uint32_t level = 1; level < levels_; ++level) {
     VaStep& step = at.path_[level];
     if (step.slot + 1 == step.node->count) continue;

@@ -84,7 +84,11 @@ class VaTree {
   Shape check() const noexcept;
 
  private:
-  void settle(Cursor& at) const noexcept;
+  // Behind the last slot of a leaf is the first of the next leaf, if there is one.
+  void settle(Cursor& at) const noexcept {
+    if (!at) turn_to_next_leaf(at);
+  }
+  void turn_to_next_leaf(Cursor& at) const noexcept;
   bool shift(Cursor& at, std::uint32_t level) noexcept;
   void make_room(Cursor& at, std::uint32_t level, VaReserve& nodes) noexcept;
   void refill(Cursor& at, VaReserve& nodes) noexcept;
