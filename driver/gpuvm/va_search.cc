@@ -52,10 +52,12 @@ template <std::uint32_t kWidth>
 // The lines of a node that a search does not read but what follows it will: asked for together with
 // the keys, they do not cost a second wait.
 [[gnu::always_inline]] inline void prefetch_children(const VaNode& node) {
+#pragma GCC unroll 16
   for (std::uint32_t slot = 0; slot < VaNode::kInnerWidth; slot += 8)
     __builtin_prefetch(node.inner.children + slot);
 }
 [[gnu::always_inline]] inline void prefetch_records(const VaNode& node) {
+#pragma GCC unroll 16
   for (std::uint32_t slot = 0; slot < VaNode::kLeafWidth; slot += 4)
     __builtin_prefetch(node.leaf.records + slot);
 }

@@ -211,9 +211,7 @@ void AddressSpaces::begin_update(AsOwner& owner, GpuRange range) {
     locked_ |= bit(*owner.slot_);
 }
 
-void AddressSpaces::end_update(AsOwner& owner) {
-  std::uint32_t alone = AsOwner::kUpdating;
-  if (owner.update_.compare_exchange_strong(alone, 0, std::memory_order_release)) return;
+void AddressSpaces::end_update_with_slot(AsOwner& owner) {
   bool locked = false;
   {
     MutexLock lock(mutex_);

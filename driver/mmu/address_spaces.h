@@ -140,7 +140,13 @@ class AddressSpaces {
                                                  std::memory_order_acquire);
   }
   void begin_update(AsOwner& owner, GpuRange range);
-  void end_update(AsOwner& owner);
+  void end_update(AsOwner& owner) {
+    std::uint32_t alone = AsOwner::kUpdating;
+    if (!owner.update_.compare_exchange_strong(alone, 0, std::memory_order_release))
+      end_update_with_slot(owner);
+  }
+  // Of an owner that has a slot, or whose end somebody waits for.
+  void end_update_with_slot(AsOwner& owner);
   // From now on updates of `owner` take the lock. False: one is under way, whose end is told.
   bool bar_updates(AsOwner& owner) PANTRY_REQUIRES(mutex_);
   // Undoes that, if the owner has no slot after all.

@@ -45,7 +45,10 @@ class BindHistory {
     record.mode = mode;
     record.range = op.range;
     record.error = error;
-    record.statistics = statistics;
+    // Field by field, since they have just been computed: a copy of the whole would wait for that to
+    // reach memory.
+    record.statistics = {};
+    record.statistics.add(statistics);
     total_.add(statistics);
     if (watcher_) watcher_->on_bind(record);
   }
