@@ -164,7 +164,7 @@ void VaTree::insert(Cursor& at, const VaMapping& mapping, VaReserve& nodes) noex
 
 void VaTree::replace(Cursor& at, const VaMapping& part) noexcept {
   PANTRY_CHECK(at.range().contains(part.range));
-  const auto [node, slot] = at.path_[0];
+  const auto& [node, slot] = at.path_[0];
   write(node->leaf, slot, part);
 }
 

@@ -25,16 +25,16 @@ class VaTree {
    public:
     // False at the end.
     explicit operator bool() const {
-      const auto [node, slot] = path_[0];
+      const auto& [node, slot] = path_[0];
       return node && slot < VaNode::kLeafWidth && node->leaf.keys[slot] != VaNode::kNoKey;
     }
     // Pre: not at the end.
     GpuRange range() const {
-      const auto [node, slot] = path_[0];
+      const auto& [node, slot] = path_[0];
       return node->leaf.records[slot].range(node->leaf.keys[slot]);
     }
     VaMapping mapping() const {
-      const auto [node, slot] = path_[0];
+      const auto& [node, slot] = path_[0];
       return node->leaf.records[slot].get(node->leaf.keys[slot]);
     }
 
