@@ -33,8 +33,8 @@ void VaSpace::unmap(GpuRange range, VaReserve& nodes, StepVisitor& visitor) noex
   nodes.finish(tree_.mappings());
 }
 
-// Empties the range, step by step in address order; each step moves the cursor on. At most the first
-// and the last mapping stick out of it.
+// Empties the range, step by step in address order; each step moves the cursor on. At most the
+// first and the last mapping stick out of it.
 void VaSpace::clear(VaEdit& edit, StepVisitor& visitor) noexcept {
   const GpuRange range = edit.range;
   while (edit.at && edit.at.range().first <= range.last) {

@@ -424,7 +424,7 @@ class RadixTable {
 };
 
 template <TableFormat Format, class Writers>
-auto RadixTable<Format, Writers>::at(PhysAddr table) const -> Table {
+inline auto RadixTable<Format, Writers>::at(PhysAddr table) const -> Table {
   TableInfo& info = metadata_->info(table);  // checks that the page is in DRAM
   return {table, static_cast<std::uint64_t*>(metadata_->dram().at(table, kPageSize)), &info};
 }

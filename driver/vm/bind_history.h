@@ -45,8 +45,8 @@ class BindHistory {
     record.mode = mode;
     record.range = op.range;
     record.error = error;
-    // Field by field, since they have just been computed: a copy of the whole would wait for that to
-    // reach memory.
+    // Field by field, since they have just been computed: a copy of the whole would wait for that
+    // to reach memory.
     record.statistics = {};
     record.statistics.add(statistics);
     total_.add(statistics);

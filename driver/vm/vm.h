@@ -65,9 +65,9 @@ class Vm final : public RefCounted, private AsOwner, private BatchStarter {
   bool unusable() const noexcept;
   bool destroyed() const noexcept;
 
-  // Synchronous bind of a validated op: prepare, run, give back. EINVAL: MAP on an unusable VM.
-  // Blocks for memory.
-  Result<> bind_now(BindOp op) PANTRY_MAY_ALLOCATE;
+  // Synchronous bind of a validated op: prepare, run, give back. Moves from `op`, also if it fails.
+  // EINVAL: MAP on an unusable VM. Blocks for memory.
+  Result<> bind_now(BindOp&& op) PANTRY_MAY_ALLOCATE;
   // Asynchronous bind, the fallible half: a job that has everything it needs. EINVAL when the VM is
   // unusable or destroyed; ENOMEM, also when the pending binds of the VM hold as many table pages
   // as they may (VmDevice::max_pending_table_pages). Dependencies are added to the job by the

@@ -310,7 +310,8 @@ void Vm::State::apply(std::span<BindPlan* const> plans, AsOwner& owner,
   Duration run;
   if (device.bind_times == BindTimes::kOn)
     run = {(time() - start).ns / static_cast<std::int64_t>(plans.size())};
-  for (std::size_t i = 0; i < plans.size(); ++i) account(*plans[i], BindMode::kAsync, results[i], run);
+  for (std::size_t i = 0; i < plans.size(); ++i)
+    account(*plans[i], BindMode::kAsync, results[i], run);
 }
 
 bool Vm::State::edits(const BindPlan& plan) const {
@@ -378,7 +379,7 @@ void Vm::State::account(BindPlan& plan, BindMode mode, const Result<>& result, D
   binds.add(plan.op, mode, result ? std::nullopt : std::optional(result.error()), statistics);
 }
 
-Result<> Vm::bind_now(BindOp op) {
+Result<> Vm::bind_now(BindOp&& op) {
   PANTRY_TRY_ASSIGN(FramePin frames, pin_of(op));
   BindPlan plan = plan_at_once(std::move(op), std::move(frames));
   return run_at_once(plan);

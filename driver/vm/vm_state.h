@@ -56,8 +56,8 @@ struct Vm::State {
   // Performs asynchronous binds in order, at most BatchStarter::kMostJobs, under one locked region
   // that is flushed once; or more often, where others need the tables that a bind has freed. Each
   // fails for what its plan or the VM's state says, never for memory.
-  void apply(std::span<BindPlan* const> plans, AsOwner& owner,
-             std::span<Result<>> results) PANTRY_REQUIRES(operation, signalling);
+  void apply(std::span<BindPlan* const> plans, AsOwner& owner, std::span<Result<>> results)
+      PANTRY_REQUIRES(operation, signalling);
   // The same of one that is synchronous.
   Result<> apply_at_once(BindPlan& plan, AsOwner& owner) PANTRY_REQUIRES(operation, signalling);
   // Whether a bind edits the table when it runs now; whether any of these does.

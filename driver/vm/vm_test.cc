@@ -83,9 +83,9 @@ TEST_EACH_EXECUTOR(VmTest, UnmappingNothingSucceeds) {
 TEST_EACH_EXECUTOR(VmTest, OpsWithNothingToDoSucceed) {
   const Ref<Vm> vm = rig.new_vm();
   BindOp op;
-  EXPECT_TRUE(vm->bind_now(op));
+  EXPECT_TRUE(vm->bind_now(BindOp(op)));
   op.type = BindType::kUnmap;
-  EXPECT_TRUE(vm->bind_now(op));
+  EXPECT_TRUE(vm->bind_now(BindOp(op)));
 }
 
 TEST_EACH_EXECUTOR(VmTest, ABufferLivesAsLongAsItIsMapped) {
@@ -221,7 +221,7 @@ TEST_EACH_EXECUTOR(VmTest, ItsLatestBindsAreKnownApartFromTheKernels) {
   ASSERT_TRUE(vm->bind_now(VmRig::map(block.first, 2 * kMiB, buffer, 0, Prot::kNone)));
   BindOp failing = VmRig::map({0x1000}, 0x1000, buffer, 0, Prot::kNone);
   failing.fails_with = Errno::kInval;
-  EXPECT_FALSE(vm->bind_now(failing));
+  EXPECT_FALSE(vm->bind_now(BindOp(failing)));
   ASSERT_TRUE(vm->bind_now(VmRig::unmap(block.first, 2 * kMiB)));
   std::vector<BindRecord> binds = vm->latest_binds();
   ASSERT_EQ(binds.size(), 3u);
