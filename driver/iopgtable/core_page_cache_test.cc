@@ -43,6 +43,26 @@ INSTANTIATE_TYPED_TEST_SUITE_P(CacheOfNothing, PageTableAllocatorConformance, Ca
 INSTANTIATE_TYPED_TEST_SUITE_P(CacheOfSome, PageTableAllocatorConformance, CacheHarness<5>);
 INSTANTIATE_TYPED_TEST_SUITE_P(CacheOfAll, PageTableAllocatorConformance, CacheHarness<kPages>);
 
+// One cache for several tables, without an AccountingAllocator, which is for one at a time.
+class ManyTablesHarness {
+ public:
+  static constexpr bool kAtOnce = true;
+  PageTableAllocator& allocator() { return cache_; }
+  const emu::Dram& dram() const { return memory_.dram(); }
+  std::uint32_t capacity() const { return kPages; }
+  void after_flush() {
+    cache_.after_flush();
+    arena_.after_flush();
+  }
+
+ private:
+  TestDram memory_{kPages * kPageSize};
+  TableMetadata metadata_{memory_.dram()};
+  ArenaTableAllocator arena_{memory_.dram()};
+  CorePageCache cache_{arena_, metadata_, 5};
+};
+INSTANTIATE_TYPED_TEST_SUITE_P(CacheOfManyTables, PageTableAllocatorConformance, ManyTablesHarness);
+
 class CorePageCacheTest : public CacheHarness<5>, public ::testing::Test {};
 
 TEST_F(CorePageCacheTest, KeepsSoManyAndGivesTheRestBack) {

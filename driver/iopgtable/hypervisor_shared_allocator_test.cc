@@ -70,6 +70,7 @@ class Seen final : public PageTableAllocator {
 
 class SharedHarness {
  public:
+  static constexpr bool kAtOnce = true;
   ~SharedHarness() { EXPECT_EQ(hypervisor_.mistakes(), 0u); }
   PageTableAllocator& allocator() { return seen_; }
   const emu::Dram& dram() const { return memory_.dram(); }

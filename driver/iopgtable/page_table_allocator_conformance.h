@@ -7,18 +7,28 @@
 //
 // The harness is default-constructible and has: allocator(); dram(); capacity(), how many pages
 // alloc can give before it runs out; after_flush(), the flush that covers everything freed so far
-// is done and as many pages as before can be had.
+// is done and as many pages as before can be had. One whose allocator is made for several tables at
+// a time, which do not know of one another, says so: `static constexpr bool kAtOnce = true;`.
+//
+// Run it under ThreadSanitizer as well.
 #pragma once
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <mutex>
 #include <set>
 #include <thread>
 #include <vector>
 
+#include "base/ref.h"
+#include "driver/iopgtable/accounting_allocator.h"
+#include "driver/iopgtable/arm_lpae_s1_table.h"
 #include "driver/iopgtable/page_table_allocator.h"
+#include "driver/iopgtable/table_metadata.h"
 #include "gpu_emu/ports.h"
 
 namespace pantry::driver {
@@ -49,6 +59,17 @@ class PageTableAllocatorConformance : public ::testing::Test {
   void free(PhysAddr page) {
     out_.erase(std::find(out_.begin(), out_.end(), page));
     harness_.allocator().free(page, kPageSize);
+  }
+
+  static constexpr bool at_once() {
+    if constexpr (requires { Harness::kAtOnce; }) return Harness::kAtOnce;
+    return false;
+  }
+  // How often the thread has given up the processor to wait for something.
+  static long waits() {
+    rusage usage{};
+    EXPECT_EQ(getrusage(RUSAGE_THREAD, &usage), 0);
+    return usage.ru_nvcsw;
   }
 
   Harness harness_;
@@ -151,10 +172,93 @@ TYPED_TEST_P(PageTableAllocatorConformance, AllocatesOnOneThreadAndFreesOnAnothe
   for (std::uint32_t i = 0; i < capacity; ++i) this->alloc();
 }
 
+// From any thread, one call at a time; where several tables may share it, any number.
+TYPED_TEST_P(PageTableAllocatorConformance, SeveralThreadsMayCallIt) {
+  constexpr std::uint32_t kThreads = 4;
+  PageTableAllocator& allocator = this->harness_.allocator();
+  const std::uint32_t share = this->harness_.capacity() / kThreads;
+  ASSERT_GE(share, 2u);
+  std::mutex turn;
+  for (int round = 0; round < 20; ++round) {
+    std::array<std::uint32_t, kThreads> wrong{};
+    std::vector<std::thread> threads;
+    for (std::uint32_t me = 0; me < kThreads; ++me) {
+      threads.emplace_back([&, me] {
+        const auto calling = [&] {
+          return this->at_once() ? std::unique_lock<std::mutex>() : std::unique_lock(turn);
+        };
+        const auto mark = static_cast<std::uint8_t>(me + 1);
+        std::vector<PhysAddr> pages;
+        for (std::uint32_t i = 0; i < share; ++i) {
+          const Result<PhysAddr> page = [&] {
+            const auto lock = calling();
+            return allocator.alloc(kPageSize);
+          }();
+          wrong[me] += !page || !this->holds_only(*page, 0);
+          if (!page) continue;
+          std::memset(this->bytes_of(*page), mark, kPageSize);
+          pages.push_back(*page);
+        }
+        for (const PhysAddr page : pages) {
+          wrong[me] += !this->holds_only(page, mark);
+          const auto lock = calling();
+          allocator.free(page, kPageSize);
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    for (std::uint32_t me = 0; me < kThreads; ++me) EXPECT_EQ(wrong[me], 0u) << "thread " << me;
+    this->harness_.after_flush();
+  }
+}
+
+// In a section, and with nothing left to be had: it neither sleeps nor waits for the flush.
+TYPED_TEST_P(PageTableAllocatorConformance, FreeNeverBlocks) {
+  for (std::uint32_t i = 0; i < this->harness_.capacity(); ++i) this->alloc();
+  DeadList dead;
+  long waited = -1;
+  {
+    const DeadList::Scope section(dead);
+    waited = -this->waits();
+    for (const PhysAddr page : this->out_) this->harness_.allocator().free(page, kPageSize);
+    waited += this->waits();
+  }
+  this->out_.clear();
+  EXPECT_EQ(waited, 0);
+  EXPECT_TRUE(dead.empty());
+}
+
+// The other half of the contract: a table takes all of its pages here, the root with the very first
+// allocation, and gives each back once, with the size that it asked for (AccountingAllocator).
+TYPED_TEST_P(PageTableAllocatorConformance, ServesAPageTableFromItsFirstAllocationOn) {
+  TableMetadata metadata(this->harness_.dram());
+  AccountingAllocator accounting(this->harness_.allocator());
+  auto table = ArmLpaeS1Table::create({48, 40, kPageSize | 2 * kMiB}, metadata, accounting);
+  ASSERT_TRUE(table.has_value());
+  EXPECT_EQ(accounting.allocations(), 1u);
+  EXPECT_EQ(table->root().value % kPageSize, 0u);
+  const std::array<PhysExtent, 1> extents{{{{0}, 4 * kMiB}}};
+  const GpuRange range = GpuRange::of_size({kGiB - 2 * kMiB}, 4 * kMiB);
+  ASSERT_FALSE(table->map(range, ExtentCursor(extents, 0), Prot::kNone, accounting).error);
+  EXPECT_EQ(accounting.outstanding(), 4u) << "three levels, of which the lowest twice";
+  EXPECT_EQ(table->unmap(GpuRange::of_size({kGiB}, kPageSize), accounting), kPageSize);
+  EXPECT_EQ(accounting.outstanding(), 5u) << "the block is split";
+  EXPECT_EQ(table->unmap(range, accounting), 4 * kMiB - kPageSize);
+  EXPECT_EQ(accounting.outstanding(), 1u);
+  table->destroy(accounting);
+  EXPECT_EQ(accounting.outstanding(), 0u);
+  EXPECT_EQ(accounting.frees(), accounting.allocations());
+  this->harness_.after_flush();
+  for (std::uint32_t i = 0; i < this->harness_.capacity(); ++i)
+    EXPECT_TRUE(this->holds_only(this->alloc(), 0));
+}
+
 REGISTER_TYPED_TEST_SUITE_P(PageTableAllocatorConformance,
                             PagesAreZeroedAlignedDistinctFramesOfDram, RunsOutWithEnomemAndRecovers,
                             NobodyElseWritesToAPageThatIsOut, AFreedPageWaitsForTheFlush,
                             PagesComeBackZeroed, TakesBackAPageThatWasNeverInstalled,
-                            RefusesASizeItCannotAlign, AllocatesOnOneThreadAndFreesOnAnother);
+                            RefusesASizeItCannotAlign, AllocatesOnOneThreadAndFreesOnAnother,
+                            SeveralThreadsMayCallIt, FreeNeverBlocks,
+                            ServesAPageTableFromItsFirstAllocationOn);
 
 }  // namespace pantry::driver

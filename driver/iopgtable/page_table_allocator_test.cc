@@ -13,6 +13,7 @@ constexpr std::uint32_t kPages = 16;
 
 class ArenaHarness {
  public:
+  static constexpr bool kAtOnce = true;
   PageTableAllocator& allocator() { return arena_; }
   const emu::Dram& dram() const { return memory_.dram(); }
   std::uint32_t capacity() const { return kPages; }
@@ -25,6 +26,7 @@ class ArenaHarness {
 
 class DecoratedHarness : public ArenaHarness {
  public:
+  static constexpr bool kAtOnce = false;
   ~DecoratedHarness() { EXPECT_EQ(accounting_.outstanding(), 0u); }
   PageTableAllocator& allocator() { return accounting_; }
 
