@@ -21,18 +21,27 @@ HypervisorSharedAllocator::~HypervisorSharedAllocator() {
   unshare(ready);
 }
 
+std::optional<PhysAddr> HypervisorSharedAllocator::take_ready() noexcept {
+  MutexLock lock(mutex_);
+  if (ready_.empty()) return std::nullopt;
+  ++out_;
+  return ready_.pop(metadata_);
+}
+
+std::uint32_t HypervisorSharedAllocator::ready() const noexcept {
+  MutexLock lock(mutex_);
+  return ready_.size();
+}
+
 Result<PhysAddr> HypervisorSharedAllocator::alloc(std::uint64_t bytes) noexcept {
   if (bytes != kPageSize) return Error(Errno::kInval);
+  if (const auto page = take_ready()) return *page;
+  if (DeadList::current()) return Error(Errno::kNoMem);  // in a section the world stays this one
+  assert_not_signalling();
+  // The allocator below may have nothing left only because others are sharing it at this moment.
+  MutexLock lock(sharing_);
   for (;;) {
-    {
-      MutexLock lock(mutex_);
-      if (!ready_.empty()) {
-        ++out_;
-        return ready_.pop(metadata_);
-      }
-    }
-    if (DeadList::current()) return Error(Errno::kNoMem);  // in a section the world stays this one
-    assert_not_signalling();
+    if (const auto page = take_ready()) return *page;
     if (share_some(kBatch) == 0) return Error(Errno::kNoMem);
   }
 }
@@ -46,14 +55,11 @@ void HypervisorSharedAllocator::free(PhysAddr page, std::uint64_t bytes) noexcep
 }
 
 Result<> HypervisorSharedAllocator::fill(std::uint32_t pages) noexcept {
+  MutexLock lock(sharing_);
   for (;;) {
-    std::uint32_t ready = 0;
-    {
-      MutexLock lock(mutex_);
-      ready = ready_.size();
-    }
-    if (ready >= pages) return {};
-    if (share_some(pages - ready) == 0) return Error(Errno::kNoMem);
+    const std::uint32_t now = ready();
+    if (now >= pages) return {};
+    if (share_some(pages - now) == 0) return Error(Errno::kNoMem);
   }
 }
 

@@ -8,12 +8,14 @@
 // A page whose unsharing was refused may still be read by the device whatever the driver thinks of
 // it. It is quarantined: never handed out again, never given back, and counted.
 //
-// Any thread; the lock is a leaf, not held across calls of the hypervisor or of the allocator
-// below. Inside a SignallingSection only pages that fill() has made ready can be had. Allocates
-// nothing.
+// Any thread. The lock of what is ready and freed is a leaf, not held across calls of the
+// hypervisor or of the allocator below. Another one is, by those who make pages ready, one at a
+// time: who finds none meanwhile waits for these. Inside a SignallingSection, where that lock is
+// never taken, only pages that fill() has made ready can be had. Allocates nothing.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "base/mutex.h"
 #include "base/signalling.h"
@@ -57,13 +59,17 @@ class HypervisorSharedAllocator final : public PageTableAllocator {
   Counts counts() const;
 
  private:
+  std::optional<PhysAddr> take_ready() noexcept;
+  std::uint32_t ready() const noexcept;
   // Shares up to `pages` more, at most a batch; returns how many are.
-  std::uint32_t share_some(std::uint32_t pages) noexcept PANTRY_MAY_ALLOCATE;
+  std::uint32_t share_some(std::uint32_t pages) noexcept PANTRY_MAY_ALLOCATE
+      PANTRY_REQUIRES(sharing_);
   std::uint32_t unshare(PageChain pages) noexcept PANTRY_MAY_ALLOCATE;
 
   PageTableAllocator& below_;
   Hypervisor& hypervisor_;
   TableMetadata& metadata_;
+  Mutex sharing_;  // outside of mutex_
   mutable Mutex mutex_;
   PageChain ready_ PANTRY_GUARDED_BY(mutex_);
   PageChain freed_ PANTRY_GUARDED_BY(mutex_);
