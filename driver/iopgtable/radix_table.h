@@ -34,6 +34,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <optional>
 
@@ -362,7 +363,8 @@ class RadixTable {
   std::optional<GpuRange> repeated_window(GpuVa va) const;
   bool any_repeated() const {
     if constexpr (Writers::kShared) return false;
-    return repeated_ != 0;
+    return std::atomic_ref<std::uint32_t>(const_cast<std::uint32_t&>(repeated_))
+               .load(std::memory_order_relaxed) != 0;
   }
   bool is_repeated(const Table& table) const { return any_repeated() && table.info->is_repeated(); }
   std::uint64_t unlink(const Table& table, std::uint32_t index, std::uint32_t height,
@@ -399,7 +401,7 @@ class RadixTable {
   bool alive_ = true;
   std::uint32_t top_;             // height of the root's entries
   std::uint64_t references_ = 0;  // on all tables
-  std::uint32_t repeated_ = 0;    // tables
+  std::uint32_t repeated_ = 0;    // tables; readers ask as well (footprint)
   // Where the writer was last: a table of height 0 and one of height 1. They stand, and are of this
   // page table alone: whatever takes a table out of its slot, or lets others share it, calls
   // forget(). With several writers, and where there are runs, none.

@@ -74,7 +74,7 @@ auto RadixTable<Format, Writers>::new_repeated_table(std::uint32_t height, Repea
   }
   Writers::commit(table, 0, kTableEntries);
   Writers::count(tables_at_[height], 1);
-  ++repeated_;
+  Writers::count(repeated_, 1);
   return table;
 }
 
@@ -178,7 +178,7 @@ void RadixTable<Format, Writers>::end_repeated(const Table& table, std::uint32_t
     const Table below = child(first, height);
     if (below.info->drop_parents(kTableEntries) == 0) end_repeated(below, height - 1, allocator);
   }
-  --repeated_;
+  Writers::count(repeated_, -1);
   retire(table, height, allocator);
 }
 

@@ -17,6 +17,7 @@
 #include "driver/iopgtable/arm_lpae_s1_table.h"
 #include "driver/iopgtable/epoch_allocator.h"
 #include "driver/iopgtable/raw_table.h"
+#include "driver/iopgtable/repeated_frames.h"
 
 namespace pantry::driver {
 namespace {
@@ -227,6 +228,63 @@ using OneWriterTest = EditedTable<ArmLpaeS1Table>;
 using WritersTest = EditedTable<ArmLpaeS1SharedTable>;
 
 TEST_F(OneWriterTest, TablesComeAndGoUnderLocklessReaders) { come_and_go(1); }
+// A range that repeats comes and goes, whole and with a hole, while four readers look at it.
+TEST_F(OneWriterTest, RepeatedRangesComeAndGoUnderLocklessReaders) {
+  constexpr GpuRange kRange = GpuRange::of_size({4 * kGiB}, 3 * kGiB);
+  constexpr std::uint64_t kFrame = 64 * kMiB;
+  // In two pieces, so that a table of leaves repeats as well.
+  const std::array<PhysExtent, 2> extents{{{{kFrame}, kMiB}, {{kFrame + kMiB}, kMiB}}};
+  std::atomic<bool> stop{false};
+  std::atomic<std::uint64_t> wrong{0}, found{0}, widened{0};
+  const auto look = [&](std::uint64_t seed) {
+    std::mt19937_64 random(seed);
+    while (!stop.load(std::memory_order_relaxed)) {
+      for (int i = 0; i < 32; ++i) {
+        const std::uint64_t va = kRange.first.value + random() % kRange.size();
+        const GpuRange page = GpuRange::of_size({align_down(va, kPageSize)}, kPageSize);
+        const EpochSection section(epochs_);
+        const std::optional<PhysAddr> frame = table_.iova_to_phys({va});
+        found += frame.has_value();
+        wrong += frame && frame->value != kFrame + va % kBlock;
+        const GpuRange footprint = table_.footprint(page);
+        widened += footprint != page;
+        wrong += !footprint.contains(page) || !kRange.contains(footprint);
+      }
+      std::this_thread::yield();
+    }
+  };
+  std::vector<std::thread> readers;
+  for (int i = 0; i < kReaders; ++i) readers.emplace_back(look, i);
+  {
+    EpochAllocator allocator(arena_, metadata_, epochs_);
+    const auto done = [&] {
+      while (allocator.waiting() != 0) {
+        if (allocator.after_flush() != 0) arena_.after_flush();
+        std::this_thread::yield();
+      }
+    };
+    for (std::uint64_t round = 0; round < 200; ++round) {
+      ASSERT_FALSE(
+          table_.map_repeated(kRange, RepeatedFrames(extents), Prot::kNone, allocator).error);
+      std::this_thread::yield();
+      // Cuts the windows around it, which then have tables of their own.
+      const GpuVa hole = kRange.first + round * 7919 % (kRange.size() / kPageSize) * kPageSize;
+      ASSERT_EQ(table_.unmap(GpuRange::of_size(hole, kPageSize), allocator), kPageSize);
+      done();
+      ASSERT_EQ(table_.unmap(kRange, allocator), kRange.size() - kPageSize);
+      done();
+    }
+  }
+  if (found == 0 || widened == 0) {
+    // The readers had no turn so far: the range stays until they have seen it.
+    ASSERT_FALSE(table_.map_repeated(kRange, RepeatedFrames(extents), Prot::kNone, arena_).error);
+    while (found == 0 || widened == 0) std::this_thread::yield();
+  }
+  stop = true;
+  for (std::thread& reader : readers) reader.join();
+  EXPECT_EQ(wrong, 0u);
+}
+
 TEST_F(WritersTest, TablesOfBothComeAndGo) { come_and_go(2); }
 
 // Each writer edits one half of the same blocks; what lies between stays, to the reader's eyes at
