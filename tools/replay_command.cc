@@ -4,10 +4,6 @@
 #include <fmt/core.h>
 
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
-#include <system_error>
-#include <vector>
 
 #include "driver/kernel/thread_executor.h"
 #include "tools/trace/trace_file.h"
@@ -19,23 +15,12 @@ constexpr unsigned kBindThreads = 2;
 constexpr int kNoTrace = 2;
 constexpr int kCannotHost = 125;
 
-std::optional<std::vector<std::byte>> read_file(const std::string& path) {
-  std::error_code error;
-  const std::uintmax_t size = std::filesystem::file_size(path, error);
-  if (error) return std::nullopt;
-  std::vector<std::byte> bytes(size);
-  std::ifstream file(path, std::ios::binary);
-  file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(size));
-  if (!file) return std::nullopt;
-  return bytes;
-}
-
 }  // namespace
 
 int replay_command(const ReplayOptions& options) {
-  const std::optional<std::vector<std::byte>> bytes = read_file(options.file);
+  const auto bytes = trace::read_file(options.file);
   if (!bytes) {
-    fmt::print(stderr, "pantry: {}: cannot be read\n", options.file);
+    fmt::print(stderr, "pantry: {}: {}\n", options.file, bytes.error());
     return kCannotHost;
   }
   const auto trace = trace::parse(*bytes);

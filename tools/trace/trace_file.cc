@@ -5,7 +5,10 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
+#include <fstream>
 #include <limits>
+#include <system_error>
 #include <utility>
 
 namespace pantry::trace {
@@ -319,6 +322,20 @@ class Parser {
 
 std::expected<Trace, ParseError> parse(std::span<const std::byte> bytes) {
   return Parser(bytes).run();
+}
+
+std::expected<std::vector<std::byte>, std::string> read_file(const std::string& path) {
+  std::error_code error;
+  const std::uintmax_t size = std::filesystem::file_size(path, error);
+  if (error) return std::unexpected("cannot be read");
+  if (size > kLargestFile)
+    return std::unexpected(
+        fmt::format("has {} bytes, a trace at most {}", std::uint64_t{size}, kLargestFile));
+  std::vector<std::byte> bytes(size);
+  std::ifstream file(path, std::ios::binary);
+  file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(size));
+  if (!file) return std::unexpected("cannot be read");
+  return bytes;
 }
 
 }  // namespace pantry::trace

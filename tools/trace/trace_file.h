@@ -56,4 +56,10 @@ struct ParseError {
 // Any bytes. Takes at most some hundred times their number in memory.
 std::expected<Trace, ParseError> parse(std::span<const std::byte> bytes);
 
+// Some ten million binds. Of a larger file, nobody knows that memory holds what is in it.
+inline constexpr std::uint64_t kLargestFile = std::uint64_t{128} << 20;
+
+// What is in the regular file `path`; or why that cannot be had, in words.
+std::expected<std::vector<std::byte>, std::string> read_file(const std::string& path);
+
 }  // namespace pantry::trace

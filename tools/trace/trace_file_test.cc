@@ -5,6 +5,8 @@
 #include <rapidcheck/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -194,6 +196,21 @@ TEST(TraceFile, LooksAsDocumented) {
   const auto read = parse(bytes);
   ASSERT_TRUE(read.has_value()) << read.error().what;
   EXPECT_EQ(*read, trace);
+}
+
+TEST(TraceFile, IsReadOnlyIfMemoryHoldsIt) {
+  const std::string path = testing::TempDir() + "some.trace";
+  const std::vector<std::byte> bytes = bytes_of({NewVm{0, 0x1000}});
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(bytes.data()),
+             static_cast<std::streamsize>(bytes.size()));
+  EXPECT_EQ(read_file(path), bytes);
+  // The file takes no room on the disk: it is a hole.
+  std::filesystem::resize_file(path, kLargestFile + 1);
+  EXPECT_EQ(read_file(path).error(), "has 134217729 bytes, a trace at most 134217728");
+  std::filesystem::remove(path);
+  EXPECT_EQ(read_file(path).error(), "cannot be read");
+  EXPECT_EQ(read_file(testing::TempDir()).error(), "cannot be read");
 }
 
 TEST(TraceFile, NamesTheMistake) {
