@@ -237,8 +237,9 @@ class RadixTable {
     return false;
   }
   std::uint64_t new_leaf(PhysAddr frame, Prot prot, std::uint32_t height) const;
-  // new_leaf(frame, prot, 0), since a leaf holds its frame's address as it is.
+  // new_leaf(frame, prot, 0)
   std::uint64_t new_page(PhysAddr frame, Prot prot) const {
+    if constexpr (!kAddressInPlace<Format>) return new_leaf(frame, prot, 0);
     return frame.value | page_bits_[static_cast<std::uint32_t>(prot) % kProts];
   }
   Table at(PhysAddr table) const;

@@ -24,6 +24,8 @@
 #include "driver/iopgtable/mali_lpae_table.h"
 #include "driver/iopgtable/mapping_model.h"
 #include "driver/iopgtable/reference_walkers.h"
+#include "driver/iopgtable/risc_v_table.h"
+#include "driver/iopgtable/vtd_second_stage_table.h"
 #include "driver/iopgtable/x86_64_table.h"
 
 namespace pantry::driver {
@@ -62,6 +64,11 @@ AmdReference reference(const AmdV1Table& table) {
   const std::uint32_t bits = table.config().va_bits;
   return {bits <= 30 ? 2u : bits <= 39 ? 3u : bits <= 48 ? 4u : bits <= 57 ? 5u : 6u, bits};
 }
+
+VtdReference reference(const VtdSecondStageTable& table) {
+  return VtdReference(table.config().va_bits);
+}
+RiscVReference reference(const RiscVTable& table) { return RiscVReference(table.config().va_bits); }
 
 template <class Table>
 class World {
@@ -342,7 +349,7 @@ class World {
 
 constexpr std::uint64_t kOperations =
     PANTRY_THREAD_SANITIZER || PANTRY_ADDRESS_SANITIZER ? 6'000 : 60'000;
-constexpr std::uint64_t kConfigurations = 22;
+constexpr std::uint64_t kConfigurations = 29;
 
 // Says how many operations were made in all, for who must know (scripts/campaign formats).
 class RadixTableFormats : public ::testing::Test {
@@ -400,6 +407,13 @@ TEST_F(RadixTableFormats, X86_64) {
 TEST_F(RadixTableFormats, AmdV1) {
   agrees<AmdV1Table>(
       {{39, 52, kBlocks}, {48, 48, kAll, 1, kDirty}, {57, 52, kAll}, {64, 52, kAll, 1, kDirty}});
+}
+TEST_F(RadixTableFormats, VtdSecondStage) {
+  agrees<VtdSecondStageTable>({{39, 40, kPages}, {48, 52, kBlocks}, {57, 52, kAll, 1, kDirty}});
+}
+TEST_F(RadixTableFormats, RiscV) {
+  agrees<RiscVTable>(
+      {{39, 56, kAll}, {39, 40, kPages}, {48, 56, kBlocks}, {57, 56, kAll, 1, kDirty}});
 }
 
 }  // namespace

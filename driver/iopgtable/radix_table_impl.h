@@ -294,7 +294,7 @@ std::uint32_t RadixTable<Format, Writers>::map_pages(const Table& table, MapJob&
 template <TableFormat Format, class Writers>
 void RadixTable<Format, Writers>::write_pages(const Table& table, std::uint32_t first,
                                               std::uint32_t end, ExtentCursor& frames, Prot prot) {
-  if (config_.contiguous == ContiguousHint::kWherePossible) {
+  if (!kAddressInPlace<Format> || config_.contiguous == ContiguousHint::kWherePossible) {
     for (std::uint32_t i = first; i < end;) {
       const PhysAddr frame = frames.address();
       const std::uint32_t pages = static_cast<std::uint32_t>(
@@ -312,8 +312,7 @@ void RadixTable<Format, Writers>::write_pages(const Table& table, std::uint32_t 
     frames.advance(bytes);
     return;
   }
-  static_assert(Format::leaf_step(0) == kPageSize);  // a leaf holds its frame's address as it is
-  const std::uint64_t attributes = new_page({0}, prot);
+  const std::uint64_t attributes = new_page({0}, prot);  // of a leaf with its address in place
   std::uint64_t* const slots = table.entries + first;
   const FrameBits bits = has_wide_stores()
                              ? store_pages_wide(slots, end - first, frames, attributes)

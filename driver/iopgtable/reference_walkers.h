@@ -184,8 +184,11 @@ class X86Reference {
     const bool user = e & 4;
     const bool writable = e & 2;
     const bool execute = !(e >> 63);
-    if (!user || (e >> 52 & 0x7ff) != 0) return ReferenceEntry::bad();  // ignored bits and keys: 0
+    // Of the ignored bits and keys 62:52 only the lowest is used, for a leaf.
+    if (!user || (e >> 53 & 0x3ff) != 0) return ReferenceEntry::bad();
+    const bool software_dirty = e >> 52 & 1;
     if (level > 1 && !(e & 0x80)) {
+      if (software_dirty) return ReferenceEntry::bad();
       return {.kind = ReferenceEntry::Kind::kTable,
               .address = e & 0x000f'ffff'ffff'f000,
               .write = writable,
@@ -196,6 +199,7 @@ class X86Reference {
     const std::uint64_t below = level == 1 ? 0 : level == 2 ? 0x1f'e000 : 0x3fff'e000;
     const bool pat = level == 1 ? e & 0x80 : e & 0x1000;
     if ((e & below) || pat || (e & 0x100)) return ReferenceEntry::bad();  // G is not used
+    if (!writable && (e & 0x40)) return ReferenceEntry::bad();            // a shadow stack
     const unsigned memory_type = e >> 3 & 3;                              // PCD, PWT
     if (memory_type != 0 && memory_type != 3) return ReferenceEntry::bad();
     const std::uint64_t low = level == 1 ? 0xfff : level == 2 ? 0x1f'ffff : 0x3fff'ffff;
@@ -204,7 +208,7 @@ class X86Reference {
             .write = writable,
             .execute = execute,
             .cached = memory_type == 0,
-            .dirty = (e & 0x40) != 0};
+            .dirty = (e & 0x40) != 0 || software_dirty};
   }
   std::uint64_t written(std::uint64_t e) const { return e & 2 ? e | 0x40 : e; }
 
@@ -250,6 +254,105 @@ class AmdReference {
  private:
   unsigned mode_;
   unsigned va_bits_;
+};
+
+// Intel Virtualization Technology for Directed I/O, "Second-Stage Translation": levels are those of
+// the adjusted guest address width; 5 is an SS-PML5E, 4 an SS-PML4E, 3 an SS-PDPE, 2 an SS-PDE, 1
+// an SS-PTE. With snoop control, accessed and dirty flags, 52 bits of address.
+class VtdReference {
+ public:
+  static constexpr bool kHasExecute = false;
+  static constexpr std::uint64_t kContiguousEntries = 1;
+
+  explicit VtdReference(unsigned width) : width_(width) {}
+  bool allows(std::uint64_t va) const { return va >> width_ == 0; }
+  unsigned first_level() const { return width_ == 39 ? 3 : width_ == 48 ? 4 : 5; }
+  unsigned child_level(std::uint64_t, unsigned level) const { return level - 1; }
+  std::uint64_t size(unsigned level) const {
+    static constexpr std::uint64_t kSizes[] = {0,           0x1000,         0x20'0000,
+                                               0x4000'0000, 0x80'0000'0000, 0x1'0000'0000'0000};
+    return kSizes[level];
+  }
+  unsigned index(std::uint64_t va, unsigned level) const { return va / size(level) & 511; }
+
+  ReferenceEntry read(std::uint64_t e, unsigned level) const {
+    const bool read = e & 1;
+    const bool write = e & 2;
+    if (!read && !write) return e == 0 ? ReferenceEntry{} : ReferenceEntry::bad();
+    // X, EMT, IPAT, bit 10 and 63:52 are not used.
+    if (!read || (e & 0x47c) || e >> 52) return ReferenceEntry::bad();
+    if (!(e >> 8 & 1)) return ReferenceEntry::bad();  // A: the walk would write to the table
+    const std::uint64_t address = e & 0x000f'ffff'ffff'f000;
+    if (level == 1 || (e & 0x80)) {
+      // Bit 7 of an SS-PTE is not used; in levels above the SS-PDPE it is reserved.
+      if (level > 3 || (level == 1 && (e & 0x80)) || address % size(level) != 0)
+        return ReferenceEntry::bad();
+      return {.kind = ReferenceEntry::Kind::kLeaf,
+              .address = address,
+              .write = write,
+              .cached = (e & 0x800) != 0,
+              .dirty = (e & 0x200) != 0};
+    }
+    if (e & 0xa00) return ReferenceEntry::bad();  // D and SNP are of leaves
+    return {.kind = ReferenceEntry::Kind::kTable, .address = address, .write = write};
+  }
+  std::uint64_t written(std::uint64_t e) const { return e & 2 ? e | 0x200 : e; }
+
+ private:
+  unsigned width_;
+};
+
+// The RISC-V Instruction Set Manual volume II, "Virtual Address Translation Process" of Sv39 and
+// its larger siblings: levels are numbered from 0, the leaves. User mode, Svpbmt, hardware that
+// sets A and D.
+class RiscVReference {
+ public:
+  static constexpr bool kHasExecute = true;
+  static constexpr std::uint64_t kContiguousEntries = 1;
+
+  explicit RiscVReference(unsigned bits) : bits_(bits) {}
+  bool allows(std::uint64_t va) const { return va >> bits_ == 0; }
+  unsigned first_level() const { return (bits_ - 12) / 9 - 1; }
+  unsigned child_level(std::uint64_t, unsigned level) const { return level - 1; }
+  std::uint64_t size(unsigned level) const {
+    std::uint64_t size = 4096;
+    while (level-- != 0) size *= 512;
+    return size;
+  }
+  // VPN[level] of the address that a program uses, which is sign-extended.
+  unsigned index(std::uint64_t va, unsigned level) const {
+    const unsigned unused = 64 - bits_;
+    const std::int64_t extended = static_cast<std::int64_t>(va << unused) >> unused;
+    return static_cast<std::uint64_t>(extended >> (12 + 9 * level)) & 0x1ff;
+  }
+
+  ReferenceEntry read(std::uint64_t pte, unsigned level) const {
+    const bool v = pte & 1, r = pte & 2, w = pte & 4, x = pte & 8, u = pte & 16, g = pte & 32;
+    const bool a = pte & 64, d = pte & 128;
+    if (!v) return pte == 0 ? ReferenceEntry{} : ReferenceEntry::bad();
+    if (!r && w) return ReferenceEntry::bad();
+    // RSW, 60:54 and N are not used.
+    if ((pte >> 8 & 3) || (pte >> 54 & 0x7f) || pte >> 63 || g) return ReferenceEntry::bad();
+    const unsigned memory_type = pte >> 61 & 3;
+    const std::uint64_t ppn = pte >> 10 & 0xfff'ffff'ffff;
+    if (!r && !x) {
+      // D, A, U and PBMT of a pointer are reserved.
+      if (level == 0 || d || a || u || memory_type != 0) return ReferenceEntry::bad();
+      return {.kind = ReferenceEntry::Kind::kTable, .address = ppn * 4096};
+    }
+    if (!r || !u || !a || memory_type > 1) return ReferenceEntry::bad();
+    if (ppn * 4096 % size(level) != 0) return ReferenceEntry::bad();  // a misaligned superpage
+    return {.kind = ReferenceEntry::Kind::kLeaf,
+            .address = ppn * 4096,
+            .write = w,
+            .execute = x,
+            .cached = memory_type == 0,
+            .dirty = d};
+  }
+  std::uint64_t written(std::uint64_t pte) const { return pte & 4 ? pte | 0x80 : pte; }
+
+ private:
+  unsigned bits_;
 };
 
 struct ReferenceLeaf {

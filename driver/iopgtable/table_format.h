@@ -56,6 +56,10 @@ concept TableFormat = requires(std::uint64_t entry, std::uint32_t height, PhysAd
   { F::prot(entry) } -> std::same_as<Prot>;
 };
 
+// Whether a leaf holds its frame's address as it is: then leaves are written faster.
+template <TableFormat F>
+inline constexpr bool kAddressInPlace = F::leaf_step(0) == kPageSize;
+
 // A format whose leaves can say that they were written through. All three keep everything else of
 // the leaf; where permissions and dirtiness share bits, Format::prot() of the result is that of the
 // argument.

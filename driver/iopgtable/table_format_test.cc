@@ -11,6 +11,8 @@
 #include "driver/iopgtable/arm_lpae_s1.h"
 #include "driver/iopgtable/arm_lpae_s2.h"
 #include "driver/iopgtable/mali_lpae.h"
+#include "driver/iopgtable/risc_v.h"
+#include "driver/iopgtable/vtd_second_stage.h"
 #include "driver/iopgtable/x86_64.h"
 
 namespace pantry::driver {
@@ -99,10 +101,10 @@ TEST(X86_64, Leaves) {
   EXPECT_EQ(X86_64::leaf({0x9'1234'5678'9000}, Prot::kNone, 0), 0x9'1234'5678'9067u);
   EXPECT_EQ(X86_64::leaf({0x12'3460'0000}, Prot::kNone, 1), 0x12'3460'00e7u);
   EXPECT_EQ(X86_64::leaf({0x12'4000'0000}, Prot::kNone, 2), 0x12'4000'00e7u);
-  EXPECT_EQ(X86_64::leaf({0}, Prot::kReadOnly, 0), 0x65u);
+  EXPECT_EQ(X86_64::leaf({0}, Prot::kReadOnly, 0), 0x25u) << "with D it were a shadow stack";
   EXPECT_EQ(X86_64::leaf({0}, Prot::kUncached, 0), 0x7fu);
   EXPECT_EQ(X86_64::leaf({0}, Prot::kNoExec, 0), bit(63) | 0x67);
-  EXPECT_EQ(X86_64::leaf({0}, kAll, 1), bit(63) | 0xfd);
+  EXPECT_EQ(X86_64::leaf({0}, kAll, 1), bit(63) | 0xbd);
   EXPECT_EQ(X86_64::table({0x9'1234'5678'9000}, 4), 0x9'1234'5678'9027u);
 }
 
@@ -114,12 +116,16 @@ TEST(X86_64, ThePatBitIsNoAddress) {
   EXPECT_EQ(X86_64::kind(page, 0), EntryKind::kLeaf);
 }
 
-TEST(X86_64, DirtyStateIsBit6) {
+TEST(X86_64, DirtyStateIsBit6OfWhatCanBeWritten) {
   const std::uint64_t clean = X86_64::clean(X86_64::leaf({0}, Prot::kNone, 1));
   EXPECT_EQ(clean, 0xa7u);
   EXPECT_FALSE(X86_64::is_dirty(clean));
   EXPECT_TRUE(X86_64::is_dirty(clean | bit(6)));
   EXPECT_EQ(X86_64::mark_dirty(clean), 0xe7u);
+  // Of a leaf without W, bit 52.
+  const std::uint64_t read_only = X86_64::clean(X86_64::leaf({0}, Prot::kReadOnly, 0));
+  EXPECT_EQ(X86_64::mark_dirty(read_only), bit(52) | 0x25);
+  EXPECT_TRUE(X86_64::is_dirty(bit(52) | 0x25));
 }
 
 TEST(X86_64, HasTwoSizes) {
@@ -155,23 +161,60 @@ TEST(AmdV1, DirtyStateIsBit6) {
   EXPECT_EQ(AmdV1::mark_dirty(clean), clean | bit(6));
 }
 
+TEST(VtdSecondStage, Leaves) {
+  // R, W, A, D, SNP; PS for blocks.
+  EXPECT_EQ(VtdSecondStage::leaf({0x9'1234'5678'9000}, Prot::kNone, 0), 0x9'1234'5678'9b03u);
+  EXPECT_EQ(VtdSecondStage::leaf({0x12'3460'0000}, Prot::kNone, 1), 0x12'3460'0b83u);
+  EXPECT_EQ(VtdSecondStage::leaf({0x12'4000'0000}, Prot::kNone, 2), 0x12'4000'0b83u);
+  EXPECT_EQ(VtdSecondStage::leaf({0}, Prot::kReadOnly, 0), 0xb01u);
+  EXPECT_EQ(VtdSecondStage::leaf({0}, Prot::kUncached, 0), 0x303u);
+  EXPECT_EQ(VtdSecondStage::leaf({0}, Prot::kNoExec, 0), 0xb03u);
+  EXPECT_EQ(VtdSecondStage::table({0x9'1234'5678'9000}, 3), 0x9'1234'5678'9103u);
+}
+
+TEST(VtdSecondStage, HasThreeSizes) {
+  for (const std::uint32_t bits : {39u, 48u, 57u})
+    EXPECT_TRUE(VtdSecondStage::supports({bits, 52})) << bits;
+  EXPECT_FALSE(VtdSecondStage::supports({30, 52}));
+  EXPECT_FALSE(VtdSecondStage::supports({48, 53}));
+}
+
+TEST(RiscV, Leaves) {
+  // V, R, W, X, U, A, D; the address two bits lower; PBMT in 62:61.
+  EXPECT_EQ(RiscV::leaf({0x8000'0000}, Prot::kNone, 0), 0x2000'00dfu);
+  EXPECT_EQ(RiscV::leaf({0xff'ffff'ffff'f000}, Prot::kNone, 0), 0x003f'ffff'ffff'fcdfu);
+  EXPECT_EQ(RiscV::leaf({0x12'4000'0000}, Prot::kNone, 2), 0x4'9000'00dfu);
+  EXPECT_EQ(RiscV::leaf({0}, Prot::kReadOnly, 0), 0xdbu);
+  EXPECT_EQ(RiscV::leaf({0}, Prot::kNoExec, 1), 0xd7u);
+  EXPECT_EQ(RiscV::leaf({0}, Prot::kUncached, 0), bit(61) | 0xdf);
+  EXPECT_EQ(RiscV::table({0x8000'1000}, 1), 0x2000'0401u);
+}
+
+TEST(RiscV, HasThreeSizes) {
+  for (const std::uint32_t bits : {39u, 48u, 57u}) EXPECT_TRUE(RiscV::supports({bits, 56})) << bits;
+  EXPECT_FALSE(RiscV::supports({32, 34}));
+  EXPECT_FALSE(RiscV::supports({48, 57}));
+}
+
 // What RadixTable relies on, in every format and at every height.
 template <class F>
 class TableFormatRules : public ::testing::Test {};
-using Formats = ::testing::Types<ArmLpaeS1, ArmLpaeS2, MaliLpae, X86_64, AmdV1>;
+using Formats =
+    ::testing::Types<ArmLpaeS1, ArmLpaeS2, MaliLpae, X86_64, AmdV1, VtdSecondStage, RiscV>;
 TYPED_TEST_SUITE(TableFormatRules, Formats);
 
 TYPED_TEST(TableFormatRules, EntriesReadBackAsWhatTheyAre) {
   using F = TypeParam;
   for (std::uint32_t height = 0; height <= 2; ++height) {
-    const PhysAddr frame{0xa5 * F::leaf_step(height)};
+    const PhysAddr frame{0xa5 * (kPageSize << 9 * height)};
     for (std::uint32_t number = 0; number < 8; ++number) {
       const Prot prot = static_cast<Prot>(number);
       const std::uint64_t leaf = F::leaf(frame, prot, height);
       ASSERT_EQ(F::kind(leaf, height), EntryKind::kLeaf);
       ASSERT_EQ(F::address(leaf, height), frame);
-      const Prot kept =
-          std::is_same_v<F, AmdV1> ? prot & (Prot::kReadOnly | Prot::kUncached) : prot;
+      const Prot kept = std::is_same_v<F, AmdV1> || std::is_same_v<F, VtdSecondStage>
+                            ? prot & (Prot::kReadOnly | Prot::kUncached)
+                            : prot;
       ASSERT_EQ(F::prot(leaf), kept);
       const PhysAddr next = frame + (kPageSize << 9 * height);
       ASSERT_EQ(leaf + F::leaf_step(height), F::leaf(next, prot, height));
@@ -192,7 +235,7 @@ TYPED_TEST(TableFormatRules, DirtyStateChangesNothingElse) {
     for (std::uint32_t height = 0; height <= 2; ++height) {
       for (std::uint32_t number = 0; number < 8; ++number) {
         const std::uint64_t leaf =
-            F::leaf({0xa5 * F::leaf_step(height)}, static_cast<Prot>(number), height);
+            F::leaf({0xa5 * (kPageSize << 9 * height)}, static_cast<Prot>(number), height);
         const std::uint64_t clean = F::clean(leaf);
         const std::uint64_t dirty = F::mark_dirty(clean);
         EXPECT_FALSE(F::is_dirty(clean));

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
 // x86-64 paging with 4 and 5 levels (48 and 57 bits), as processors and the first stage of IOMMUs
-// walk it. Everything is for the user, and accessed and dirty beforehand, so that no walk writes
-// to the table unless dirty tracking is asked for. Uncached is PWT and PCD, which select UC from
-// the PAT as it is after reset.
+// walk it. Everything is for the user and accessed beforehand, and dirty if it can be written to,
+// so that no walk writes to the table unless dirty tracking is asked for. Uncached is PWT and PCD,
+// which select UC from the PAT as it is after reset.
+//
+// A leaf that is dirty and read-only is a shadow stack where those are enabled (SDM volume 3,
+// "Shadow-Stack Memory Accesses"), so there is none: for a leaf made read-only, the fact that it
+// was written through moves to bit 52, which hardware ignores.
 //
 // Addresses are counted from 0: of a 48-bit table, [2^47, 2^48) is what a program sees, sign
 // extended, as [0xffff'8000'0000'0000, 2^64).
@@ -24,6 +28,7 @@ struct X86_64 {
   using Accessed = datasheet::Bit<5>;
   using Dirty = datasheet::Bit<6>;
   using PageSize = datasheet::Bit<7>;  // of a PDPTE or PDE: a leaf. In a PTE it is the PAT bit.
+  using WasDirty = datasheet::Bit<52>;
   using ExecuteDisable = datasheet::Bit<63>;
   // 51:12 of a page or table. Of a block, bit 12 is the PAT bit, and those up to its size are 0.
   static constexpr std::uint64_t address_mask(std::uint64_t size) {
@@ -41,7 +46,7 @@ struct X86_64 {
     const bool uncached = has(prot, Prot::kUncached);
     return pa.value | Present::of(true) | Writable::of(!has(prot, Prot::kReadOnly)) |
            User::of(true) | WriteThrough::of(uncached) | CacheDisable::of(uncached) |
-           Accessed::of(true) | Dirty::of(true) | PageSize::of(height != 0) |
+           Accessed::of(true) | Dirty::of(!has(prot, Prot::kReadOnly)) | PageSize::of(height != 0) |
            ExecuteDisable::of(has(prot, Prot::kNoExec));
   }
   static constexpr std::uint64_t leaf_step(std::uint32_t height) {
@@ -70,9 +75,15 @@ struct X86_64 {
     return prot;
   }
 
-  static constexpr std::uint64_t clean(std::uint64_t leaf) { return Dirty::set(leaf, false); }
-  static constexpr std::uint64_t mark_dirty(std::uint64_t leaf) { return Dirty::set(leaf, true); }
-  static constexpr bool is_dirty(std::uint64_t leaf) { return Dirty::get(leaf); }
+  static constexpr std::uint64_t clean(std::uint64_t leaf) {
+    return WasDirty::set(Dirty::set(leaf, false), false);
+  }
+  static constexpr std::uint64_t mark_dirty(std::uint64_t leaf) {
+    return Writable::get(leaf) ? Dirty::set(leaf, true) : WasDirty::set(leaf, true);
+  }
+  static constexpr bool is_dirty(std::uint64_t leaf) {
+    return Dirty::get(leaf) || WasDirty::get(leaf);
+  }
 };
 
 static_assert(DirtyFormat<X86_64>);
