@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "driver/provision/page_pool.h"
 #include "driver/provision/page_quota.h"
+#include "driver/provision/pages_now.h"
 
 namespace pantry::driver {
 
@@ -14,25 +15,10 @@ Exact::Exact(ArmLpaeS1Table& table, PagePool& pool)
 
 Exact::~Exact() { PANTRY_CHECK(pins_.size() == 0 && spare_.empty()); }
 
-std::uint32_t Exact::pages_now(const BindShape& shape) const noexcept {
-  const std::uint32_t own = repeated_pages(shape, table_.config());
-  const TableWindow innermost = TableWindow::around(shape.range.first, 0);
-  if (innermost == TableWindow::around(shape.range.last, 0) && stands(innermost)) return own;
-  std::uint32_t missing = 0;
-  for_each_window(shape, table_.config(), [&](TableWindow window) {
-    const ArmLpaeS1Table::Standing standing = table_.standing(window);
-    // Where nothing stands, only a map makes a table.
-    missing +=
-        standing == ArmLpaeS1Table::Standing::kLeaf ||
-        (standing == ArmLpaeS1Table::Standing::kNothing && shape.kind != BindShape::Kind::kUnmap);
-  });
-  return missing + own;
-}
-
 bool Exact::claim(Provision& provision, Needs& needs) noexcept {
   TableReserve& tables = provision.tables_;
   if (tables.runs_at_once() && pins_.size() == 0) {
-    const std::uint32_t pages = pages_now(provision.shape_);
+    const std::uint32_t pages = pages_now(provision.shape_, table_);
     if (tables.suffices(pages)) return true;
     needs = {.pages = pages};
     return false;

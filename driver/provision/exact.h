@@ -90,8 +90,6 @@ class Exact final : public Provisioner {
     return table_.standing(window) == ArmLpaeS1Table::Standing::kTable;
   }
 
-  // What `shape` takes if it runs before anything else does.
-  std::uint32_t pages_now(const BindShape& shape) const noexcept;
   static WindowPins::By by(const TableReserve& tables) {
     return tables.quota() ? WindowPins::By::kQueued : WindowPins::By::kSync;
   }

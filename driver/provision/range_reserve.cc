@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "driver/provision/pages_now.h"
 
 namespace pantry::driver {
 
@@ -13,6 +14,10 @@ using Standing = ArmLpaeS1Table::Standing;
 bool RangeReserve::claim(Provision& provision, Needs& needs) noexcept {
   const BindShape& shape = provision.shape_;
   needs = {};
+  if (provision.tables_.runs_at_once()) {
+    needs.pages = pages_now(shape, table_);
+    return provision.tables_.suffices(needs.pages);
+  }
   for_each_window(shape, table_.config(), [&](TableWindow window) {
     ++needs.windows;
     needs.pages += table_.standing(window) != Standing::kTable;

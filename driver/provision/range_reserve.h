@@ -18,6 +18,11 @@
 // pages that prepare lays in, installed or not; a table that stood before is not, though it is
 // kept. References are dropped as the bind begins, so that its own edit frees the tables that it
 // empties, before its flush.
+//
+// A bind that runs under the very hold of the lock under which it is accepted (TableReserve::
+// draw_on) installs nothing and takes no reference: it is given a page for each window that it
+// needs and in which no table stands now. What others rely on are tables with references and pages
+// of their own, which it cannot take from them.
 #pragma once
 
 #include "driver/iopgtable/arm_lpae_s1_table.h"
