@@ -22,9 +22,10 @@ def result(reserved, p50):
 CALLGRIND = """
 8,000 (100.0%)  PROGRAM TOTALS
 
-3,000 (37.5%)  /x/driver/vm/vm_bind.cc:pantry::driver::Vm::plan(pantry::driver::BindOp) [/x/pantry]
-  120 ( 1.5%)  /x/driver/vm/vm.h:pantry::driver::Vm::plan(pantry::driver::BindOp)
-9,000 (99.9%)  /x/driver/vm/vm_bind.cc:pantry::driver::Vm::planet(int)
+2,000 (25.0%)  /x/driver/provision/worst_case.cc:pantry::driver::WorstCase::claim(pantry::driver::Provision&) [/x/pantry]
+  120 ( 1.5%)  /x/driver/provision/table_reserve.h:pantry::driver::WorstCase::claim(pantry::driver::Provision&)
+1,000 (12.5%)  /x/driver/provision/provisioner.cc:pantry::driver::Provisioner::supply(pantry::driver::Provisioner::Needs const&, int) [/x/pantry]
+9,000 (99.9%)  /x/driver/provision/worst_case.cc:pantry::driver::WorstCase::claimed(int)
 """
 
 
@@ -55,6 +56,10 @@ class AllocatorsReport(unittest.TestCase):
     def test_counts_instructions_per_bind_of_a_function_as_a_whole(self):
         (self.folder / "dense.worst-case.instructions").write_text(result(100, 1.0) + "\n" + CALLGRIND)
         self.assertIn("750 of 2,000", self.row("worst-case"))
+
+    def test_a_count_without_a_provisioner_is_an_error(self):
+        (self.folder / "dense.exact.instructions").write_text(result(100, 1.0) + "\n" + CALLGRIND.replace("WorstCase", "Vm").replace("Provisioner", "Vm"))
+        self.assertIn("no provisioner in", self.run_it().stderr)
 
     def test_sources(self):
         self.assertEqual(self.row("core cache"), ["core cache", "1,234", "0.25 of the memory allocator"])
