@@ -11,8 +11,8 @@
 namespace pantry::driver {
 
 // Pages. Pre: the operation lock is held. Allocates nothing. Linear in the windows of `shape`,
-// unless all of it lies in one table that stands.
-inline std::uint32_t pages_now(const BindShape& shape, const ArmLpaeS1Table& table) noexcept {
+// unless all of it lies in one table that stands, from which the next edit then starts.
+inline std::uint32_t pages_now(const BindShape& shape, ArmLpaeS1Table& table) noexcept {
   using Standing = ArmLpaeS1Table::Standing;
   const std::uint32_t own = repeated_pages(shape, table.config());
   // The tables around a table stand as well.
