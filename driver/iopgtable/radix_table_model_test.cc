@@ -208,6 +208,18 @@ class World {
     model_.map(range, extents, offset, prot);
   }
 
+  // What stands at both ends of it, as who is about to edit it asks: the edit starts from there.
+  void ask(GpuRange range) {
+    using Standing = ArmLpaeS1Table::Standing;
+    for (const GpuVa va : {range.first, range.last}) {
+      const GpuVa block{align_down(va.value, kBlock)};
+      const Standing expected = model_.blocks.contains(block.value)            ? Standing::kLeaf
+                                : model_.any(GpuRange::of_size(block, kBlock)) ? Standing::kTable
+                                                                               : Standing::kNothing;
+      RC_ASSERT(table_.standing(TableWindow::around(va, 0)) == expected);
+    }
+  }
+
   void allow(std::uint64_t pages) { faults_.allow(pages); }
 
   void check() {
@@ -303,6 +315,7 @@ TEST_P(RadixTableModel, AnySequenceOfMapsAndUnmaps) {
     for (int i = 0; i < steps; ++i) {
       const GpuRange range = any_range(world.space());
       const bool starved = *rc::gen::weightedElement<bool>({{4, false}, {1, true}});
+      if (*rc::gen::arbitrary<bool>()) world.ask(range);
       world.allow(starved ? *rc::gen::inRange<std::uint64_t>(0, 6) : UINT64_MAX);
       if (*rc::gen::inRange(0, 5) < 3) {
         const std::uint64_t offset = std::min(
