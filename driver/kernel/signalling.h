@@ -53,9 +53,11 @@ class PANTRY_SCOPED_CAPABILITY SignallingSection {
       : cleanup_(cleanup), left_over_(cleanup.dead()) {
     if (depth_ == 0) lock_order::section_begins();
     ++depth_;
+    tell_traps();
   }
   ~SignallingSection() PANTRY_RELEASE() {
     if (left_over_.used()) cleanup_.kick();
+    tell_traps();
     --depth_;
     if (depth_ == 0) lock_order::section_ends();
   }
@@ -70,6 +72,10 @@ class PANTRY_SCOPED_CAPABILITY SignallingSection {
   }
 
  private:
+  // The traps look at depth_ from within malloc, of which compilers take for granted that it reads
+  // no variable: so what is counted has to be written by then.
+  static void tell_traps() { std::atomic_signal_fence(std::memory_order_seq_cst); }
+
   static inline thread_local constinit unsigned depth_ = 0;
   Cleanup& cleanup_;
   DeadList::Scope left_over_;
