@@ -195,6 +195,7 @@ void Gpu::switch_mcu(std::uint32_t control) {
   switch (static_cast<regs::McuControl>(control)) {
     case regs::McuControl::kDisable:
       mcu_control_ = control;
+      was_cut_off_ |= firmware_runs();
       firmware_.stop();
       return;
     case regs::McuControl::kEnable:
@@ -238,8 +239,14 @@ void Gpu::report_bus_fault(PhysAddr address, Access access, AsIndex as) {
   control_.latch_bus_fault(address, access, as);
 }
 
+bool Gpu::firmware_runs() const {
+  return mcu_status_ == McuStatus::kEnabled || mcu_status_ == McuStatus::kFatal;
+}
+
 void Gpu::reset_device(regs::ResetMode mode) {
   ++resets_;
+  recoveries_ += was_cut_off_ || firmware_runs();
+  was_cut_off_ = false;
   firmware_.reset();
   mmu_.reset();
   shader_.reset();
@@ -279,6 +286,7 @@ GpuDump Gpu::dump() {
           .l2_ready = l2_.ready(),
           .latest_flush = control_.latest_flush(),
           .resets = resets_,
+          .recoveries = recoveries_,
           .misses = registers_.misses()};
 }
 

@@ -44,6 +44,9 @@ struct GpuDump {
   std::uint64_t l2_ready = 0;
   std::uint32_t latest_flush = 0;
   std::uint64_t resets = 0;
+  // Of these, how many came while the firmware ran, or after it had been stopped without a HALT:
+  // not those of a driver that suspends the device.
+  std::uint64_t recoveries = 0;
   RegisterFile::Misses misses;
 };
 
@@ -114,6 +117,7 @@ class Gpu final : public Mmio,
   std::uint32_t read_register(std::uint32_t offset) override;
   void write_register(std::uint32_t offset, std::uint32_t value) override;
   void switch_mcu(std::uint32_t control);
+  bool firmware_runs() const;  // or is lost: it was not halted
 
   // Ends what is due; when the next thing is, or never().
   TimePoint advance(TimePoint now);
@@ -147,6 +151,8 @@ class Gpu final : public Mmio,
   enum class Host : std::uint8_t { kAwake, kMayAsleep } host_ = Host::kAwake;
   enum class Streams : std::uint8_t { kIdle, kBusy } streams_ = Streams::kIdle;
   std::uint64_t resets_ = 0;
+  std::uint64_t recoveries_ = 0;
+  bool was_cut_off_ = false;  // the firmware, since the last reset
 };
 
 }  // namespace pantry::emu

@@ -226,6 +226,7 @@ TEST_F(Running, SoftResetLosesAllButTheGpuMask) {
   EXPECT_GE(rig.read(0x1'0000), flush_id) << "clients hold old values";
   EXPECT_EQ(rig.settle().kind, RunState::Kind::kIdle);
   EXPECT_EQ(rig.gpu.dump().resets, 1u);
+  EXPECT_EQ(rig.gpu.dump().recoveries, 1u);
   EXPECT_FALSE(rig.gpu.dump().firmware.groups[0].running);
 }
 
@@ -250,6 +251,7 @@ TEST_F(Running, AFullResetLosesNoJob) {
   ASSERT_TRUE(rig.stop_mcu());
   rig.write(mmu_int::kMask.offset, 0);
   ASSERT_TRUE(rig.soft_reset());
+  EXPECT_EQ(rig.gpu.dump().recoveries, 1u) << "the firmware was stopped, but not halted";
 
   ASSERT_TRUE(rig.power_l2_on());
   rig.unmask_mmu();
@@ -324,6 +326,8 @@ TEST_F(Running, RuntimeSuspendAndResume) {
   EXPECT_EQ(rig.user32(GpuHost::kData), 2u);
   EXPECT_EQ(rig.seqno(0), 2u);
   EXPECT_EQ(rig.gpu.dump().mmu_counters.mistakes, 0u);
+  EXPECT_EQ(rig.gpu.dump().resets, 1u);
+  EXPECT_EQ(rig.gpu.dump().recoveries, 0u) << "the firmware was halted first";
 }
 
 TEST_F(Running, TheFirmwareSwitchesShaderCoresOnAndOff) {

@@ -15,8 +15,9 @@ class InjectedFaults {
 
   // Null when there are none, so that nothing asks.
   emu::Misbehaviour* misbehaviour() { return is_empty_ ? nullptr : &injector_; }
-  // How often each kind was met, to stderr: a fault whose occasion never came shows as 0.
-  void print() const;
+  // How often each kind was met, to stderr: a fault whose occasion never came shows as 0. And how
+  // often the driver recovered the device (GpuDump). Nothing when no fault was planned.
+  void print(std::uint64_t recoveries) const;
 
  private:
   const bool is_empty_;

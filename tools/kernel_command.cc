@@ -79,8 +79,8 @@ KernelOutcome run_kernel(const KernelOptions& options) {
       run_guest(guest, {STDOUT_FILENO, STDERR_FILENO, log_file ? log_file.get() : STDERR_FILENO});
   KernelOutcome outcome = status ? KernelOutcome{*status, {}}
                                  : fail("the kernel ended before the program did", status.error());
-  if (status) faults.print();
   outcome.mistakes = (*device)->end();
+  if (status) faults.print((*device)->recoveries());
   return outcome;
 }
 

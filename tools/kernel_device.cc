@@ -55,9 +55,12 @@ void KernelDevice::serve() {
     if (!socket) continue;
     const auto totals = emu::serve_remote_device(std::move(socket), stop_.get(), config_);
     if (totals) {
-      log_info("tools",
-               "the guest's device: {} register accesses ({} refused), {} interrupts, {} resets",
-               totals->requests, totals->refused, totals->edges, totals->resets);
+      log_info(
+          "tools",
+          "the guest's device: {} register accesses ({} refused), {} interrupts, {} resets, of "
+          "which {} recoveries",
+          totals->requests, totals->refused, totals->edges, totals->resets, totals->recoveries);
+      recoveries_ += totals->recoveries;
       mistakes_.insert(mistakes_.end(), totals->mistakes.begin(), totals->mistakes.end());
     } else if (totals.error() != Errno::kCanceled)
       log_error("tools", "the guest's device: {}", name_of(totals.error()));

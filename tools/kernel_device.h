@@ -27,6 +27,8 @@ class KernelDevice {
 
   // Hangs up, and hands over what the checker has found in all connections. Once.
   std::vector<emu::CheckerReport> end();
+  // Resets that were no suspend, in all connections. After end().
+  std::uint64_t recoveries() const { return recoveries_; }
 
  private:
   KernelDevice(emu::Descriptor listener, emu::Descriptor stop,
@@ -37,6 +39,7 @@ class KernelDevice {
   const emu::Descriptor stop_;  // an eventfd
   const emu::RemoteDeviceConfig config_;
   std::vector<emu::CheckerReport> mistakes_;  // the thread's until it has ended
+  std::uint64_t recoveries_ = 0;              // likewise
   std::thread thread_;
 };
 

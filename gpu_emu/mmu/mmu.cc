@@ -118,7 +118,11 @@ void Mmu::start_command(AsIndex as, std::uint32_t value) {
 TimePoint Mmu::end_of_command(AsIndex as, Command command) {
   Duration time = quirks_.as_command_time;
   if (misbehaviour_) {
-    if (misbehaviour_->as_command_sticks(as.value)) return TimePoint::never();
+    if (misbehaviour_->as_command_sticks(as.value)) {
+      log_info(kRoom, "AS {}: command {} never ends", as.value,
+               static_cast<std::uint32_t>(command));
+      return TimePoint::never();
+    }
     if (command == Command::kFlushPt || command == Command::kFlushMem)
       time = time + misbehaviour_->extra_flush_time();
   }

@@ -109,10 +109,12 @@ HostPorts Connection::ports() {
 }
 
 RemoteDeviceTotals Connection::totals() {
+  const GpuDump device = gpu_.dump();
   return {.requests = requests_,
           .refused = refused_,
           .edges = gpu_line_.edges() + job_line_.edges() + mmu_line_.edges(),
-          .resets = gpu_.dump().resets,
+          .resets = device.resets,
+          .recoveries = device.recoveries,
           .mistakes = checker_ ? checker_->reports() : std::vector<CheckerReport>()};
 }
 

@@ -43,6 +43,7 @@ struct RemoteDeviceTotals {
   std::uint64_t refused = 0;
   std::uint64_t edges = 0;
   std::uint64_t resets = 0;
+  std::uint64_t recoveries = 0;         // see GpuDump
   std::vector<CheckerReport> mistakes;  // none when the checker is off
 };
 

@@ -71,6 +71,7 @@ TEST(Remote, AnEdgeIsOneByteAndTheLevelStaysWithTheDevice) {
   ASSERT_TRUE(host.end());
   EXPECT_EQ((*host.result)->edges, 2u);
   EXPECT_EQ((*host.result)->resets, 1u);
+  EXPECT_EQ((*host.result)->recoveries, 0u) << "no firmware ran yet";
 }
 
 TEST(Remote, TheDeviceRunsWithoutBeingAsked) {
