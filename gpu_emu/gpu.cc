@@ -275,6 +275,11 @@ std::uint32_t Gpu::block_status() {
          Status::PageFault::of(mmu_.fault_unanswered());
 }
 
+std::uint64_t Gpu::recoveries() {
+  Turn turn(*this);
+  return recoveries_;
+}
+
 GpuDump Gpu::dump() {
   Turn turn(*this);
   return {.gpu = {gpu_irq_.rawstat(), gpu_irq_.mask()},

@@ -79,8 +79,11 @@ class Gpu final : public Mmio,
   // One thread at a time. Lets time pass and executes at most `budget` instructions.
   RunState run(std::uint32_t budget);
 
-  // Any thread.
+  // Any thread. Allocates while the device waits, and so does who writes a register: not beside a
+  // driver at work.
   GpuDump dump();
+  // GpuDump::recoveries. Any thread, any time.
+  std::uint64_t recoveries();
 
  private:
   static constexpr std::uint32_t kPatience = 32;

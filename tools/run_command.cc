@@ -91,7 +91,7 @@ int run_command(const RunOptions& options) {
     while ((*server)->connections() != 0) executor.clock().sleep(milliseconds(1));
   }
   server->reset();
-  faults.print((*machine)->gpu().dump().recoveries);
+  faults.print((*machine)->gpu().recoveries());
   if (wanted) std::fputs(report.text().c_str(), stderr);
   if (!options.trace.empty() && !write_trace(recorder, options.trace)) status = kCannotHost;
   if (!print_mistakes((*machine)->mistakes(), options.device.checker_json)) return kCannotHost;

@@ -86,7 +86,7 @@ int serve_command(const ServeOptions& options) {
     ending.wait();
   }
   server->reset();
-  faults.print((*machine)->gpu().dump().recoveries);
+  faults.print((*machine)->gpu().recoveries());
   return print_mistakes((*machine)->mistakes(), options.device.checker_json) ? 0 : kCannotHost;
 }
 
