@@ -86,6 +86,14 @@ void import_multiple_read_write(const Device& device) {
   igt_assert_eq(ready(fd), POLLIN | POLLOUT);
 }
 
+// Opens `gate` while the caller waits for it.
+std::thread opened_soon(Gate& gate) {
+  return std::thread([&gate] {
+    sleep_ns(kGlance);
+    gate.open_and_finish();
+  });
+}
+
 // A poll() that has begun ends with the fence, with its time, with a signal or with another
 // descriptor.
 void poll_waits(const Device& device) {
@@ -114,10 +122,7 @@ void poll_waits(const Device& device) {
 
   uint64_t taken = 0;
   igt_assert_eq(read(event.get(), &taken, sizeof taken), static_cast<ssize_t>(sizeof taken));
-  std::thread opener([&] {
-    sleep_ns(kGlance);
-    writer.open_and_finish();
-  });
+  std::thread opener = opened_soon(writer);
   igt_assert_eq(poll(entries, 3, -1), 1);
   opener.join();
   igt_assert_eq(entries[0].revents, 0);
@@ -163,10 +168,7 @@ void select_waits(const Device& device) {
       pselect(std::max(fd.get(), event.get()) + 1, &read_set, nullptr, nullptr, nullptr, nullptr),
       1);
   igt_assert(FD_ISSET(event.get(), &read_set) && !FD_ISSET(fd.get(), &read_set));
-  std::thread opener([&] {
-    sleep_ns(kGlance);
-    writer.open_and_finish();
-  });
+  std::thread opener = opened_soon(writer);
   FD_ZERO(&read_set);
   FD_SET(fd.get(), &read_set);
   igt_assert_eq(select(fd.get() + 1, &read_set, nullptr, nullptr, nullptr), 1);
@@ -223,10 +225,7 @@ void epoll_waits(const Device& device) {
   igt_assert_eq(set.wait(fd, 50), 0);
   igt_assert_lte(50 * kMillisecond, now_ns() - start);
   igt_assert_eq(set.control(EPOLL_CTL_MOD, fd, EPOLLIN), 0);
-  std::thread opener([&] {
-    sleep_ns(kGlance);
-    writer.open_and_finish();
-  });
+  std::thread opener = opened_soon(writer);
   igt_assert_eq(set.wait(fd, -1), EPOLLIN);
   opener.join();
   igt_assert_eq(set.control(EPOLL_CTL_MOD, fd, EPOLLOUT), 0);
@@ -337,10 +336,7 @@ void epoll_closed_by_a_child(const Device& device) {
     close(set.number());
   };
   igt_waitchildren();
-  std::thread opener([&] {
-    sleep_ns(kGlance);
-    writer.open_and_finish();
-  });
+  std::thread opener = opened_soon(writer);
   igt_assert_eq(set.wait(fd, 5000), EPOLLIN);
   opener.join();
 }
@@ -378,10 +374,7 @@ void epoll_after_close_range(const Device& device) {
   igt_assert_eq(set.control(EPOLL_CTL_ADD, fd, EPOLLIN), 0);
   const int last = std::max({set.number(), fd.get(), device.fd()});
   igt_assert_eq(close_range(static_cast<unsigned>(last) + 1, ~0U, 0), 0);
-  std::thread opener([&] {
-    sleep_ns(kGlance);
-    writer.open_and_finish();
-  });
+  std::thread opener = opened_soon(writer);
   igt_assert_eq(set.wait(fd, 5000), EPOLLIN);
   opener.join();
 }

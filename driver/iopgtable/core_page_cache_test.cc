@@ -20,8 +20,8 @@ namespace {
 
 constexpr std::uint32_t kPages = 16;
 
-// `Kept` of the pages may stay in the cache.
-template <std::uint32_t Kept>
+// `Kept` of the pages may stay in the cache. `Source`: what stands between it and the arena.
+template <std::uint32_t Kept, class Source = AccountingAllocator>
 class CacheHarness {
  public:
   PageTableAllocator& allocator() { return cache_; }
@@ -36,7 +36,7 @@ class CacheHarness {
   TestDram memory_{kPages * kPageSize};
   TableMetadata metadata_{memory_.dram()};
   ArenaTableAllocator arena_{memory_.dram()};
-  AccountingAllocator source_{arena_};
+  Source source_{arena_};
   CorePageCache cache_{source_, metadata_, Kept};
 };
 INSTANTIATE_TYPED_TEST_SUITE_P(CacheOfNothing, PageTableAllocatorConformance, CacheHarness<0>);
@@ -44,22 +44,9 @@ INSTANTIATE_TYPED_TEST_SUITE_P(CacheOfSome, PageTableAllocatorConformance, Cache
 INSTANTIATE_TYPED_TEST_SUITE_P(CacheOfAll, PageTableAllocatorConformance, CacheHarness<kPages>);
 
 // One cache for several tables, without an AccountingAllocator, which is for one at a time.
-class ManyTablesHarness {
+class ManyTablesHarness : public CacheHarness<5, PageTableAllocator&> {
  public:
   static constexpr bool kAtOnce = true;
-  PageTableAllocator& allocator() { return cache_; }
-  const emu::Dram& dram() const { return memory_.dram(); }
-  std::uint32_t capacity() const { return kPages; }
-  void after_flush() {
-    cache_.after_flush();
-    arena_.after_flush();
-  }
-
- private:
-  TestDram memory_{kPages * kPageSize};
-  TableMetadata metadata_{memory_.dram()};
-  ArenaTableAllocator arena_{memory_.dram()};
-  CorePageCache cache_{arena_, metadata_, 5};
 };
 INSTANTIATE_TYPED_TEST_SUITE_P(CacheOfManyTables, PageTableAllocatorConformance, ManyTablesHarness);
 
