@@ -9,6 +9,7 @@
 #include <poll.h>
 
 #include <cstring>
+#include <utility>
 
 #include "fuzz/number.h"
 #include "fuzz/open_descriptors.h"
@@ -93,7 +94,7 @@ class Host {
 
   bool request(std::uint32_t op, std::uint32_t offset, std::uint32_t value) {
     const pantry_request asked{op, offset, value, 0};
-    return send_all(host_.socket.get(), &asked, sizeof asked);
+    return send(&asked, sizeof asked);
   }
   // False: the device has gone.
   bool step() {
@@ -116,17 +117,25 @@ class Host {
         std::uint8_t bytes[64];
         const std::size_t count = 1 + input_.below(sizeof bytes);
         for (std::size_t n = 0; n < count; ++n) bytes[n] = input_.take<std::uint8_t>();
-        return send_all(host_.socket.get(), bytes, count);
+        return send(bytes, count);
       }
       default:
         if (what >> 3 == 0) taken_ = ::ftruncate(host_.dram.get(), 0) == 0;
-        pollfd patience{host_.socket.get(), POLLIN, 0};
-        ::poll(&patience, 1, 1);
-        return drain(host_.socket.get());
+        return hear();
     }
   }
 
  private:
+  bool send(const void* from, std::size_t bytes) {
+    unheard_ = true;
+    return send_all(host_.socket.get(), from, bytes);
+  }
+  // Waits a little for a device that was asked something since it was last heard.
+  bool hear() {
+    pollfd patience{host_.socket.get(), POLLIN, 0};
+    ::poll(&patience, 1, std::exchange(unheard_, false) ? 1 : 0);
+    return drain(host_.socket.get());
+  }
   // Words that look like page-table entries, interfaces or streams, where tables would lie.
   void poke(unsigned kind) {
     const std::uint64_t at = input_.take<std::uint16_t>() % (HostEnd::kDramBytes / 8);
@@ -141,6 +150,7 @@ class Host {
   fuzz::Input& input_;
   std::uint64_t* const words_;
   bool taken_ = false;
+  bool unheard_ = true;
 };
 
 void run(fuzz::Input input) {
