@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -26,6 +27,16 @@ void drop(Channel& channel) {
   channel.fd = -1;
 }
 
+// Yama, where it is, lets nobody but a process's ancestors into its memory, and not those of one
+// whose parent has ended: the host has to be named. It has the same user, and without Yama may
+// anyway.
+void let_in_the_host_of(int fd) {
+  ucred host = {};
+  socklen_t size = sizeof host;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &host, &size) == 0 && host.pid > 0)
+    prctl(PR_SET_PTRACER, static_cast<unsigned long>(host.pid), 0, 0, 0);
+}
+
 void open_channel(Channel& channel) {
   const int saved = errno;
   int fd = connect_to_host(wire::Socket::kChannel, OnExec::kClose);
@@ -37,6 +48,7 @@ void open_channel(Channel& channel) {
     errno = hello.error != 0 ? static_cast<int>(-hello.error) : ENODEV;
     return;
   }
+  let_in_the_host_of(fd);
   channel.fd = fd;
   channel.pid = getpid();
   channel.cookie = cookie_of(fd);
@@ -75,9 +87,11 @@ uint64_t cookie_of(int fd) {
 }
 
 int move_out_of_the_way(int fd) {
+  // A process's table of descriptors reaches to the highest, and each fork() copies it.
+  constexpr rlim_t kCheap = 4096;
   rlimit limit = {};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < 64) return fd;
-  const rlim_t most = limit.rlim_cur < (1u << 20) ? limit.rlim_cur : (1u << 20);
+  const rlim_t most = limit.rlim_cur < kCheap ? limit.rlim_cur : kCheap;
   const int high = fcntl(fd, F_DUPFD_CLOEXEC, static_cast<int>(most - most / 8));
   if (high < 0) return fd;
   close(fd);
