@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "uapi/shim/host.h"
+#include "uapi/shim/uncancelled.h"
 
 namespace pantry::shim {
 namespace {
@@ -23,6 +24,7 @@ bool usable(const Channel& channel) {
 
 // Only what is still ours: the number may have been reused by the client.
 void drop(Channel& channel) {
+  const Uncancelled whole;
   if (channel.fd >= 0 && cookie_of(channel.fd) == channel.cookie) close(channel.fd);
   channel.fd = -1;
 }
@@ -38,6 +40,7 @@ void let_in_the_host_of(int fd) {
 }
 
 void open_channel(Channel& channel) {
+  const Uncancelled whole;
   const int saved = errno;
   int fd = connect_to_host(wire::Socket::kChannel, OnExec::kClose);
   if (fd < 0) return;

@@ -15,6 +15,7 @@
 #include "uapi/shim/libc.h"
 #include "uapi/shim/path.h"
 #include "uapi/shim/status_flags.h"
+#include "uapi/shim/uncancelled.h"
 
 namespace pantry::shim {
 namespace {
@@ -53,6 +54,7 @@ bool may_open(wire::Socket socket, int flags) {
 }
 
 int open_device(wire::Socket socket, int flags) {
+  const Uncancelled whole;
   if (!may_open(socket, flags)) return -1;
   const bool reads = (flags & O_ACCMODE) == O_RDONLY;
   if (is_text(socket) && (reads || socket != wire::Socket::kProfiling))
