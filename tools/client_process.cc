@@ -23,15 +23,21 @@ std::vector<std::string> environment_of(const ClientProgram& program) {
   const std::string preload = "LD_PRELOAD=";
   const std::string directory = std::string(wire::kDirectoryVariable) + "=";
   std::vector<std::string> variables;
+  // AddressSanitizer as a library of its own refuses to come after another. It works there, too.
+  const std::string asan = "ASAN_OPTIONS=";
+  std::string asan_options = asan + "verify_asan_link_order=0";
   std::string preloaded = preload + program.shim;
   for (char** variable = environ; *variable; ++variable) {
     const std::string text(*variable);
     if (text.starts_with(preload))
       preloaded += ":" + text.substr(preload.size());
+    else if (text.starts_with(asan))
+      asan_options += ":" + text.substr(asan.size());
     else if (!text.starts_with(directory) && !text.starts_with("PANTRY="))
       variables.push_back(text);
   }
   variables.push_back(preloaded);
+  variables.push_back(asan_options);
   variables.push_back(directory + program.directory);
   variables.push_back("PANTRY=1");
   return variables;

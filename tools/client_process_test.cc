@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <cstdlib>
+#include <string>
+
 namespace pantry::tools {
 namespace {
 
@@ -21,6 +24,20 @@ TEST(ClientProcess, TellsTheExitStatus) {
   const auto absent = run_client({{"/nowhere/program"}, "", "/nowhere"});
   ASSERT_FALSE(absent.has_value());
   EXPECT_EQ(absent.error(), Errno::kNoEnt);
+}
+
+// A program that has AddressSanitizer as a library of its own would not start behind the shim.
+TEST(ClientProcess, LetsAddressSanitizerComeSecond) {
+  const char* const given = ::getenv("ASAN_OPTIONS");
+  const std::string before = given ? given : "";
+  ASSERT_EQ(::setenv("ASAN_OPTIONS", "detect_leaks=0", 1), 0);
+  EXPECT_EQ(
+      run_client(shell("test \"$ASAN_OPTIONS\" = verify_asan_link_order=0:detect_leaks=0")), 0);
+  ASSERT_EQ(::unsetenv("ASAN_OPTIONS"), 0);
+  EXPECT_EQ(run_client(shell("test \"$ASAN_OPTIONS\" = verify_asan_link_order=0")), 0);
+  if (given) {
+    ASSERT_EQ(::setenv("ASAN_OPTIONS", before.c_str(), 1), 0);
+  }
 }
 
 // A buffer costs the host a descriptor: the client's limit must not become that of its buffers.
