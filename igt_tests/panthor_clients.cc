@@ -1,19 +1,24 @@
 // SPDX-License-Identifier: MIT
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <fstream>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "igt_tests/harness/igt.h"
@@ -196,6 +201,45 @@ void cancelled_while_it_waits(const Device& opened) {
   alarm(0);
 }
 
+sigjmp_buf before_the_wait;
+
+int open_descriptors() {
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir("/proc/self/fd"), closedir);
+  int count = 0;
+  while (readdir(directory.get()) != nullptr) ++count;
+  return count;
+}
+
+// As a test does whose time is over: the handler does not return, the wait is not gone on with.
+void waits_left_behind(const Device& opened) {
+  const Device device = opened.open_again();
+  drm_syncobj_create object{};
+  do_ioctl(device.fd(), DRM_IOCTL_SYNCOBJ_CREATE, &object);
+  struct sigaction leave {};
+  struct sigaction before {};
+  leave.sa_handler = [](int) { siglongjmp(before_the_wait, 1); };
+  igt_assert_eq(sigaction(SIGALRM, &leave, &before), 0);
+  static int descriptors;
+  for (static int round = 0; round < 8; ++round) {
+    if (sigsetjmp(before_the_wait, 1) == 0) {
+      const itimerval soon{{0, 0}, {0, 10000}};
+      setitimer(ITIMER_REAL, &soon, nullptr);
+      drm_syncobj_wait wait{};
+      wait.handles = reinterpret_cast<uint64_t>(&object.handle);
+      wait.count_handles = 1;
+      wait.timeout_nsec = INT64_MAX;
+      wait.flags = DRM_SYNCOBJ_WAIT_FLAGS_WAIT_FOR_SUBMIT;
+      ioctl(device.fd(), DRM_IOCTL_SYNCOBJ_WAIT, &wait);
+      igt_assert(false);
+    }
+    drm_version version{};
+    do_ioctl(device.fd(), DRM_IOCTL_VERSION, &version);
+    if (round == 0) descriptors = open_descriptors();
+    igt_assert_eq(open_descriptors(), descriptors);
+  }
+  igt_assert_eq(sigaction(SIGALRM, &before, nullptr), 0);
+}
+
 constexpr Case kCases[] = {
     {"written-to", "A write to the file costs nobody the file.", written_to},
     {"flush-id-stays-with-its-process", "A child does not inherit the page of the flush id. [H2.3]",
@@ -208,6 +252,7 @@ constexpr Case kCases[] = {
      cancelled_between_its_calls},
     {"cancelled-while-it-waits", "A cancelled thread leaves nothing locked.",
      cancelled_while_it_waits},
+    {"waits-left-behind", "siglongjmp() out of a wait costs no descriptor.", waits_left_behind},
 };
 
 }  // namespace

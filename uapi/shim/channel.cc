@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -76,6 +77,15 @@ __attribute__((constructor)) void at_load() {
 void make_key() { pthread_key_create(&at_thread_end, end_of_thread); }
 pthread_once_t key_made = PTHREAD_ONCE_INIT;
 
+// Whether the request that holds the thread's channel has been left by siglongjmp() out of a signal
+// handler: stacks grow downwards, and what is called while it waits lies below it. From a stack for
+// signal handlers nothing can be told.
+bool is_behind(const void* here) {
+  stack_t other = {};
+  return reinterpret_cast<uintptr_t>(here) >= reinterpret_cast<uintptr_t>(thread_channel.holder) &&
+         sigaltstack(nullptr, &other) == 0 && (other.ss_flags & SS_ONSTACK) == 0;
+}
+
 }  // namespace
 
 bool owns_memory() {
@@ -102,11 +112,19 @@ int move_out_of_the_way(int fd) {
 }
 
 ChannelLease::ChannelLease() : channel_(&thread_channel) {
+  if (thread_channel.use == Channel::Use::kBusy && owns_memory() && is_behind(this)) {
+    // With it goes the answer that nobody waits for.
+    const int saved = errno;
+    drop(thread_channel);
+    errno = saved;
+    thread_channel.use = Channel::Use::kFree;
+  }
   if (thread_channel.use == Channel::Use::kBusy || !owns_memory()) {
     channel_ = &own_;
     open_channel(own_);
     return;
   }
+  thread_channel.holder = this;
   thread_channel.use = Channel::Use::kBusy;
   if (usable(thread_channel)) return;
   const int saved = errno;
