@@ -69,7 +69,8 @@ void pass_on(int signal) {
 }
 
 // While the program runs, its end is ours: the keyboard's signals reach it anyway, others are
-// passed on. The program itself gets the defaults.
+// passed on. The program itself gets the defaults, but of what our caller ignores (nohup, or a
+// shell in the background) both of us hear nothing.
 class EndingSignals {
  public:
   EndingSignals() {
@@ -77,25 +78,31 @@ class EndingSignals {
     for (std::size_t i = 0; i < kSignals.size(); ++i) {
       const bool from_keyboard = kSignals[i] == SIGINT || kSignals[i] == SIGQUIT;
       action.sa_handler = from_keyboard ? SIG_IGN : pass_on;
-      ::sigaction(kSignals[i], &action, &before_[i]);
+      ::sigaction(kSignals[i], nullptr, &before_[i]);
+      ignored_[i] = before_[i].sa_handler == SIG_IGN;
+      if (!ignored_[i]) ::sigaction(kSignals[i], &action, nullptr);
     }
   }
   ~EndingSignals() {
     for (std::size_t i = 0; i < kSignals.size(); ++i)
       ::sigaction(kSignals[i], &before_[i], nullptr);
+    ignored_ = {};
   }
   static void set_default_in(posix_spawnattr_t& attributes) {
     sigset_t all;
     ::sigemptyset(&all);
-    for (const int signal : kSignals) ::sigaddset(&all, signal);
+    for (std::size_t i = 0; i < kSignals.size(); ++i)
+      if (!ignored_[i]) ::sigaddset(&all, kSignals[i]);
     ::posix_spawnattr_setsigdefault(&attributes, &all);
     ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
   }
 
  private:
   static constexpr std::array<int, 4> kSignals{SIGINT, SIGQUIT, SIGTERM, SIGHUP};
+  static std::array<bool, kSignals.size()> ignored_;  // by our caller
   std::array<struct sigaction, kSignals.size()> before_;
 };
+std::array<bool, EndingSignals::kSignals.size()> EndingSignals::ignored_{};
 
 }  // namespace
 
