@@ -1,19 +1,28 @@
 // SPDX-License-Identifier: MIT
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <fstream>
+#include <functional>
+#include <memory>
 #include <string>
 
 #include "igt_tests/harness/igt.h"
+#include "igt_tests/lib/bo.h"
 #include "igt_tests/lib/cases.h"
 #include "igt_tests/lib/clock.h"
 
@@ -116,6 +125,121 @@ void eventfd_outlives_its_file(const Device& opened) {
   igt_assert_eq(poll(&entry, 1, static_cast<int>(kPatience / kMillisecond)), 1);
 }
 
+// Runs `call` as the first call of a thread that has been asked to end. True: it has returned.
+bool returns_to_a_cancelled_thread(std::function<void()> call) {
+  struct Work {
+    std::function<void()> call;
+    bool returned = false;
+  } work{std::move(call)};
+  const auto run = [](void* argument) -> void* {
+    auto& own = *static_cast<Work*>(argument);
+    pthread_cancel(pthread_self());
+    own.call();
+    own.returned = true;
+    pthread_testcancel();
+    return nullptr;
+  };
+  pthread_t thread;
+  igt_assert_eq(pthread_create(&thread, nullptr, run, &work), 0);
+  void* result = nullptr;
+  igt_assert_eq(pthread_join(thread, &result), 0);
+  igt_assert(result == PTHREAD_CANCELED);
+  return work.returned;
+}
+
+// These are no cancellation points: who is asked to end gets to know what they have made.
+void cancelled_between_its_calls(const Device& opened) {
+  const Device device = opened.open_again();
+  const Bo bo = Bo::create(device, kPage);
+  igt_assert(returns_to_a_cancelled_thread([&] {
+    drm_panthor_vm_create create{};
+    ioctl(device.fd(), DRM_IOCTL_PANTHOR_VM_CREATE, &create);
+  }));
+  const auto offset = static_cast<off_t>(bo.mmap_offset());
+  void* mapping = nullptr;
+  igt_assert(returns_to_a_cancelled_thread(
+      [&] { mapping = mmap(nullptr, kPage, PROT_READ, MAP_SHARED, device.fd(), offset); }));
+  igt_assert(mapping != nullptr && mapping != MAP_FAILED);
+  munmap(mapping, kPage);
+  int exported = -1;
+  igt_assert(returns_to_a_cancelled_thread([&] {
+    drm_prime_handle prime{bo.handle(), DRM_CLOEXEC, -1};
+    ioctl(device.fd(), DRM_IOCTL_PRIME_HANDLE_TO_FD, &prime);
+    exported = prime.fd;
+  }));
+  const UniqueFd dma_buf(exported);
+  igt_assert_fd(dma_buf.get());
+  off_t size = 0;
+  igt_assert(returns_to_a_cancelled_thread([&] { size = lseek(dma_buf.get(), 0, SEEK_END); }));
+  igt_assert_eq(size, static_cast<off_t>(kPage));
+}
+
+// A thread that is cancelled while it waits for a buffer does not take the set along with it.
+void cancelled_while_it_waits(const Device& opened) {
+  const Device device = opened.open_again();
+  const Bo bo = Bo::create(device, kPage);
+  const UniqueFd dma_buf = bo.export_fd();
+  const UniqueFd set(epoll_create1(EPOLL_CLOEXEC));
+  epoll_event event{};
+  event.events = EPOLLIN;
+  igt_assert_eq(epoll_ctl(set.get(), EPOLL_CTL_ADD, dma_buf.get(), &event), 0);
+  alarm(60);  // instead of waiting for ever
+  for (int round = 0; round < 200; ++round) {
+    pthread_t thread;
+    const auto wait = [](void* argument) -> void* {
+      const int number = *static_cast<const int*>(argument);
+      epoll_event got{};
+      for (;;) epoll_wait(number, &got, 1, -1);
+    };
+    int number = set.get();
+    igt_assert_eq(pthread_create(&thread, nullptr, wait, &number), 0);
+    sleep_ns(round % 40 * 10'000);  // until all of what it does has been met
+    igt_assert_eq(pthread_cancel(thread), 0);
+    igt_assert_eq(pthread_join(thread, nullptr), 0);
+    igt_assert_eq(epoll_wait(set.get(), &event, 1, 0), 1);
+  }
+  alarm(0);
+}
+
+sigjmp_buf before_the_wait;
+
+int open_descriptors() {
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir("/proc/self/fd"), closedir);
+  int count = 0;
+  while (readdir(directory.get()) != nullptr) ++count;
+  return count;
+}
+
+// As a test does whose time is over: the handler does not return, the wait is not gone on with.
+void waits_left_behind(const Device& opened) {
+  const Device device = opened.open_again();
+  drm_syncobj_create object{};
+  do_ioctl(device.fd(), DRM_IOCTL_SYNCOBJ_CREATE, &object);
+  struct sigaction leave {};
+  struct sigaction before {};
+  leave.sa_handler = [](int) { siglongjmp(before_the_wait, 1); };
+  igt_assert_eq(sigaction(SIGALRM, &leave, &before), 0);
+  static int descriptors;
+  for (static int round = 0; round < 8; ++round) {
+    if (sigsetjmp(before_the_wait, 1) == 0) {
+      const itimerval soon{{0, 0}, {0, 10000}};
+      setitimer(ITIMER_REAL, &soon, nullptr);
+      drm_syncobj_wait wait{};
+      wait.handles = reinterpret_cast<uint64_t>(&object.handle);
+      wait.count_handles = 1;
+      wait.timeout_nsec = INT64_MAX;
+      wait.flags = DRM_SYNCOBJ_WAIT_FLAGS_WAIT_FOR_SUBMIT;
+      ioctl(device.fd(), DRM_IOCTL_SYNCOBJ_WAIT, &wait);
+      igt_assert(false);
+    }
+    drm_version version{};
+    do_ioctl(device.fd(), DRM_IOCTL_VERSION, &version);
+    if (round == 0) descriptors = open_descriptors();
+    igt_assert_eq(open_descriptors(), descriptors);
+  }
+  igt_assert_eq(sigaction(SIGALRM, &before, nullptr), 0);
+}
+
 constexpr Case kCases[] = {
     {"written-to", "A write to the file costs nobody the file.", written_to},
     {"flush-id-stays-with-its-process", "A child does not inherit the page of the flush id. [H2.3]",
@@ -124,6 +248,11 @@ constexpr Case kCases[] = {
      goes_on_without_its_first_thread},
     {"eventfd-outlives-its-file", "An event is registered with the syncobj.",
      eventfd_outlives_its_file},
+    {"cancelled-between-its-calls", "Neither ioctl() nor mmap() is a cancellation point.",
+     cancelled_between_its_calls},
+    {"cancelled-while-it-waits", "A cancelled thread leaves nothing locked.",
+     cancelled_while_it_waits},
+    {"waits-left-behind", "siglongjmp() out of a wait costs no descriptor.", waits_left_behind},
 };
 
 }  // namespace

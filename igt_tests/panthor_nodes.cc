@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/inotify.h>
@@ -15,6 +16,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -200,6 +202,14 @@ void exclusively(const Device&) {
     igt_assert_eq(open(path, O_RDWR | O_EXCL | O_CLOEXEC), -1);
     igt_assert_eq(errno, EBUSY);
   }
+  // What is there cannot be made; of debugfs, where that can be seen.
+  for (const char* path :
+       {"/dev/dri/card0", "/dev/dri/renderD128", "/sys/kernel/debug/dri/0/clients"}) {
+    if (access(path, F_OK) != 0) continue;
+    errno = 0;
+    igt_assert_eq(open(path, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600), -1);
+    igt_assert_eq(errno, EEXIST);
+  }
 }
 
 // How a file was opened, all that lead to it know; and it may do no more than that.
@@ -265,6 +275,94 @@ void flags_of_objects(const Device& device) {
     do_ioctl(device.fd(), DRM_IOCTL_PRIME_HANDLE_TO_FD, &prime);
     igt_assert_eq(mode_of(UniqueFd(prime.fd)), mode);
   }
+}
+
+// statx() says no less than fstat().
+void status_of_objects(const Device& device) {
+  const Bo bo = Bo::create(device, 3 * kPage);
+  const UniqueFd dma_buf = bo.export_fd();
+  const UniqueFd sync_file = Syncobj::create_signalled(device).export_sync_file();
+  for (const int fd : {dma_buf.get(), sync_file.get()}) {
+    struct stat known {};
+    igt_assert_eq(fstat(fd, &known), 0);
+    const std::string link = "/proc/self/fd/" + std::to_string(fd);
+    for (const std::string& path : {std::string(), link}) {
+      struct statx seen {};
+      const int flags = path.empty() ? AT_EMPTY_PATH : 0;
+      igt_assert_eq(statx(path.empty() ? fd : AT_FDCWD, path.c_str(), flags, STATX_ALL, &seen), 0);
+      igt_assert_eq(mode_t{seen.stx_mode}, known.st_mode);
+      igt_assert_eq(seen.stx_ino, known.st_ino);
+      igt_assert_eq(seen.stx_size, static_cast<uint64_t>(known.st_size));
+      igt_assert(!S_ISSOCK(seen.stx_mode));
+      if (fd == dma_buf.get()) igt_assert_eq(seen.stx_size, bo.size());
+    }
+  }
+}
+
+using FormerFstatat = int(int version, int at, const char* path, struct stat* status, int flags);
+
+// Programs that were built with an old libc call it by this name.
+void former_names(const Device&) {
+  for (const char* name : {"__fxstatat", "__fxstatat64"}) {
+    auto* const former = reinterpret_cast<FormerFstatat*>(dlsym(RTLD_DEFAULT, name));
+    igt_require_f(former != nullptr, "a libc without %s\n", name);
+#ifdef __x86_64__
+    constexpr int kVersion = 1;
+#else
+    constexpr int kVersion = 0;
+#endif
+    struct stat seen {};
+    igt_assert_eq(former(kVersion, AT_FDCWD, "/dev/dri/card0", &seen, 0), 0);
+    igt_assert(S_ISCHR(seen.st_mode));
+    const UniqueFd dri(open("/dev/dri", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    igt_assert_eq(former(kVersion, dri.get(), "renderD128", &seen, 0), 0);
+    igt_assert_eq(seen.st_rdev, makedev(226, 128));
+  }
+}
+
+std::string current_directory() {
+  char name[256] = {};
+  igt_assert(getcwd(name, sizeof name) != nullptr);
+  return name;
+}
+
+// What a shell does that is told to `cd /dev/dri`, and its programs then.
+void current_directory_in_dev(const Device&) {
+  const UniqueFd before(open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  igt_assert_eq(chdir("/dev/dri"), 0);
+  const std::string path = "/dev/dri";
+  igt_assert(current_directory() == path);
+  char name[9] = {};
+  igt_assert(getcwd(name, sizeof name) == name);
+  igt_assert(getcwd(name, sizeof name - 1) == nullptr);
+  igt_assert_eq(errno, ERANGE);
+  char link[64] = {};
+  igt_assert_eq(readlink("/proc/self/cwd", link, sizeof link), 8);
+  igt_assert(path == link);
+  const UniqueFd here(open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const std::string number = "/proc/self/fd/" + std::to_string(here.get());
+  igt_assert_eq(readlink(number.c_str(), link, sizeof link), 8);
+  igt_assert(path == link);
+  for (const char* node : {"card0", "./renderD128"}) {
+    struct stat status {};
+    igt_assert_eq(stat(node, &status), 0);
+    igt_assert(S_ISCHR(status.st_mode));
+    struct statx extended {};
+    igt_assert_eq(statx(AT_FDCWD, node, 0, STATX_ALL, &extended), 0);
+    expect_node(extended);
+    const UniqueFd opened(open(node, O_RDWR | O_CLOEXEC));
+    drm_version version{};
+    do_ioctl(opened.get(), DRM_IOCTL_VERSION, &version);
+    const std::unique_ptr<FILE, int (*)(FILE*)> stream(fopen(node, "r+e"), fclose);
+    igt_assert(stream != nullptr);
+    do_ioctl(fileno(stream.get()), DRM_IOCTL_VERSION, &version);
+  }
+  igt_assert_eq(chdir("/sys/class/drm/card0/device"), 0);
+  igt_assert(current_directory().starts_with("/sys/devices/"));
+  igt_assert_eq(access("uevent", R_OK), 0);
+  igt_assert_eq(chdir("/dev/dri/card0"), -1);
+  igt_assert_eq(errno, ENOTDIR);
+  igt_assert_eq(fchdir(before.get()), 0);
 }
 
 unsigned char type_of(const std::string& name) {
@@ -416,6 +514,9 @@ constexpr Case kCases[] = {
     {"open-flags", "F_GETFL, and what the access mode allows.", open_flags},
     {"mapped-as-opened", "No more than the file was opened for.", mapped_as_opened},
     {"flags-of-objects", "F_GETFL of what the device hands out.", flags_of_objects},
+    {"status-of-objects", "statx() of what the device hands out.", status_of_objects},
+    {"former-names", "stat() as a libc of before 2.33 called it.", former_names},
+    {"current-directory", "chdir(), getcwd() and relative names.", current_directory_in_dev},
     {"other-listings", "scandir(), getdents64() and the types of sysfs.", other_listings},
     {"attributes", "chmod(), chown() and utimensat().", attributes},
     {"file-systems", "statfs() by path and by descriptor.", file_systems},

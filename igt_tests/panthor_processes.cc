@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -235,6 +236,53 @@ void processes_work_side_by_side(const Device& device) {
   igt_waitchildren();
 }
 
+// A process whose parent has ended, as that of a daemon has. (It also has no ancestor any more but
+// the first of all processes, whose memory a security module may keep others from.)
+void orphan_goes_on(const Device& device) {
+  int pipe_ends[2] = {-1, -1};
+  igt_assert_eq(pipe2(pipe_ends, O_CLOEXEC), 0);
+  const UniqueFd verdict(pipe_ends[0]);
+  UniqueFd told(pipe_ends[1]);
+  igt_fork(child, 1) {
+    const pid_t parent = getpid();
+    const pid_t orphan = fork();
+    igt_assert_lte(0, orphan);
+    if (orphan == 0) {
+      while (getppid() == parent) sleep_ns(kMillisecond);
+      char name[16] = {};
+      drm_version version{};
+      version.name = name;
+      version.name_len = sizeof name;
+      const bool works = ioctl(device.fd(), DRM_IOCTL_VERSION, &version) == 0 && name[0] == 'p';
+      (void)!write(told.get(), works ? "y" : "n", 1);
+      _exit(0);
+    }
+  };
+  told.reset();
+  igt_waitchildren();
+  char answer = 0;
+  igt_assert_eq(read(verdict.get(), &answer, 1), 1);
+  igt_assert_eq(answer, 'y');
+}
+
+// Of a process with a table for a great many, each fork() copies it up to the highest.
+void descriptors_stay_low(const Device& device) {
+  constexpr rlim_t kMany = 16384;
+  rlimit before{};
+  igt_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit many{kMany, before.rlim_max < kMany ? kMany : before.rlim_max};
+  igt_require_f(setrlimit(RLIMIT_NOFILE, &many) == 0, "not that many descriptors\n");
+  igt_fork(child, 1) {
+    drm_panthor_vm_create create{};
+    do_ioctl(device.fd(), DRM_IOCTL_PANTHOR_VM_CREATE, &create);
+    const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir("/proc/self/fd"), closedir);
+    while (const dirent* const entry = readdir(directory.get()))
+      igt_assert_lt(atoi(entry->d_name), 8192);
+  };
+  igt_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+  igt_waitchildren();
+}
+
 constexpr Case kCases[] = {
     {"fork-shares-the-file", "What the child creates is there for its parent.",
      fork_shares_the_file},
@@ -248,6 +296,8 @@ constexpr Case kCases[] = {
     {"killed-while-it-waits", "SIGKILL in the middle of a wait. [G1.3]", killed_while_it_waits},
     {"killed-in-a-bind-storm", "SIGKILL in the middle of binds.", killed_in_a_bind_storm},
     {"processes-work-side-by-side", "Four processes, one address.", processes_work_side_by_side},
+    {"orphan-goes-on", "A process whose parent has ended is still a client.", orphan_goes_on},
+    {"descriptors-stay-low", "A client's table of descriptors stays short.", descriptors_stay_low},
 };
 
 }  // namespace

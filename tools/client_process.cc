@@ -23,15 +23,21 @@ std::vector<std::string> environment_of(const ClientProgram& program) {
   const std::string preload = "LD_PRELOAD=";
   const std::string directory = std::string(wire::kDirectoryVariable) + "=";
   std::vector<std::string> variables;
+  // AddressSanitizer as a library of its own refuses to come after another. It works there, too.
+  const std::string asan = "ASAN_OPTIONS=";
+  std::string asan_options = asan + "verify_asan_link_order=0";
   std::string preloaded = preload + program.shim;
   for (char** variable = environ; *variable; ++variable) {
     const std::string text(*variable);
     if (text.starts_with(preload))
       preloaded += ":" + text.substr(preload.size());
+    else if (text.starts_with(asan))
+      asan_options += ":" + text.substr(asan.size());
     else if (!text.starts_with(directory) && !text.starts_with("PANTRY="))
       variables.push_back(text);
   }
   variables.push_back(preloaded);
+  variables.push_back(asan_options);
   variables.push_back(directory + program.directory);
   variables.push_back("PANTRY=1");
   return variables;
@@ -63,7 +69,8 @@ void pass_on(int signal) {
 }
 
 // While the program runs, its end is ours: the keyboard's signals reach it anyway, others are
-// passed on. The program itself gets the defaults.
+// passed on. The program itself gets the defaults, but of what our caller ignores (nohup, or a
+// shell in the background) both of us hear nothing.
 class EndingSignals {
  public:
   EndingSignals() {
@@ -71,25 +78,31 @@ class EndingSignals {
     for (std::size_t i = 0; i < kSignals.size(); ++i) {
       const bool from_keyboard = kSignals[i] == SIGINT || kSignals[i] == SIGQUIT;
       action.sa_handler = from_keyboard ? SIG_IGN : pass_on;
-      ::sigaction(kSignals[i], &action, &before_[i]);
+      ::sigaction(kSignals[i], nullptr, &before_[i]);
+      ignored_[i] = before_[i].sa_handler == SIG_IGN;
+      if (!ignored_[i]) ::sigaction(kSignals[i], &action, nullptr);
     }
   }
   ~EndingSignals() {
     for (std::size_t i = 0; i < kSignals.size(); ++i)
       ::sigaction(kSignals[i], &before_[i], nullptr);
+    ignored_ = {};
   }
   static void set_default_in(posix_spawnattr_t& attributes) {
     sigset_t all;
     ::sigemptyset(&all);
-    for (const int signal : kSignals) ::sigaddset(&all, signal);
+    for (std::size_t i = 0; i < kSignals.size(); ++i)
+      if (!ignored_[i]) ::sigaddset(&all, kSignals[i]);
     ::posix_spawnattr_setsigdefault(&attributes, &all);
     ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
   }
 
  private:
   static constexpr std::array<int, 4> kSignals{SIGINT, SIGQUIT, SIGTERM, SIGHUP};
+  static std::array<bool, kSignals.size()> ignored_;  // by our caller
   std::array<struct sigaction, kSignals.size()> before_;
 };
+std::array<bool, EndingSignals::kSignals.size()> EndingSignals::ignored_{};
 
 }  // namespace
 

@@ -33,7 +33,11 @@ class EndingSignals {
  public:
   EndingSignals() {
     ::sigemptyset(&signals_);
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaddset(&signals_, signal);
+    for (const int signal : {SIGINT, SIGTERM}) ::sigaddset(&signals_, signal);
+    // Blocked, it would come in spite of nohup.
+    struct sigaction at_hang_up {};
+    ::sigaction(SIGHUP, nullptr, &at_hang_up);
+    if (at_hang_up.sa_handler != SIG_IGN) ::sigaddset(&signals_, SIGHUP);
     ::pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
   }
   void wait() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // `pantry serve`: hosts a machine for any number of programs of this user (`pantry run --join`),
-// until it is told to end (SIGINT, SIGTERM, SIGHUP).
+// until it is told to end (SIGINT, SIGTERM, SIGHUP unless our caller ignores that).
 #pragma once
 
 #include <string>

@@ -24,6 +24,7 @@ struct Channel {
   // Set while a request waits: a signal handler that makes a request meanwhile uses a channel of
   // its own.
   enum class Use { kFree, kBusy } use = Use::kFree;
+  const void* holder = nullptr;  // kBusy: the lease, on the thread's stack
 };
 
 // Whether this process is the one whose memory this is: a child of vfork() is not.

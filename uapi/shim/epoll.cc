@@ -21,6 +21,7 @@
 #include "uapi/shim/libc.h"
 #include "uapi/shim/off_heap.h"
 #include "uapi/shim/readiness.h"
+#include "uapi/shim/uncancelled.h"
 
 namespace pantry::shim {
 namespace {
@@ -186,6 +187,7 @@ void unlock() {
 // has the mutex does it then, before that is given back. Keeps errno.
 void after_close() {
   if (!has_watches() || !owns_memory()) return;
+  const Uncancelled whole;
   const int saved = errno;
   __atomic_store_n(&closed_meanwhile, 1, __ATOMIC_RELEASE);
   if (pthread_mutex_trylock(&mutex) == 0) unlock();
@@ -194,6 +196,7 @@ void after_close() {
 
 bool is_watched(int fd) {
   if (!has_watches() || !owns_memory()) return false;
+  const Uncancelled whole;
   if (pthread_mutex_trylock(&mutex) != 0) return true;  // perhaps
   bool found = false;
   for (const Watch* watch = watches; watch && !found; watch = watch->next)
@@ -230,6 +233,7 @@ int add(int epoll, int fd, const epoll_event& wanted) {
 }
 
 int control_dma_buf(int epoll, int operation, int fd, const epoll_event& wanted) {
+  const Uncancelled whole;
   lock();
   int result = 0;
   if (operation == EPOLL_CTL_ADD) {
@@ -268,6 +272,7 @@ bool translate(epoll_event& event, Watch& watch) {
 
 // Puts right what the kernel says; returns how many events are left.
 int correct(epoll_event* events, int count) {
+  const Uncancelled whole;
   const int saved = errno;
   lock();
   static uint64_t answers = 0;

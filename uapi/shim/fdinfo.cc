@@ -12,6 +12,7 @@
 #include "uapi/shim/host.h"
 #include "uapi/shim/request.h"
 #include "uapi/shim/status_flags.h"
+#include "uapi/shim/uncancelled.h"
 
 namespace pantry::shim {
 namespace {
@@ -77,6 +78,7 @@ bool has_fdinfo(wire::Socket socket) {
 
 int with_fdinfo(int fd, int file) {
   if (file < 0) return file;
+  const Uncancelled whole_file;
   const int saved = errno;
   const int text = ask_text(fd, wire::Text::kFdinfo);
   const int on_exec = (fcntl(file, F_GETFD) & FD_CLOEXEC) != 0 ? O_CLOEXEC : 0;
@@ -99,6 +101,7 @@ int with_fdinfo(int fd, int file) {
 }
 
 void read_text(int fd, wire::Text text, char* to, size_t room) {
+  const Uncancelled whole;
   const int saved = errno;
   to[0] = '\0';
   const int file = ask_text(fd, text);

@@ -82,8 +82,7 @@ int stat_file_system_of(int fd, struct statfs* status) {
     status->f_type = DMA_BUF_MAGIC;
   else if (socket == wire::Socket::kSyncFile || socket == wire::Socket::kSyncobj)
     status->f_type = ANON_INODE_FS_MAGIC;
-  else if (const size_t of_tree = strlen(name);
-           strip_tree(name), socket != kForeign || strlen(name) != of_tree)
+  else if (socket != kForeign || Path(name).ours())
     become_file_system(name, status);
   return result;
 }

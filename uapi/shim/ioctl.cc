@@ -14,6 +14,7 @@
 #include "uapi/shim/host.h"
 #include "uapi/shim/libc.h"
 #include "uapi/shim/request.h"
+#include "uapi/shim/uncancelled.h"
 
 namespace pantry::shim {
 namespace {
@@ -76,6 +77,7 @@ int ask(int fd, unsigned long command, void* argument) {
   }
   const Answer answer = ask_host(fd, request, attached, carried_bytes(command));
   if (answer.fd >= 0) {
+    const Uncancelled whole;
     if (answer.result != 0) {
       close(answer.fd);
     } else {

@@ -4,6 +4,7 @@
 // the device's files without the tree in front.
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +51,16 @@ ssize_t read_link(int at, const char* path, char* buffer, size_t size) {
       }
       return put(name, buffer, size);
     }
+  // What is open there, or the current directory, may be of the tree.
+  if (strncmp(path, "/proc/", 6) == 0) {
+    char name[PATH_MAX];
+    const ssize_t length = real_readlinkat(at, path, name, sizeof name - 1);
+    if (length <= 0) return length;
+    name[length] = '\0';
+    const size_t whole = strlen(name);
+    strip_tree(name);
+    if (strlen(name) != whole) return put(name, buffer, size);
+  }
   return real_readlinkat(at, Path(path).get(), buffer, size);
 }
 

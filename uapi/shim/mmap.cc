@@ -11,6 +11,7 @@
 #include "uapi/shim/libc.h"
 #include "uapi/shim/request.h"
 #include "uapi/shim/status_flags.h"
+#include "uapi/shim/uncancelled.h"
 
 namespace pantry::shim {
 namespace {
@@ -72,6 +73,7 @@ extern "C" void* shim_mmap(void* address, size_t length, int protection, int fla
   request.protection = protection;
   request.flags = flags;
   Answer answer = ask_host(fd, request, -1);
+  const Uncancelled whole;
   if (answer.result != 0) {
     if (answer.fd >= 0) close(answer.fd);
     return fail(-answer.result);

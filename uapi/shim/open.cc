@@ -15,6 +15,7 @@
 #include "uapi/shim/libc.h"
 #include "uapi/shim/path.h"
 #include "uapi/shim/status_flags.h"
+#include "uapi/shim/uncancelled.h"
 
 namespace pantry::shim {
 namespace {
@@ -53,6 +54,9 @@ bool may_open(wire::Socket socket, int flags) {
 }
 
 int open_device(wire::Socket socket, int flags) {
+  const Uncancelled whole;
+  // It is there already.
+  if ((flags & O_CREAT) != 0 && (flags & O_EXCL) != 0) return fail(EEXIST);
   if (!may_open(socket, flags)) return -1;
   const bool reads = (flags & O_ACCMODE) == O_RDONLY;
   if (is_text(socket) && (reads || socket != wire::Socket::kProfiling))
@@ -89,7 +93,7 @@ int open_path(int directory_fd, const char* path, int flags, mode_t mode) {
   const int saved = errno;
   const int fd = real_openat(directory_fd, translated.get(), flags, mode);
   // The placeholder of a device node cannot be opened.
-  if (fd < 0 && errno == ENXIO && directory_fd != AT_FDCWD && path[0] != '/')
+  if (fd < 0 && errno == ENXIO && path[0] != '/')
     if (const wire::Socket node = node_in(directory_fd, path); node != kForeign) {
       errno = saved;
       return open_device(node, flags);
@@ -101,6 +105,11 @@ int open_path(int directory_fd, const char* path, int flags, mode_t mode) {
 int flags_of(const char* mode) {
   const int access = strchr(mode, '+') ? O_RDWR : mode[0] == 'r' ? O_RDONLY : O_WRONLY;
   return access | (strchr(mode, 'e') ? O_CLOEXEC : 0);
+}
+
+FILE* open_device(wire::Socket socket, const char* mode) {
+  const int fd = open_device(socket, flags_of(mode));
+  return fd < 0 ? nullptr : fdopen(fd, mode);
 }
 
 // The same stream on another file, which is closed.
@@ -120,11 +129,16 @@ FILE* complete_fdinfo(FILE* stream, int shown) {
 
 FILE* open_stream(const char* path, const char* mode) {
   if (!directory() || !is_readable(path)) return real_fopen(path, mode);
-  if (const wire::Socket file = node_of(path); file != kForeign) {
-    const int fd = open_device(file, flags_of(mode));
-    return fd < 0 ? nullptr : fdopen(fd, mode);
-  }
-  return complete_fdinfo(real_fopen(Path(path).get(), mode), descriptor_of_fdinfo(AT_FDCWD, path));
+  if (const wire::Socket file = node_of(path); file != kForeign) return open_device(file, mode);
+  const int saved = errno;
+  FILE* const stream = real_fopen(Path(path).get(), mode);
+  // As in open_path().
+  if (!stream && errno == ENXIO && path[0] != '/')
+    if (const wire::Socket file = node_in(AT_FDCWD, path); file != kForeign) {
+      errno = saved;
+      return open_device(file, mode);
+    }
+  return complete_fdinfo(stream, descriptor_of_fdinfo(AT_FDCWD, path));
 }
 
 FILE* reopen_stream(const char* path, const char* mode, FILE* stream) {

@@ -162,8 +162,8 @@ wire::Socket node_of(const char* path) {
 }
 
 wire::Socket node_in(int directory_fd, const char* path) {
-  char link[64];
-  snprintf(link, sizeof link, "/proc/self/fd/%d", directory_fd);
+  char link[64] = "/proc/self/cwd";
+  if (directory_fd != AT_FDCWD) snprintf(link, sizeof link, "/proc/self/fd/%d", directory_fd);
   char name[512];
   const ssize_t length = readlinkat(AT_FDCWD, link, name, sizeof name - 1);
   if (length <= 0 || static_cast<size_t>(length) + strlen(path) + 2 > sizeof name) return kForeign;

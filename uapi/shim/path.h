@@ -30,7 +30,7 @@ class Path {
 // ("/dev/dri/card0",
 // "/dev/dri/renderD128", profiling in sysfs, and in debugfs sw_sync, gpuvas, gems, clients and gem_names), or kForeign.
 wire::Socket node_of(const char* path);
-// The same for a path relative to an open directory of the tree.
+// The same for a path relative to a directory of the tree: an open one, or (AT_FDCWD) the current.
 wire::Socket node_in(int directory_fd, const char* path);
 // The client's descriptor that `path` names ("/proc/self/fd/7", "/dev/fd/7", the same by its
 // process id, or "7" in that directory), or -1. Keeps errno.

@@ -6,6 +6,7 @@
 
 #include "uapi/shim/host.h"
 #include "uapi/shim/request.h"
+#include "uapi/shim/uncancelled.h"
 
 namespace pantry::shim {
 namespace {
@@ -43,6 +44,7 @@ int sync_file_for(int fd, uint32_t event) {
   request.argument = reinterpret_cast<uint64_t>(&args);
   const Answer answer = ask_host(fd, request, -1, sizeof args);
   if (answer.result == 0) return answer.fd;
+  const Uncancelled whole;
   if (answer.fd >= 0) close(answer.fd);
   return -1;
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "uapi/shim/channel.h"
+#include "uapi/shim/uncancelled.h"
 
 namespace pantry::shim {
 namespace {
@@ -116,6 +117,7 @@ Wait receive_reply(Channel& channel, Patience patience, uint64_t token, Answer& 
     if (part && part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_RIGHTS)
       memcpy(&fd, CMSG_DATA(part), sizeof fd);
     if (answer.reply.token != token) {
+      const Uncancelled whole;
       if (fd >= 0) close(fd);
       continue;
     }

@@ -24,6 +24,7 @@ PANTRY_REAL(int, statx, int, const char*, int, unsigned, struct statx*)
 PANTRY_REAL(int, faccessat, int, const char*, int, int)
 
 constexpr unsigned kDrmMajor = 226;
+constexpr mode_t kAnonymousMode = 0600;  // an anonymous inode has no type
 
 // Permissions are the placeholder's, of which `mode` is.
 mode_t mode_of(wire::Socket file, mode_t mode) {
@@ -57,12 +58,27 @@ void become_dma_buf(int fd, struct stat* status) {
   status->st_blocks = status->st_size / 512;
 }
 
+// The same of what has no path, for statx().
+int statx_object(int fd, wire::Socket socket, int flags, unsigned mask, struct statx* status) {
+  const int sync = flags & AT_STATX_SYNC_TYPE;
+  const int result = real_statx(fd, "", AT_EMPTY_PATH | sync, mask, status);
+  if (result != 0) return result;
+  struct stat known = {};
+  known.st_ino = status->stx_ino;
+  if (socket == wire::Socket::kDmaBuf) become_dma_buf(fd, &known);
+  status->stx_mode = kAnonymousMode;
+  status->stx_ino = known.st_ino;
+  status->stx_size = static_cast<uint64_t>(known.st_size);
+  status->stx_blocks = static_cast<uint64_t>(known.st_blocks);
+  return 0;
+}
+
 int stat_descriptor(int fd, struct stat* status) {
   const int result = real_fstat(fd, status);
   if (result != 0 || !S_ISSOCK(status->st_mode)) return result;
   const wire::Socket socket = socket_of(fd);
   if (is_device(socket) || is_plain_file(socket)) return stat_node(socket, status);
-  if (socket != kForeign) status->st_mode = 0600;  // an anonymous inode has no type
+  if (socket != kForeign) status->st_mode = kAnonymousMode;
   if (socket == wire::Socket::kDmaBuf) become_dma_buf(fd, status);
   return 0;
 }
@@ -80,7 +96,7 @@ int stat_path(int at, const char* path, struct stat* status, int flags) {
     if (const int fd = descriptor_of(at, path); fd >= 0 && socket_of(fd) != kForeign)
       return stat_descriptor(fd, status);
   const int result = real_fstatat(at, Path(path).get(), status, flags);
-  if (result == 0 && S_ISSOCK(status->st_mode) && at != AT_FDCWD && path[0] != '/')
+  if (result == 0 && S_ISSOCK(status->st_mode) && path[0] != '/')
     if (const wire::Socket node = node_in(at, path); node != kForeign) become_node(node, status);
   return result;
 }
@@ -135,6 +151,15 @@ PANTRY_FXSTAT(__fxstat64)
 PANTRY_FSTATAT(fstatat)
 PANTRY_FSTATAT(fstatat64)
 
+#define PANTRY_FXSTATAT(symbol)                                                                 \
+  extern "C" int shim_##symbol(int, int at, const char* path, struct stat* status, int flags)   \
+      PANTRY_EXPORT(symbol);                                                                    \
+  extern "C" int shim_##symbol(int, int at, const char* path, struct stat* status, int flags) { \
+    return stat_path(at, path, status, flags);                                                  \
+  }
+PANTRY_FXSTATAT(__fxstatat)
+PANTRY_FXSTATAT(__fxstatat64)
+
 extern "C" int shim_statx(int at, const char* path, int flags, unsigned mask, struct statx* status)
     PANTRY_EXPORT(statx);
 extern "C" int shim_statx(int at, const char* path, int flags, unsigned mask,
@@ -147,12 +172,19 @@ extern "C" int shim_statx(int at, const char* path, int flags, unsigned mask,
     fd = at;
   else if (is_path && (flags & AT_SYMLINK_NOFOLLOW) == 0)
     fd = descriptor_of(at, path);
-  if (fd >= 0)
-    if (const wire::Socket socket = socket_of(fd); is_device(socket) || is_plain_file(socket))
+  if (fd >= 0) {
+    const wire::Socket socket = socket_of(fd);
+    if (is_device(socket) || is_plain_file(socket))
       node = socket;
-  if (node == kForeign && is_path && at != AT_FDCWD && path[0] != '/') node = node_in(at, path);
-  if (node == kForeign)
-    return real_statx(at, is_path ? Path(path).get() : path, flags, mask, status);
+    else if (socket != kForeign)
+      return statx_object(fd, socket, flags, mask, status);
+  }
+  if (node == kForeign) {
+    const int result = real_statx(at, is_path ? Path(path).get() : path, flags, mask, status);
+    if (result != 0 || !S_ISSOCK(status->stx_mode) || !is_path || path[0] == '/') return result;
+    node = node_in(at, path);
+    if (node == kForeign) return result;
+  }
   const int result = real_statx(AT_FDCWD, Path(name_of(node)).get(), 0, mask, status);
   if (result == 0) {
     status->stx_size = 0;
