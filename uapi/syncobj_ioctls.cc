@@ -178,10 +178,11 @@ Result<> syncobj_query(Call& call) {
   PANTRY_TRY_ASSIGN(const auto syncobjs, find_syncobjs(call, {args.handles}, args.count_handles));
   const auto which = args.flags != 0 ? driver::Syncobj::Query::kLastSubmitted
                                      : driver::Syncobj::Query::kLastSignalled;
-  for (std::size_t i = 0; i < syncobjs.size(); ++i)
-    PANTRY_TRY(call.memory.put(UserAddr{args.points} + i * sizeof(std::uint64_t),
-                               syncobjs[i]->query(which)));
-  return {};
+  // All of them at once: each write into a client costs a system call.
+  std::vector<std::uint64_t> points;
+  points.reserve(syncobjs.size());
+  for (const Ref<driver::Syncobj>& syncobj : syncobjs) points.push_back(syncobj->query(which));
+  return call.memory.write({args.points}, points.data(), points.size() * sizeof points[0]);
 }
 
 Result<> syncobj_transfer(Call& call) {
