@@ -30,7 +30,9 @@ struct Call;
 
 struct PendingWait {
   driver::SyncobjWaitArgs args;
-  std::function<Result<>(Call& call, Result<std::uint32_t> result)> finish;
+  // `wait` is complete, with `result`.
+  std::function<Result<>(Call& call, Result<std::uint32_t> result, const driver::SyncobjWait& wait)>
+      finish;
 };
 
 struct Call {

@@ -70,7 +70,7 @@ void PendingIoctl::finish() {
   }
   Result<> result;
   try {
-    result = finish_(call_, waited);
+    result = finish_(call_, waited, wait_);
   } catch (const std::bad_alloc&) {
     result = Error(Errno::kNoMem);
   }

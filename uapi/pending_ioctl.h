@@ -41,7 +41,7 @@ class PendingIoctl final : private driver::SyncobjWait::Completion, private driv
   const std::uint64_t token_;
   std::vector<std::uint64_t> argument_;
   Call call_;
-  const std::function<Result<>(Call& call, Result<std::uint32_t> result)> finish_;
+  const decltype(PendingWait::finish) finish_;
   const std::size_t user_bytes_;
   IoctlCompletion& completion_;
   const driver::Charge charge_;

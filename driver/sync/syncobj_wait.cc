@@ -20,6 +20,7 @@ struct SyncobjWait::State final : private Work {
   void start();
   // Ends the wait with `result`, unless it has ended.
   void end(Result<std::uint32_t> result) noexcept;
+  Ref<Fence> fence(std::uint32_t index) const { return entries_.at(index).fence(); }
 
  private:
   // One syncobj and point of the wait.
@@ -33,6 +34,7 @@ struct SyncobjWait::State final : private Work {
     bool look() noexcept;
     // Any thread.
     bool satisfied() const noexcept;
+    Ref<Fence> fence() const { return fence_; }
     // From now on the wait is told when this entry is satisfied, also if it is already.
     void arm() noexcept;
 
@@ -234,6 +236,8 @@ SyncobjWait::SyncobjWait(Executor& executor, SyncobjWaitArgs args, Completion& c
 SyncobjWait::~SyncobjWait() = default;
 
 void SyncobjWait::start() { state_->start(); }
+
+Ref<Fence> SyncobjWait::fence(std::uint32_t index) const { return state_->fence(index); }
 
 void SyncobjWait::cancel() { state_->end(Error(Errno::kIntr)); }
 

@@ -291,19 +291,10 @@ TEST_EACH_EXECUTOR(SessionTest, EventfdFiresAfterItsFileIsClosed) {
   EXPECT_EQ(::poll(&entry, 1, 0), 0);
 }
 
-// A wait with a token of its own, so that it can be cancelled.
-class CancellableWait final : public IoctlCompletion {
+// What comes of an ioctl that may end later.
+class Answer : public IoctlCompletion {
  public:
-  CancellableWait(Session& session, std::uint64_t token, std::uint32_t syncobj, TimePoint deadline)
-      : syncobj_(syncobj) {
-    args_.handles = reinterpret_cast<std::uint64_t>(&syncobj_);
-    args_.count_handles = 1;
-    args_.timeout_nsec = deadline.ns;
-    args_.flags = DRM_SYNCOBJ_WAIT_FLAGS_WAIT_FOR_SUBMIT;
-    session.ioctl(token,
-                  {DRM_IOCTL_SYNCOBJ_WAIT, {reinterpret_cast<std::uint64_t>(&args_)}, BadFd{}},
-                  memory_, *this);
-  }
+  virtual ~Answer() = default;
   int result() {
     MutexLock lock(mutex_);
     while (!reply_) done_.wait(mutex_);
@@ -316,12 +307,29 @@ class CancellableWait final : public IoctlCompletion {
   }
 
  private:
-  std::uint32_t syncobj_;
-  drm_syncobj_wait args_{};
-  ProcessMemory memory_{::getpid()};
   Mutex mutex_;
   CondVar done_;
   std::optional<IoctlReply> reply_ PANTRY_GUARDED_BY(mutex_);
+};
+
+// A wait with a token of its own, so that it can be cancelled.
+class CancellableWait final : public Answer {
+ public:
+  CancellableWait(Session& session, std::uint64_t token, std::uint32_t syncobj, TimePoint deadline)
+      : syncobj_(syncobj) {
+    args_.handles = reinterpret_cast<std::uint64_t>(&syncobj_);
+    args_.count_handles = 1;
+    args_.timeout_nsec = deadline.ns;
+    args_.flags = DRM_SYNCOBJ_WAIT_FLAGS_WAIT_FOR_SUBMIT;
+    session.ioctl(token,
+                  {DRM_IOCTL_SYNCOBJ_WAIT, {reinterpret_cast<std::uint64_t>(&args_)}, BadFd{}},
+                  memory_, *this);
+  }
+
+ private:
+  std::uint32_t syncobj_;
+  drm_syncobj_wait args_{};
+  ProcessMemory memory_{::getpid()};
 };
 
 TEST_EACH_EXECUTOR(SessionTest, AWaitEndsWithASignalACancelOrItsTime) {
@@ -341,6 +349,27 @@ TEST_EACH_EXECUTOR(SessionTest, AWaitEndsWithASignalACancelOrItsTime) {
   session.cancel(1'000'003);  // at the same time: either may win
   const int result = signalled.result();
   EXPECT_TRUE(result == 0 || result == -EINTR) << result;
+}
+
+// [B4.19] Whatever becomes of the source between the fence's coming and the transfer's noticing.
+TEST_EACH_EXECUTOR(SessionTest, TransferThatWaitedTakesTheFenceThatCame) {
+  TestClient client(*machine);
+  const std::uint32_t from = client.create_syncobj();
+  const std::uint32_t to = client.create_syncobj();
+  drm_syncobj_transfer args{};
+  args.src_handle = from;
+  args.dst_handle = to;
+  args.flags = DRM_SYNCOBJ_WAIT_FLAGS_WAIT_FOR_SUBMIT;
+  ProcessMemory memory(::getpid());
+  Answer transferred;
+  client.raw().session().ioctl(
+      4'000'000, {DRM_IOCTL_SYNCOBJ_TRANSFER, {reinterpret_cast<std::uint64_t>(&args)}, BadFd{}},
+      memory, transferred);
+  EXPECT_EQ(client.signal(from), 0);
+  drm_syncobj_array reset{reinterpret_cast<std::uint64_t>(&from), 1, 0};
+  EXPECT_EQ(client.raw().call(DRM_IOCTL_SYNCOBJ_RESET, reset), 0);
+  EXPECT_EQ(transferred.result(), 0);
+  EXPECT_EQ(client.wait(to, TimePoint{}), 0);
 }
 
 TEST_EACH_EXECUTOR(SessionTest, ClosingTheFileEndsEveryWait) {
