@@ -46,7 +46,11 @@ struct Call {
   FdObject fd;
   std::optional<NewFd> new_fd;
   std::optional<PendingWait> wait;
+  Caller* caller = nullptr;
 
+  driver::Credentials credentials() const {
+    return caller ? caller->credentials() : file.credentials();
+  }
   // The argument as the struct that the handler's table entry names.
   template <class T>
   T& arg() {

@@ -57,14 +57,18 @@ class ArgumentBuffer {
   std::unique_ptr<std::uint64_t[]> large_;
 };
 
-Result<> permit(const IoctlEntry& entry, const driver::File& file) {
+Result<> permit(const IoctlEntry& entry, const Call& call) {
   if (entry.access == IoctlAccess::kAnyone) return {};
+  const driver::File& file = call.file;
   if (file.node() == driver::NodeType::kRender)
     return reject(Errno::kAcces, "{}: not on a render node", entry.name);
   if (entry.access == IoctlAccess::kKnown && !file.is_authenticated())
     return reject(Errno::kAcces, "{}: for authenticated files only", entry.name);
-  if (entry.access == IoctlAccess::kMaster && !file.is_master())
+  if ((entry.access == IoctlAccess::kMaster || entry.access == IoctlAccess::kRootMaster) &&
+      !file.is_master())
     return reject(Errno::kAcces, "{}: for the DRM master only", entry.name);
+  if (entry.access == IoctlAccess::kRootMaster && !call.credentials().sys_admin)
+    return reject(Errno::kAcces, "{}: needs CAP_SYS_ADMIN", entry.name);
   return {};
 }
 
@@ -131,8 +135,8 @@ void Session::ioctl(std::uint64_t token, IoctlRequest request, UserMemory& memor
 
   Call call{state_->file,     state_->features, state_->settings,      memory,
             request.argument, argument.bytes(), std::move(request.fd), std::nullopt,
-            std::nullopt};
-  Result<> result = permit(*entry, state_->file);
+            std::nullopt,     request.caller};
+  Result<> result = permit(*entry, call);
   try {
     if (result) result = entry->handler(call);
     if (result && call.wait) {

@@ -111,7 +111,8 @@ void DeviceConnection::start_ioctl(Incoming& incoming, Ref<Channel> channel) {
   auto* const in_flight = new RequestInFlight(server_, std::move(channel), incoming);
   IoctlRequest ioctl{request.command,
                      {request.argument},
-                     server_.identify(request.fd_state, std::move(incoming.fd))};
+                     server_.identify(request.fd_state, std::move(incoming.fd)),
+                     in_flight};
   if (ServerObserver* const observer = server_.observer())
     observer->on_start(*session_, ioctl, in_flight->memory());
   session_->ioctl(request.token, std::move(ioctl), in_flight->memory(), *in_flight);
