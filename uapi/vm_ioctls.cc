@@ -82,7 +82,8 @@ Result<> vm_create(Call& call) {
   if (args.flags != 0)
     return reject(Errno::kInval, "VM_CREATE: flags {:#x} are unknown", args.flags);
   PANTRY_TRY_ASSIGN(Ref<driver::Vm> vm,
-                    driver::Vm::create(call.file.device().vm_device(), args.user_va_range));
+                    driver::Vm::create(call.file.device().vm_device(), args.user_va_range,
+                                       Ref<driver::Account>::share(call.file.account())));
   const std::uint64_t user_size = vm->split().user_size;
   PANTRY_TRY_ASSIGN(args.id, call.file.add_vm(std::move(vm)));
   args.user_va_range = user_size;
