@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 
+#include <linux/capability.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <xf86drm.h>
 
 #include <cerrno>
@@ -114,6 +117,59 @@ void client_name(const Device& opened) {
   }
 }
 
+// A process that was handed the descriptors, and has no privileges of its own.
+void privileges_are_the_callers(const Device& device) {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3]{};
+  igt_require_f(syscall(SYS_capget, &header, none) == 0, "a kernel without capabilities\n");
+  require_master(device);
+  const Device render = Device::open_render();
+  igt_fork(child, 1) {
+    memset(none, 0, sizeof none);
+    igt_assert_eq(syscall(SYS_capset, &header, none), 0);
+    igt_assert_eq(igt::ioctl_errno(device.fd(), DRM_IOCTL_DROP_MASTER, nullptr), EACCES);
+    igt_assert_eq(igt::ioctl_errno(device.fd(), DRM_IOCTL_SET_MASTER, nullptr), EACCES);
+    igt_assert_neq(drmIsMaster(device.fd()), 0);
+    drm_client client{};
+    do_ioctl(device.fd(), DRM_IOCTL_GET_CLIENT, &client);
+    igt_assert_eq(client.pid, static_cast<unsigned long>(getpid()));
+    if (render.minor() < 2) return;
+    drm_panthor_group_priorities_info info{};
+    drm_panthor_dev_query query{DRM_PANTHOR_DEV_QUERY_GROUP_PRIORITIES_INFO, sizeof info,
+                                reinterpret_cast<uint64_t>(&info)};
+    do_ioctl(render.fd(), DRM_IOCTL_PANTHOR_DEV_QUERY, &query);
+    igt_assert_eq(info.allowed_mask,
+                  1 << PANTHOR_GROUP_PRIORITY_LOW | 1 << PANTHOR_GROUP_PRIORITY_MEDIUM);
+  };
+  igt_waitchildren();
+  igt_assert_eq(igt::ioctl_errno(device.fd(), DRM_IOCTL_DROP_MASTER, nullptr), 0);
+  igt_assert_eq(igt::ioctl_errno(device.fd(), DRM_IOCTL_SET_MASTER, nullptr), 0);
+}
+
+void name_of_the_device(const Device& device) {
+  require_master(device);
+  drmSetVersion version{1, 4, -1, -1};
+  igt_assert_eq(drmSetInterfaceVersion(device.fd(), &version), 0);
+  const Device other = device.open_again();
+  for (const Device* each : {&device, &other}) {
+    char* const name = drmGetBusid(each->fd());
+    igt_assert(name != nullptr && *name != 0);
+    drmFreeBusid(name);
+  }
+}
+
+void calls_of_old(const Device& device) {
+  require_master(device);
+  const Device render = Device::open_render();
+  for (const uint32_t number : {0x10U, 0x12U, 0x13U, 0x27U, 0x28U, 0x2cU, 0x3fU}) {
+    uint64_t argument[8] = {};
+    const unsigned long request = _IOC(_IOC_WRITE, DRM_IOCTL_BASE, number, sizeof argument);
+    igt_assert_eq(igt::ioctl_errno(render.fd(), request, argument), EACCES);
+    if (number == 0x2c || geteuid() == 0)
+      igt_assert_eq(igt::ioctl_errno(device.fd(), request, argument), number == 0x10 ? EINVAL : 0);
+  }
+}
+
 constexpr Case kCases[] = {
     {"magic-is-stable", "Each file has a number of its own. [B2.5]", magic_is_stable},
     {"master-authenticates", "The master makes a file known, once. [B2.5]", master_authenticates},
@@ -121,6 +177,11 @@ constexpr Case kCases[] = {
     {"only-the-master", "Nobody else can, not even for himself. [B2.1 B2.5]", only_the_master},
     {"reigns-follow-each-other",
      "A number counts for the master in whose time it was given. [B2.4]", reigns_follow_each_other},
+    {"privileges-of-the-caller", "Privileges do not come with a descriptor. [B2.11 A6.3]",
+     privileges_are_the_callers},
+    {"name-of-the-device", "A master's SET_VERSION makes GET_UNIQUE tell. [B2.10]",
+     name_of_the_device},
+    {"calls-of-old", "Calls that are there for old programs only. [B2.12]", calls_of_old},
     {"client-name", "A file can be given a name. [B2.9]", client_name},
 };
 

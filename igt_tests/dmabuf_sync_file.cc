@@ -4,10 +4,12 @@
 #include <fcntl.h>
 #include <linux/dma-buf.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/select.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -396,12 +398,84 @@ void nothing_to_write(const Device& device) {
   igt_assert_eq(set.wait(file, -1), EPOLLIN);
 }
 
+int bracket(const UniqueFd& dma_buf, uint64_t flags) {
+  dma_buf_sync request{flags};
+  // Not begun anew after a signal, as libdrm would.
+  return ioctl(dma_buf.get(), DMA_BUF_IOCTL_SYNC, &request) == 0 ? 0 : errno;
+}
+
+// The beginning of an access that has to wait does so until an alarm ends it.
+bool waits(const UniqueFd& dma_buf, uint64_t access) {
+  struct sigaction rings {};
+  struct sigaction before {};
+  rings.sa_handler = [](int) {};
+  igt_assert_eq(sigaction(SIGALRM, &rings, &before), 0);
+  // Again and again, lest the first one comes before the wait.
+  const itimerval soon{{0, 50'000}, {0, 50'000}};
+  const itimerval never{};
+  igt_assert_eq(setitimer(ITIMER_REAL, &soon, nullptr), 0);
+  const int result = bracket(dma_buf, DMA_BUF_SYNC_START | access);
+  igt_assert_eq(setitimer(ITIMER_REAL, &never, nullptr), 0);
+  igt_assert_eq(sigaction(SIGALRM, &before, nullptr), 0);
+  igt_assert(result == 0 || result == EINTR);
+  return result == EINTR;
+}
+
+void cpu_access_waits(const Device& device) {
+  const Bo bo = Bo::create(device, kPage);
+  const UniqueFd fd = bo.export_fd();
+  Gate reader(device);
+  import_fence(fd, DMA_BUF_SYNC_READ, reader);
+  igt_assert(!waits(fd, DMA_BUF_SYNC_READ));
+  igt_assert(waits(fd, DMA_BUF_SYNC_WRITE));
+  igt_assert(waits(fd, DMA_BUF_SYNC_RW));
+  reader.open_and_finish();
+  igt_assert(!waits(fd, DMA_BUF_SYNC_RW));
+  Gate writer(device);
+  import_fence(fd, DMA_BUF_SYNC_WRITE, writer);
+  igt_assert(waits(fd, DMA_BUF_SYNC_READ));
+  igt_assert_eq(bracket(fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW), 0);
+  std::thread opener([&] {
+    usleep(20'000);
+    writer.open_and_finish();
+  });
+  const int result = bracket(fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ);
+  const short seen = ready(fd);
+  opener.join();
+  igt_assert_eq(result, 0);
+  igt_assert_eq(seen, POLLIN | POLLOUT);
+}
+
+// Closed by a process that is killed while it waits.
+void killed_while_it_waits(const Device& device) {
+  const Bo bo = Bo::create(device, kPage);
+  const UniqueFd fd = bo.export_fd();
+  Gate writer(device);
+  import_fence(fd, DMA_BUF_SYNC_WRITE, writer);
+  const pid_t child = fork();
+  if (child == 0) {
+    bracket(fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ);
+    _exit(0);
+  }
+  usleep(20'000);
+  igt_assert_eq(kill(child, SIGKILL), 0);
+  int status = 0;
+  igt_assert_eq(waitpid(child, &status, 0), child);
+  igt_assert(WIFSIGNALED(status));
+  igt_assert_eq(ready(fd), 0);
+  writer.open_and_finish();
+  igt_assert_eq(bracket(fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW), 0);
+}
+
 constexpr Case kCases[] = {
     {"import-basic", "A write that is not over holds up readers and writers.", import_basic},
     {"import-multiple-read-only", "Reads that are not over hold up writers.",
      import_multiple_read_only},
     {"import-multiple-read-write", "A read and a write, of two descriptors.",
      import_multiple_read_write},
+    {"cpu-access-waits",
+     "DMA_BUF_IOCTL_SYNC begins an access when those before it are over. [B3.7]", cpu_access_waits},
+    {"killed-while-it-waits", "Nobody else notices.", killed_while_it_waits},
     {"poll-waits", "A poll() that waits is woken by the fence, and by what else it waits for.",
      poll_waits},
     {"select-waits", "select() and pselect() know the fences, too.", select_waits},

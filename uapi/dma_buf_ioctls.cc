@@ -16,12 +16,21 @@ namespace {
 
 using Use = driver::Reservation::Use;
 
-Result<> sync(UserAddr argument, UserMemory& memory) {
+// Those whose accesses an access has to wait for: a write for all others, a read for writes.
+Use weakest_before(std::uint64_t flags) {
+  return (flags & DMA_BUF_SYNC_WRITE) != 0 ? Use::kRead : Use::kWrite;
+}
+
+// What has to signal before the client goes on, or null. That is all there is to do: there is one
+// copy of the memory, coherent for everybody.
+Result<Ref<driver::Fence>> sync(const driver::Buffer& buffer, UserAddr argument,
+                                UserMemory& memory) {
   PANTRY_TRY_ASSIGN(const dma_buf_sync args, memory.get<dma_buf_sync>(argument));
   if ((args.flags & ~DMA_BUF_SYNC_VALID_FLAGS_MASK) != 0 || (args.flags & DMA_BUF_SYNC_RW) == 0)
     return reject(Errno::kInval, "DMA_BUF_IOCTL_SYNC: flags {:#x}",
                   static_cast<std::uint64_t>(args.flags));
-  return {};  // one copy of the memory, coherent for everybody
+  if ((args.flags & DMA_BUF_SYNC_END) != 0) return Ref<driver::Fence>();
+  return buffer.reservation()->merged(weakest_before(args.flags));
 }
 
 Result<> check_access(std::uint32_t flags, const char* name) {
@@ -30,12 +39,11 @@ Result<> check_access(std::uint32_t flags, const char* name) {
   return {};
 }
 
-// What an access would have to wait for: a write for all other accesses, a read for writes.
 Result<NewFd> export_sync_file(driver::Buffer& buffer, UserAddr argument, UserMemory& memory) {
   PANTRY_TRY_ASSIGN(dma_buf_export_sync_file args, memory.get<dma_buf_export_sync_file>(argument));
   PANTRY_TRY(check_access(args.flags, "DMA_BUF_IOCTL_EXPORT_SYNC_FILE"));
-  const Use weakest = (args.flags & DMA_BUF_SYNC_WRITE) != 0 ? Use::kRead : Use::kWrite;
-  PANTRY_TRY_ASSIGN(Ref<driver::Fence> fence, buffer.reservation()->merged(weakest));
+  PANTRY_TRY_ASSIGN(Ref<driver::Fence> fence,
+                    buffer.reservation()->merged(weakest_before(args.flags)));
   PANTRY_TRY_ASSIGN(Ref<driver::SyncFile> file, driver::SyncFile::create(std::move(fence)));
   // What the transport will write; so that a bad pointer leaves no descriptor behind.
   args.fd = -1;
@@ -69,31 +77,38 @@ Result<> set_name(driver::Buffer& buffer, UserAddr argument, UserMemory& memory)
   return {};
 }
 
-IoctlReply reply_of(const Result<>& done) {
-  return {done ? 0 : negated(done.error()), std::nullopt};
+DmaBufReply failure(Errno error) { return {{negated(error), std::nullopt}}; }
+
+DmaBufReply reply_of(const Result<>& done) {
+  return done ? DmaBufReply{{0, std::nullopt}} : failure(done.error());
 }
 
 }  // namespace
 
-IoctlReply dma_buf_ioctl(driver::Buffer& buffer, std::uint32_t command, UserAddr argument,
-                         UserMemory& memory, const FdObject& fd) {
+DmaBufReply dma_buf_ioctl(driver::Buffer& buffer, std::uint32_t command, UserAddr argument,
+                          UserMemory& memory, const FdObject& fd) {
   try {
-    if (command == DMA_BUF_IOCTL_SYNC) return reply_of(sync(argument, memory));
+    if (command == DMA_BUF_IOCTL_SYNC) {
+      auto after = sync(buffer, argument, memory);
+      if (!after) return failure(after.error());
+      const bool over = !*after || (*after)->signalled();
+      return {{0, std::nullopt}, over ? nullptr : *std::move(after)};
+    }
     if (command == kSetNameA || command == kSetNameB)
       return reply_of(set_name(buffer, argument, memory));
     if (command == DMA_BUF_IOCTL_IMPORT_SYNC_FILE)
       return reply_of(import_sync_file(buffer, argument, memory, fd));
     if (command == DMA_BUF_IOCTL_EXPORT_SYNC_FILE) {
       auto made = export_sync_file(buffer, argument, memory);
-      if (!made) return {negated(made.error()), std::nullopt};
-      return {0, *std::move(made)};
+      if (!made) return failure(made.error());
+      return {{0, *std::move(made)}};
     }
   } catch (const std::bad_alloc&) {
-    return {negated(Errno::kNoMem), std::nullopt};
+    return failure(Errno::kNoMem);
   }
   if (_IOC_TYPE(command) == DMA_BUF_BASE)
     log_gap("uapi", "dma-buf ioctl {:#x} is not emulated", command);
-  return {negated(Errno::kNoTty), std::nullopt};
+  return failure(Errno::kNoTty);
 }
 
 }  // namespace pantry::uapi

@@ -10,10 +10,16 @@
 
 namespace pantry::uapi {
 
+struct DmaBufReply : IoctlReply {
+  // Not null: the reply holds once this has signalled, or is EINTR when a signal of the client's
+  // comes first. Of SYNC, whose access begins when those that exclude it are over.
+  Ref<driver::Fence> after = nullptr;
+};
+
 // `fd`: for IMPORT_SYNC_FILE, what its descriptor stands for. EINVAL (flags; no sync_file; a name
 // of more than 31 characters), EFAULT,
 // ENOMEM; ENOTTY for any other command.
-IoctlReply dma_buf_ioctl(driver::Buffer& buffer, std::uint32_t command, UserAddr argument,
-                         UserMemory& memory, const FdObject& fd);
+DmaBufReply dma_buf_ioctl(driver::Buffer& buffer, std::uint32_t command, UserAddr argument,
+                          UserMemory& memory, const FdObject& fd);
 
 }  // namespace pantry::uapi

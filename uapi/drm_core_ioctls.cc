@@ -18,6 +18,9 @@ namespace {
 // Linux tells nobody the uid of a client.
 constexpr unsigned long kOverflowUid = 65534;
 
+// What debugfs and sysfs call the device.
+constexpr std::string_view kUnique = "fb000000.gpu";
+
 // Copies as much of `text` as the client's buffer holds, without a terminator, and tells the whole
 // length.
 Result<> put_string(Call& call, std::string_view text, __kernel_size_t& length, char* user_buffer) {
@@ -40,9 +43,14 @@ Result<> version(Call& call) {
 }
 
 Result<> get_unique(Call& call) {
-  // No SET_VERSION has named a bus id for this file's master: an empty string, as in Linux.
+  // Empty until SET_VERSION has asked for an interface that has names. Unlike VERSION's strings,
+  // one that does not fit is not copied in part.
   auto& args = call.arg<drm_unique>();
-  args.unique_len = 0;
+  const std::string_view name = call.file.knows_name() ? kUnique : std::string_view();
+  if (args.unique_len >= name.size())
+    PANTRY_TRY(call.memory.write({reinterpret_cast<std::uint64_t>(args.unique)}, name.data(),
+                                 name.size()));
+  args.unique_len = name.size();
   return {};
 }
 
@@ -51,7 +59,7 @@ Result<> get_client(Call& call) {
   auto& args = call.arg<drm_client>();
   if (args.idx != 0) return reject(Errno::kInval, "GET_CLIENT: index {}", args.idx);
   args.auth = call.file.is_authenticated() ? 1 : 0;
-  args.pid = static_cast<unsigned long>(call.file.credentials().pid);
+  args.pid = static_cast<unsigned long>(call.credentials().pid);
   args.uid = kOverflowUid;
   args.magic = 0;
   args.iocs = 0;
@@ -93,6 +101,7 @@ Result<> set_version(Call& call) {
   const bool interface_ok =
       asked.drm_di_major == -1 ||
       (asked.drm_di_major == 1 && asked.drm_di_minor >= 0 && asked.drm_di_minor <= 4);
+  if (interface_ok && asked.drm_di_major != -1 && asked.drm_di_minor >= 1) call.file.tell_name();
   const bool driver_ok =
       asked.drm_dd_major == -1 || (asked.drm_dd_major == 1 && asked.drm_dd_minor >= 0 &&
                                    asked.drm_dd_minor <= static_cast<int>(call.features.minor));
@@ -102,8 +111,8 @@ Result<> set_version(Call& call) {
   return {};
 }
 
-Result<> set_master(Call& call) { return call.file.set_master(); }
-Result<> drop_master(Call& call) { return call.file.drop_master(); }
+Result<> set_master(Call& call) { return call.file.set_master(call.credentials()); }
+Result<> drop_master(Call& call) { return call.file.drop_master(call.credentials()); }
 
 Result<> no_modesetting(Call&) {
   return reject(Errno::kNotSupp, "MODE_*: panthor has no modesetting");
@@ -115,6 +124,7 @@ Result<> no_framebuffers(Call&) {
   return reject(Errno::kInval, "MODE_GETFB2: panthor has no modesetting");
 }
 Result<> no_operation(Call&) { return {}; }
+Result<> invalid_operation(Call&) { return reject(Errno::kInval, "SET_UNIQUE: no longer there"); }
 
 Result<> get_magic(Call& call) {
   PANTRY_TRY_ASSIGN(call.arg<drm_auth>().magic, call.file.magic());

@@ -120,11 +120,13 @@ Result<> group_get_state(Call& call) {
 Result<> group_submit(Call& call) {
   const auto& args = call.arg<drm_panthor_group_submit>();
   if (args.pad != 0) return reject(Errno::kInval, "GROUP_SUBMIT: pad is {:#x}", args.pad);
+  std::uint64_t budget = kLargestArrays;
   PANTRY_TRY_ASSIGN(
       const std::vector<drm_panthor_queue_submit> submits,
       read_array<drm_panthor_queue_submit>(
           call.memory,
-          {args.queue_submits.stride, args.queue_submits.count, {args.queue_submits.array}}, 40));
+          {args.queue_submits.stride, args.queue_submits.count, {args.queue_submits.array}}, 40,
+          budget));
   if (submits.empty()) return {};
 
   struct Member {
@@ -156,7 +158,8 @@ Result<> group_submit(Call& call) {
     PANTRY_TRY_ASSIGN(
         const std::vector<drm_panthor_sync_op> syncs,
         read_array<drm_panthor_sync_op>(
-            call.memory, {submit.syncs.stride, submit.syncs.count, {submit.syncs.array}}, 16));
+            call.memory, {submit.syncs.stride, submit.syncs.count, {submit.syncs.array}}, 16,
+            budget));
     PANTRY_TRY(batch.add(job, syncs));
     members.push_back({submit.queue_index, std::move(job)});
   }

@@ -12,8 +12,8 @@ namespace pantry::uapi {
 
 // More than MEDIUM is for CAP_SYS_NICE and the current DRM master.
 inline bool may_use_priority(const Call& call, std::uint32_t priority) {
-  return priority <= PANTHOR_GROUP_PRIORITY_MEDIUM || call.file.credentials().sys_nice ||
-         call.file.is_master();
+  return priority <= PANTHOR_GROUP_PRIORITY_MEDIUM || call.file.is_master() ||
+         call.credentials().sys_nice;
 }
 
 }  // namespace pantry::uapi

@@ -30,7 +30,9 @@ struct Call;
 
 struct PendingWait {
   driver::SyncobjWaitArgs args;
-  std::function<Result<>(Call& call, Result<std::uint32_t> result)> finish;
+  // `wait` is complete, with `result`.
+  std::function<Result<>(Call& call, Result<std::uint32_t> result, const driver::SyncobjWait& wait)>
+      finish;
 };
 
 struct Call {
@@ -44,7 +46,11 @@ struct Call {
   FdObject fd;
   std::optional<NewFd> new_fd;
   std::optional<PendingWait> wait;
+  Caller* caller = nullptr;
 
+  driver::Credentials credentials() const {
+    return caller ? caller->credentials() : file.credentials();
+  }
   // The argument as the struct that the handler's table entry names.
   template <class T>
   T& arg() {

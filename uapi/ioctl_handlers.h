@@ -72,6 +72,7 @@ Result<> no_modesetting(Call& call);
 Result<> no_dumb_buffers(Call& call);
 Result<> no_framebuffers(Call& call);
 Result<> no_operation(Call& call);
+Result<> invalid_operation(Call& call);
 Result<> get_magic(Call& call);
 Result<> auth_magic(Call& call);
 Result<> set_client_name(Call& call);

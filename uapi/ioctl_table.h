@@ -11,10 +11,11 @@
 namespace pantry::uapi {
 
 enum class IoctlAccess {
-  kAnyone,   // render node too
-  kPrimary,  // primary node only
-  kKnown,    // primary node, authenticated files only
-  kMaster,   // primary node, current master only
+  kAnyone,      // render node too
+  kPrimary,     // primary node only
+  kKnown,       // primary node, authenticated files only
+  kMaster,      // primary node, current master only
+  kRootMaster,  // the same, with CAP_SYS_ADMIN
 };
 
 struct IoctlEntry {

@@ -1,40 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "uapi/pending_ioctl.h"
 
-#include <cstring>
-#include <new>
-
-#include "uapi/reject.h"
+#include <utility>
 
 namespace pantry::uapi {
-namespace {
 
-std::vector<std::uint64_t> copy_of(std::span<const std::byte> bytes) {
-  std::vector<std::uint64_t> words((bytes.size() + 7) / 8);
-  std::memcpy(words.data(), bytes.data(), bytes.size());
-  return words;
-}
-
-std::span<std::byte> bytes_of(std::vector<std::uint64_t>& words, std::size_t bytes) {
-  return std::as_writable_bytes(std::span(words)).first(bytes);
-}
-
-}  // namespace
-
-PendingIoctl::PendingIoctl(PendingIoctls& owner, std::uint64_t token, Call& call,
-                           std::size_t user_bytes, IoctlCompletion& completion,
-                           driver::Charge charge)
+PendingIoctl::PendingIoctl(PendingIoctls& owner, std::uint64_t token, driver::SyncobjWaitArgs args,
+                           Finish finish, IoctlCompletion& completion, driver::Charge charge)
     : owner_(owner),
       token_(token),
-      argument_(copy_of(call.argument)),
-      call_{call.file,          call.features,      call.settings,
-            call.memory,        call.user_argument, bytes_of(argument_, call.argument.size()),
-            std::move(call.fd), std::nullopt,       std::nullopt},
-      finish_(std::move(call.wait->finish)),
-      user_bytes_(user_bytes),
+      finish_(std::move(finish)),
       completion_(completion),
       charge_(std::move(charge)),
-      wait_(owner.executor(), std::move(call.wait->args), *this) {}
+      wait_(owner.executor(), std::move(args), *this) {}
 
 PendingIoctl::~PendingIoctl() { owner_.executor().lane(driver::Lane::kCleanup).cancel(*this); }
 
@@ -68,17 +46,7 @@ void PendingIoctl::finish() {
     MutexLock lock(mutex_);
     waited = result_;
   }
-  Result<> result;
-  try {
-    result = finish_(call_, waited);
-  } catch (const std::bad_alloc&) {
-    result = Error(Errno::kNoMem);
-  }
-  IoctlReply reply{result ? 0 : negated(result.error()), std::nullopt};
-  if (Result<> copied = call_.memory.write(call_.user_argument, call_.argument.data(), user_bytes_);
-      !copied)
-    reply.result = negated(copied.error());
-  completion_.on_ioctl_done(std::move(reply));
+  completion_.on_ioctl_done(finish_(waited, wait_));
 }
 
 PendingIoctls::~PendingIoctls() {

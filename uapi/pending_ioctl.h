@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT
 //
-// An ioctl that waits, without a thread: it keeps its argument and its wait until the wait
+// An ioctl that waits, without a thread: it keeps its wait, and what is left to do, until the wait
 // completes, then finishes on the clean-up lane (a fence may complete it on a thread that may
-// neither allocate nor touch a client). Owned by the session through PendingIoctls, which forgets
-// and destroys it when it is done.
+// neither allocate nor touch a client). Owned through PendingIoctls by the open file that it is
+// about, which forgets and destroys it when it is done.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <unordered_map>
-#include <vector>
 
-#include "uapi/ioctl_call.h"
+#include "driver/kernel/quota.h"
+#include "driver/sync/syncobj_wait.h"
+#include "uapi/session.h"
 
 namespace pantry::uapi {
 
@@ -19,9 +20,13 @@ class PendingIoctls;
 
 class PendingIoctl final : private driver::SyncobjWait::Completion, private driver::Work {
  public:
-  // `call.argument` is copied. `user_bytes` of the argument go back to the client.
-  PendingIoctl(PendingIoctls& owner, std::uint64_t token, Call& call, std::size_t user_bytes,
-               IoctlCompletion& completion, driver::Charge charge);
+  // What the call comes to: `wait` is complete, with `result`. Throws nothing.
+  using Finish =
+      std::function<IoctlReply(Result<std::uint32_t> result, const driver::SyncobjWait& wait)>;
+
+  PendingIoctl(PendingIoctls& owner, std::uint64_t token, driver::SyncobjWaitArgs args,
+               Finish finish, IoctlCompletion& completion,
+               driver::Charge charge) PANTRY_MAY_ALLOCATE;
   ~PendingIoctl();
 
   std::uint64_t token() const { return token_; }
@@ -29,7 +34,7 @@ class PendingIoctl final : private driver::SyncobjWait::Completion, private driv
   // itself.
   bool start();
   void cancel() { wait_.cancel(); }
-  // Finishes the call: the handler's second half, the copy back, the reply.
+  // Finishes the call, and replies.
   void finish();
 
  private:
@@ -39,10 +44,7 @@ class PendingIoctl final : private driver::SyncobjWait::Completion, private driv
 
   PendingIoctls& owner_;
   const std::uint64_t token_;
-  std::vector<std::uint64_t> argument_;
-  Call call_;
-  const std::function<Result<>(Call& call, Result<std::uint32_t> result)> finish_;
-  const std::size_t user_bytes_;
+  const Finish finish_;
   IoctlCompletion& completion_;
   const driver::Charge charge_;
   Mutex mutex_;

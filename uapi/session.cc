@@ -7,10 +7,13 @@
 
 #include <array>
 #include <cstring>
+#include <memory>
 #include <new>
+#include <vector>
 
 #include "base/log.h"
 #include "uapi/drm_abi.h"
+#include "uapi/ioctl_call.h"
 #include "uapi/ioctl_table.h"
 #include "uapi/pending_ioctl.h"
 #include "uapi/reject.h"
@@ -57,16 +60,62 @@ class ArgumentBuffer {
   std::unique_ptr<std::uint64_t[]> large_;
 };
 
-Result<> permit(const IoctlEntry& entry, const driver::File& file) {
+Result<> permit(const IoctlEntry& entry, const Call& call) {
   if (entry.access == IoctlAccess::kAnyone) return {};
+  const driver::File& file = call.file;
   if (file.node() == driver::NodeType::kRender)
     return reject(Errno::kAcces, "{}: not on a render node", entry.name);
   if (entry.access == IoctlAccess::kKnown && !file.is_authenticated())
     return reject(Errno::kAcces, "{}: for authenticated files only", entry.name);
-  if (entry.access == IoctlAccess::kMaster && !file.is_master())
+  if ((entry.access == IoctlAccess::kMaster || entry.access == IoctlAccess::kRootMaster) &&
+      !file.is_master())
     return reject(Errno::kAcces, "{}: for the DRM master only", entry.name);
+  if (entry.access == IoctlAccess::kRootMaster && !call.credentials().sys_admin)
+    return reject(Errno::kAcces, "{}: needs CAP_SYS_ADMIN", entry.name);
   return {};
 }
+
+}  // namespace
+
+namespace {
+
+// A call whose handler waits, until it goes on: all of it that does not live as long anyway.
+class KeptCall {
+ public:
+  // `user_bytes` of the argument go back to the client.
+  KeptCall(Call& call, std::size_t user_bytes)
+      : argument_((call.argument.size() + 7) / 8),
+        call_{call.file, call.features,      call.settings, call.memory, call.user_argument,
+              {},        std::move(call.fd), std::nullopt,  std::nullopt},
+        finish_(std::move(call.wait->finish)),
+        user_bytes_(user_bytes) {
+    std::memcpy(argument_.data(), call.argument.data(), call.argument.size());
+    call_.argument = std::as_writable_bytes(std::span(argument_)).first(call.argument.size());
+  }
+  KeptCall(const KeptCall&) = delete;
+  KeptCall& operator=(const KeptCall&) = delete;
+
+  // The handler's second half, and the copy back.
+  IoctlReply finish(Result<std::uint32_t> waited, const driver::SyncobjWait& wait) {
+    Result<> result;
+    try {
+      result = finish_(call_, waited, wait);
+    } catch (const std::bad_alloc&) {
+      result = Error(Errno::kNoMem);
+    }
+    if (Result<> copied =
+            call_.memory.write(call_.user_argument, call_.argument.data(), user_bytes_);
+        !copied)
+      result = Error(copied.error());
+    return {result ? 0 : negated(result.error()), std::nullopt};
+  }
+
+ private:
+  std::vector<std::uint64_t> argument_;
+  Call call_;
+  const decltype(PendingWait::finish) finish_;
+  const std::size_t user_bytes_;
+};
 
 }  // namespace
 
@@ -131,14 +180,21 @@ void Session::ioctl(std::uint64_t token, IoctlRequest request, UserMemory& memor
 
   Call call{state_->file,     state_->features, state_->settings,      memory,
             request.argument, argument.bytes(), std::move(request.fd), std::nullopt,
-            std::nullopt};
-  Result<> result = permit(*entry, state_->file);
+            std::nullopt,     request.caller};
+  Result<> result = permit(*entry, call);
   try {
     if (result) result = entry->handler(call);
     if (result && call.wait) {
       if (auto charge = state_->file.account().charge(driver::Resource::kFences, 1)) {
+        // Shared only because a std::function can be copied.
+        auto kept = std::make_shared<KeptCall>(call, sizes.out);
         state_->pending.start(std::make_unique<PendingIoctl>(
-            state_->pending, token, call, sizes.out, completion, *std::move(charge)));
+            state_->pending, token, std::move(call.wait->args),
+            [kept = std::move(kept)](Result<std::uint32_t> waited,
+                                     const driver::SyncobjWait& wait) {
+              return kept->finish(waited, wait);
+            },
+            completion, *std::move(charge)));
         return;
       } else {
         result = Error(charge.error());

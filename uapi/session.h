@@ -42,12 +42,25 @@ struct NewFd {
   enum class Access { kReadOnly, kReadWrite } access = Access::kReadWrite;  // of a dma-buf
 };
 
+// Who makes a call: not always who opened the file, as descriptors are inherited and handed over,
+// and privileges dropped.
+class Caller {
+ public:
+  // As they are now. Costs some system calls, so it is asked where they matter only.
+  virtual driver::Credentials credentials() = 0;
+
+ protected:
+  ~Caller() = default;
+};
+
 struct IoctlRequest {
   std::uint32_t command = 0;
   UserAddr argument;
   // The descriptor named in the argument, for the commands that take one (fd_field_offset); BadFd
   // otherwise.
   FdObject fd;
+  // Lives until the completion. Null: who opened the file, as it was then.
+  Caller* caller = nullptr;
 };
 
 struct IoctlReply {

@@ -37,9 +37,20 @@ Result<> SyncBatch::add(Ref<driver::Job> job, std::span<const drm_panthor_sync_o
 }
 
 SyncBatch::Signal* SyncBatch::find_signal(std::uint32_t handle, std::uint64_t point) {
+  if (signals_.size() >= kIndexedFrom) {
+    const auto at = index_.find({handle, point});
+    return at == index_.end() ? nullptr : &signals_[at->second];
+  }
   for (Signal& signal : signals_)
     if (signal.handle == handle && signal.point == point) return &signal;
   return nullptr;
+}
+
+void SyncBatch::add_signal(Signal signal) {
+  signals_.push_back(std::move(signal));
+  if (signals_.size() < kIndexedFrom) return;
+  for (std::size_t i = index_.size(); i < signals_.size(); ++i)
+    index_.emplace(std::pair(signals_[i].handle, signals_[i].point), i);
 }
 
 Result<> SyncBatch::collect_signal(const drm_panthor_sync_op& op) {
@@ -53,7 +64,7 @@ Result<> SyncBatch::collect_signal(const drm_panthor_sync_op& op) {
     PANTRY_TRY_ASSIGN(signal.node, driver::FenceChain::create(file_.account()));
   }
   if (auto before = syncobj->find(op.timeline_value)) signal.current = *std::move(before);
-  signals_.push_back(std::move(signal));
+  add_signal(std::move(signal));
   return {};
 }
 

@@ -17,7 +17,9 @@
 #include <drm/panthor_drm.h>
 
 #include <cstdint>
+#include <map>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "driver/device/file.h"
@@ -49,13 +51,18 @@ class SyncBatch {
     Ref<driver::FenceChain> node;  // point != 0
     Ref<driver::Fence> current;    // null: none before the ioctl, none so far in the batch
   };
+  // O(log) in the number of signals.
   Signal* find_signal(std::uint32_t handle, std::uint64_t point);
+  void add_signal(Signal signal) PANTRY_MAY_ALLOCATE;
   Result<> collect_signal(const drm_panthor_sync_op& op);
   Result<> resolve_wait(driver::Job& job, const drm_panthor_sync_op& op);
 
   driver::File& file_;
   std::vector<Member> members_;
   std::vector<Signal> signals_;
+  // Where a signal stands in signals_, from so many on: a few are found faster by looking.
+  static constexpr std::size_t kIndexedFrom = 16;
+  std::map<std::pair<std::uint32_t, std::uint64_t>, std::size_t> index_;
 };
 
 }  // namespace pantry::uapi

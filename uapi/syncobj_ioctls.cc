@@ -49,19 +49,15 @@ Result<Ref<driver::Fence>> flattened(Ref<driver::Fence> fence) {
   return driver::merge(source);
 }
 
-Result<> transfer_now(Call& call, driver::Syncobj& from, driver::Syncobj& to) {
+Result<> transfer_fence(Call& call, Ref<driver::Fence> fence, driver::Syncobj& to) {
   const auto& args = call.arg<drm_syncobj_transfer>();
-  auto fence = from.find(args.src_point);
-  if (!fence)
-    return reject(Errno::kInval, "SYNCOBJ_TRANSFER: syncobj {} has no fence for point {}",
-                  args.src_handle, args.src_point);
   if (args.dst_point == 0) {
-    to.replace(*std::move(fence));
+    to.replace(std::move(fence));
     return {};
   }
   // A timeline takes what is pending inside the fence, so what has failed by now leaves no trace
   // (errata B.5).
-  PANTRY_TRY_ASSIGN(Ref<driver::Fence> flat, flattened(*std::move(fence)));
+  PANTRY_TRY_ASSIGN(Ref<driver::Fence> flat, flattened(std::move(fence)));
   PANTRY_TRY_ASSIGN(Ref<driver::FenceChain> node, driver::FenceChain::create(call.file.account()));
   to.add_point(std::move(node), std::move(flat), args.dst_point);
   return {};
@@ -178,10 +174,11 @@ Result<> syncobj_query(Call& call) {
   PANTRY_TRY_ASSIGN(const auto syncobjs, find_syncobjs(call, {args.handles}, args.count_handles));
   const auto which = args.flags != 0 ? driver::Syncobj::Query::kLastSubmitted
                                      : driver::Syncobj::Query::kLastSignalled;
-  for (std::size_t i = 0; i < syncobjs.size(); ++i)
-    PANTRY_TRY(call.memory.put(UserAddr{args.points} + i * sizeof(std::uint64_t),
-                               syncobjs[i]->query(which)));
-  return {};
+  // All of them at once: each write into a client costs a system call.
+  std::vector<std::uint64_t> points;
+  points.reserve(syncobjs.size());
+  for (const Ref<driver::Syncobj>& syncobj : syncobjs) points.push_back(syncobj->query(which));
+  return call.memory.write({args.points}, points.data(), points.size() * sizeof points[0]);
 }
 
 Result<> syncobj_transfer(Call& call) {
@@ -196,18 +193,22 @@ Result<> syncobj_transfer(Call& call) {
     return reject(Errno::kNoEnt, "SYNCOBJ_TRANSFER: source {} is unknown", args.src_handle);
   if ((args.flags & ~kForSubmit) != 0)
     return reject(Errno::kInval, "SYNCOBJ_TRANSFER: flags {:#x} are unknown", args.flags);
-  if ((args.flags & kForSubmit) == 0 || from->find(args.src_point))
-    return transfer_now(call, *from, *to);
+  if (auto fence = from->find(args.src_point)) return transfer_fence(call, *std::move(fence), *to);
+  if ((args.flags & kForSubmit) == 0)
+    return reject(Errno::kInval, "SYNCOBJ_TRANSFER: syncobj {} has no fence for point {}",
+                  args.src_handle, args.src_point);
 
   PendingWait wait;
   wait.args.syncobjs = {from};
   wait.args.points = {args.src_point};
   wait.args.deadline = call.file.device().executor().clock().now() + kTransferWaitsForSubmit;
   wait.args.unsubmitted = driver::SyncobjWaitArgs::Unsubmitted::kEnough;
-  // Both as they were at the call: the handles may name others by then.
-  wait.finish = [from, to](Call& done, Result<std::uint32_t> result) -> Result<> {
+  // The fence that the wait saw, and the destination of the call: the source may hold another by
+  // then, or none, and the handles may name others.
+  wait.finish = [to](Call& done, Result<std::uint32_t> result,
+                     const driver::SyncobjWait& waited) -> Result<> {
     if (!result) return Error(result.error());
-    return transfer_now(done, *from, *to);
+    return transfer_fence(done, waited.fence(*result), *to);
   };
   call.wait = std::move(wait);
   return {};

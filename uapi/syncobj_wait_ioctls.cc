@@ -38,7 +38,8 @@ Result<> start_wait(Call& call, std::uint32_t known_flags, UserAddr points) {
   wait.args.want =
       (args.flags & kWaitAll) != 0 ? SyncobjWaitArgs::Want::kAll : SyncobjWaitArgs::Want::kAny;
   wait.args.unsubmitted = unsubmitted_of(args.flags);
-  wait.finish = [](Call& done, Result<std::uint32_t> result) -> Result<> {
+  wait.finish = [](Call& done, Result<std::uint32_t> result,
+                   const driver::SyncobjWait&) -> Result<> {
     // Written only on success: a timeout leaves what the caller passed.
     if (!result) return Error(result.error());
     done.arg<Args>().first_signaled = *result;

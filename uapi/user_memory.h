@@ -51,21 +51,29 @@ struct UserArray {
   UserAddr address;
 };
 
-// So many bytes past the sizes that this driver knows are checked to be zero in one array. Linux
-// knows no limit: there a client that maps terabytes of zeros keeps only itself busy.
+// So many bytes past the sizes that this driver knows are checked to be zero in one array, or
+// written so in one query. Linux knows no limit: there a client that maps terabytes keeps only
+// itself busy.
 inline constexpr std::uint64_t kLargestSurplus = 64 << 20;
 
+// So many bytes all arrays of one call may hold, of the sizes that this driver knows. Linux takes
+// 2 GiB for each array; but the same few pages of a client can stand for all of them, and it is the
+// host's memory, and everybody's time, that they would take here.
+inline constexpr std::uint64_t kLargestArrays = 64 << 20;
+
 // Reads `array` into elements of T by the rules of panthor-uapi.md A.1. `minimum` bytes per
-// element. EINVAL, E2BIG (also past kLargestSurplus), EFAULT, ENOMEM (also past 2 GiB, as in
-// Linux).
+// element. `budget`: the bytes that the call's arrays may still hold, of which this one's are taken
+// off. EINVAL, E2BIG (also past kLargestSurplus), EFAULT, ENOMEM (also past the budget).
 Result<std::vector<std::byte>> read_array_bytes(UserMemory& memory, const UserArray& array,
-                                                std::size_t element, std::size_t minimum);
+                                                std::size_t element, std::size_t minimum,
+                                                std::uint64_t& budget);
 template <class T>
 requires std::is_trivially_copyable_v<T> Result<std::vector<T>> read_array(UserMemory& memory,
                                                                            const UserArray& array,
-                                                                           std::size_t minimum) {
+                                                                           std::size_t minimum,
+                                                                           std::uint64_t& budget) {
   PANTRY_TRY_ASSIGN(const std::vector<std::byte> bytes,
-                    read_array_bytes(memory, array, sizeof(T), minimum));
+                    read_array_bytes(memory, array, sizeof(T), minimum, budget));
   try {
     std::vector<T> elements(bytes.size() / sizeof(T));
     if (!bytes.empty()) std::memcpy(elements.data(), bytes.data(), bytes.size());
@@ -73,6 +81,15 @@ requires std::is_trivially_copyable_v<T> Result<std::vector<T>> read_array(UserM
   } catch (const std::bad_alloc&) {
     return Error(Errno::kNoMem);
   }
+}
+
+// The only array of its call.
+template <class T>
+requires std::is_trivially_copyable_v<T> Result<std::vector<T>> read_array(UserMemory& memory,
+                                                                           const UserArray& array,
+                                                                           std::size_t minimum) {
+  std::uint64_t budget = kLargestArrays;
+  return read_array<T>(memory, array, minimum, budget);
 }
 
 // A C string of at most `most` characters, without its terminator. EINVAL when it is longer, EFAULT
@@ -85,7 +102,7 @@ Result<> read_query(UserMemory& memory, UserAddr from, std::uint32_t user_size, 
                     std::size_t size);
 
 // Writes a query struct by the rules of A.1: EINVAL below `minimum`, truncated to `user_size`, the
-// client's surplus zeroed.
+// client's surplus zeroed. EFAULT; E2BIG past kLargestSurplus, where Linux goes on.
 Result<> write_query(UserMemory& memory, UserAddr to, std::uint32_t user_size, const void* value,
                      std::size_t size, std::size_t minimum);
 

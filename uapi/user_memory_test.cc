@@ -61,10 +61,16 @@ class ZeroMemory final : public UserMemory {
   Result<> read(UserAddr, void* to, std::size_t count) override {
     std::memset(to, 0, count);
     bytes_read += count;
+    ++reads;
     return {};
   }
-  Result<> write(UserAddr, const void*, std::size_t) override { return Error(Errno::kFault); }
+  Result<> write(UserAddr, const void*, std::size_t count) override {
+    bytes_written += count;
+    return {};
+  }
   std::uint64_t bytes_read = 0;
+  std::uint64_t reads = 0;
+  std::uint64_t bytes_written = 0;
 };
 
 TEST(ReadArray, EndlessSurplusKeepsNobodyBusy) {
@@ -80,6 +86,29 @@ TEST(ReadArray, LargestSurplusIsRead) {
   EXPECT_TRUE(read_array<Element>(memory, {kStride, 4, kAt}, sizeof(Element)).has_value());
   EXPECT_EQ(read_array<Element>(memory, {kStride, 5, kAt}, sizeof(Element)).error(),
             Errno::kTooBig);
+}
+
+// A look into another process costs a system call, during which nobody else is served.
+TEST(ReadArray, LongElementsAreReadManyAtOnce) {
+  ZeroMemory memory;
+  EXPECT_TRUE(read_array<Element>(memory, {sizeof(Element) + 8, 1 << 20, kAt}, sizeof(Element))
+                  .has_value());
+  EXPECT_LE(memory.reads, (1u << 20) / 500);
+}
+
+TEST(ReadArray, ArraysOfOneCallShareABudget) {
+  ZeroMemory memory;
+  std::uint64_t budget = kLargestArrays;
+  const std::uint32_t half = kLargestArrays / 2 / sizeof(Element);
+  for (int i = 0; i < 2; ++i)
+    EXPECT_TRUE(read_array<Element>(memory, {sizeof(Element), half, kAt}, sizeof(Element), budget)
+                    .has_value());
+  EXPECT_EQ(read_array<Element>(memory, {sizeof(Element), 1, kAt}, sizeof(Element), budget).error(),
+            Errno::kNoMem);
+  EXPECT_EQ(memory.bytes_read, kLargestArrays);
+  EXPECT_EQ(
+      read_array<Element>(memory, {sizeof(Element), 2 * half + 1, kAt}, sizeof(Element)).error(),
+      Errno::kNoMem);
 }
 
 // A bad address is found where it is, however large the rest is said to be.
@@ -171,6 +200,17 @@ TEST(WriteQuery, TruncatesAndZeroes) {
   EXPECT_EQ(memory.bytes[31], std::byte{0});
   EXPECT_EQ(memory.bytes[32], std::byte{0xff});
   EXPECT_EQ(write_query(memory, kAt, 65, &value, sizeof value, 8).error(), Errno::kFault);
+}
+
+TEST(WriteQuery, EndlessSurplusKeepsNobodyBusy) {
+  ZeroMemory memory;
+  const Element value{1, 2};
+  EXPECT_TRUE(write_query(memory, kAt, kLargestSurplus + sizeof value, &value, sizeof value, 8));
+  EXPECT_EQ(memory.bytes_written, kLargestSurplus + sizeof value);
+  EXPECT_EQ(write_query(memory, kAt, UINT32_MAX, &value, sizeof value, 8).error(), Errno::kTooBig);
+  EXPECT_EQ(memory.bytes_written, 2 * (kLargestSurplus + sizeof value));
+  BlockMemory small(64);
+  EXPECT_EQ(write_query(small, kAt, UINT32_MAX, &value, sizeof value, 8).error(), Errno::kFault);
 }
 
 TEST(ReadString, EndsAtItsTerminator) {

@@ -40,8 +40,9 @@ Result<> bind_synchronously(Call& call, driver::Vm& vm,
   return {};
 }
 
+// `budget`: what the ops have left of that of read_array.
 Result<> bind_asynchronously(Call& call, driver::Vm& vm,
-                             const std::vector<drm_panthor_vm_bind_op>& ops) {
+                             const std::vector<drm_panthor_vm_bind_op>& ops, std::uint64_t budget) {
   std::vector<Ref<driver::Job>> jobs;
   SyncBatch batch(call.file);
   jobs.reserve(ops.size());
@@ -57,8 +58,9 @@ Result<> bind_asynchronously(Call& call, driver::Vm& vm,
                       call.file.account().charge(driver::Resource::kJobs, 1));
     PANTRY_TRY_ASSIGN(Ref<driver::Job> job, vm.prepare_bind(std::move(bind)));
     job->keep(std::move(charge));
-    PANTRY_TRY_ASSIGN(const std::vector<drm_panthor_sync_op> syncs,
-                      read_array<drm_panthor_sync_op>(call.memory, user_array(op.syncs), 16));
+    PANTRY_TRY_ASSIGN(
+        const std::vector<drm_panthor_sync_op> syncs,
+        read_array<drm_panthor_sync_op>(call.memory, user_array(op.syncs), 16, budget));
     PANTRY_TRY(batch.add(job, syncs));
     jobs.push_back(std::move(job));
   }
@@ -80,7 +82,8 @@ Result<> vm_create(Call& call) {
   if (args.flags != 0)
     return reject(Errno::kInval, "VM_CREATE: flags {:#x} are unknown", args.flags);
   PANTRY_TRY_ASSIGN(Ref<driver::Vm> vm,
-                    driver::Vm::create(call.file.device().vm_device(), args.user_va_range));
+                    driver::Vm::create(call.file.device().vm_device(), args.user_va_range,
+                                       Ref<driver::Account>::share(call.file.account())));
   const std::uint64_t user_size = vm->split().user_size;
   PANTRY_TRY_ASSIGN(args.id, call.file.add_vm(std::move(vm)));
   args.user_va_range = user_size;
@@ -97,9 +100,11 @@ Result<> vm_bind(Call& call) {
   auto& args = call.arg<drm_panthor_vm_bind>();
   const Ref<driver::Vm> vm = call.file.vm(args.vm_id);
   if (!vm) return reject(Errno::kInval, "VM_BIND: VM {} is unknown", args.vm_id);
-  PANTRY_TRY_ASSIGN(const std::vector<drm_panthor_vm_bind_op> ops,
-                    read_array<drm_panthor_vm_bind_op>(call.memory, user_array(args.ops), 48));
-  return (args.flags & DRM_PANTHOR_VM_BIND_ASYNC) != 0 ? bind_asynchronously(call, *vm, ops)
+  std::uint64_t budget = kLargestArrays;
+  PANTRY_TRY_ASSIGN(
+      const std::vector<drm_panthor_vm_bind_op> ops,
+      read_array<drm_panthor_vm_bind_op>(call.memory, user_array(args.ops), 48, budget));
+  return (args.flags & DRM_PANTHOR_VM_BIND_ASYNC) != 0 ? bind_asynchronously(call, *vm, ops, budget)
                                                        : bind_synchronously(call, *vm, ops);
 }
 

@@ -150,23 +150,39 @@ std::vector<File::View> File::all_of(Device& device) {
   return all;
 }
 
-Result<> File::set_master() {
+// Under the lock of Device::Nodes.
+bool File::may_reign(const Credentials& caller) const {
+  return caller.sys_admin || (reign_ == Reign::kOwn && caller.pid == credentials_.pid);
+}
+
+Result<> File::set_master(const Credentials& caller) {
   Device::Nodes& nodes = device_.nodes();
   MutexLock lock(nodes.mutex);
-  if (reign_ == Reign::kNever && !credentials_.sys_admin) return Error(Errno::kAcces);
+  if (!may_reign(caller)) return Error(Errno::kAcces);
   if (reigns(nodes.master)) return {};
   if (nodes.master) return Error(Errno::kBusy);
   ascend(nodes.master);
   return {};
 }
 
-Result<> File::drop_master() {
+Result<> File::drop_master(const Credentials& caller) {
   Device::Nodes& nodes = device_.nodes();
   MutexLock lock(nodes.mutex);
-  if (reign_ == Reign::kNever && !credentials_.sys_admin) return Error(Errno::kAcces);
+  if (!may_reign(caller)) return Error(Errno::kAcces);
   if (!reigns(nodes.master)) return Error(Errno::kInval);
   nodes.master = nullptr;
   return {};
+}
+
+void File::tell_name() {
+  MutexLock lock(device_.nodes().mutex);
+  PANTRY_CHECK(master_);
+  master_->name = Master::Name::kTold;
+}
+
+bool File::knows_name() const {
+  MutexLock lock(device_.nodes().mutex);
+  return master_ && master_->name == Master::Name::kTold;
 }
 
 Result<std::uint32_t> File::magic() {

@@ -62,9 +62,16 @@ class File final : private BufferLookup {
   // May use what DRM keeps from strangers on the primary node: was master once, has CAP_SYS_ADMIN,
   // or a master said so.
   bool is_authenticated() const;
-  // EACCES, EBUSY: panthor-uapi.md B.2.
-  Result<> set_master() PANTRY_MAY_ALLOCATE;
-  Result<> drop_master() PANTRY_MAY_ALLOCATE;
+  // EACCES, EBUSY, EINVAL: panthor-uapi.md B.2. `caller`: who asks. What the file was once counts
+  // for the process that opened it only, not for those that it was handed to.
+  Result<> set_master(const Credentials& caller) PANTRY_MAY_ALLOCATE;
+  Result<> drop_master(const Credentials& caller) PANTRY_MAY_ALLOCATE;
+  Result<> set_master() PANTRY_MAY_ALLOCATE { return set_master(credentials_); }
+  Result<> drop_master() PANTRY_MAY_ALLOCATE { return drop_master(credentials_); }
+  // The files of one reign learn the device's name once their master has asked for an interface
+  // that has it (SET_VERSION, GET_UNIQUE). Pre: of the primary node.
+  void tell_name();
+  bool knows_name() const;
   // GET_MAGIC: the number by which the master can tell this file. Pre: of the primary node. ENOMEM.
   Result<std::uint32_t> magic() PANTRY_MAY_ALLOCATE;
   // AUTH_MAGIC: makes the file with that number authenticated. EINVAL: there is none, or it is so
@@ -134,6 +141,7 @@ class File final : private BufferLookup {
   void leave_nodes() PANTRY_MAY_ALLOCATE;
   bool reigns(const Ref<Master>& current) const;
   void ascend(Ref<Master>& current) PANTRY_MAY_ALLOCATE;
+  bool may_reign(const Credentials& caller) const;
 
   Device& device_;
   const std::uint64_t id_;

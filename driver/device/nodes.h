@@ -23,6 +23,8 @@ class File;
 // Guarded by Device::Nodes::mutex.
 struct Master final : RefCounted {
   IdTable<File*> magics{1, INT32_MAX};  // null: authenticated; the number stays taken
+  // Whether its files are told what the device is called (SET_VERSION 1.1 and later).
+  enum class Name : std::uint8_t { kUntold, kTold } name = Name::kUntold;
 };
 
 struct Device::Nodes {

@@ -140,10 +140,13 @@ Result<Ref<Buffer>> BufferStore::create(std::uint64_t size, std::uint32_t create
   return buffer;
 }
 
-Result<Ref<Buffer>> BufferStore::create_kernel(std::uint64_t size) {
+Result<Ref<Buffer>> BufferStore::create_kernel(std::uint64_t size, Account* payer) {
   const std::uint64_t rounded = align_up(size, kPageSize);
   PANTRY_CHECK(size != 0 && rounded != 0);
   PANTRY_TRY_ASSIGN(Ref<Buffer> buffer, new_buffer(rounded, Buffer::Placement::kPlain));
+  if (payer) {
+    PANTRY_TRY_ASSIGN(buffer->memory_, payer->charge(Resource::kMemory, rounded));
+  }
   PANTRY_TRY(number(*buffer));
   if (state_->frames.faults().should_fail()) return Error(Errno::kNoMem);
   try {

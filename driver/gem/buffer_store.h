@@ -29,8 +29,10 @@ class BufferStore {
                              Ref<Reservation> exclusive_to,
                              Account* payer = nullptr) PANTRY_MAY_ALLOCATE;
   // For the driver's own use: contiguous, zeroed, in memory that no client can ever map. Consumes
-  // an mmap offset, as in Linux, though nobody can use it.
-  Result<Ref<Buffer>> create_kernel(std::uint64_t size) PANTRY_MAY_ALLOCATE;
+  // an mmap offset, as in Linux, though nobody can use it. ENOMEM, also past the limit of `payer`,
+  // for whom the driver needs it; null: for all.
+  Result<Ref<Buffer>> create_kernel(std::uint64_t size,
+                                    Account* payer = nullptr) PANTRY_MAY_ALLOCATE;
 
   // The live buffer whose mmap offset is exactly `offset`, or null.
   Ref<Buffer> find_by_mmap_offset(std::uint64_t offset);

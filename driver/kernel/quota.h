@@ -24,7 +24,8 @@
 namespace pantry::driver {
 
 enum class Resource : std::uint8_t {
-  kMemory,       // bytes of buffers, until the last that maps or names one is gone
+  kMemory,       // bytes of buffers, until the last that maps or names one is gone, and of what the
+                 // driver puts into the client's VMs: rings, sync objects, tiler heaps
   kHandles,      // GEM handles
   kSyncobjs,     // syncobj handles
   kVms,          // VM ids

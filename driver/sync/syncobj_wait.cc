@@ -20,6 +20,7 @@ struct SyncobjWait::State final : private Work {
   void start();
   // Ends the wait with `result`, unless it has ended.
   void end(Result<std::uint32_t> result) noexcept;
+  Ref<Fence> fence(std::uint32_t index) const { return entries_.at(index).fence(); }
 
  private:
   // One syncobj and point of the wait.
@@ -33,6 +34,7 @@ struct SyncobjWait::State final : private Work {
     bool look() noexcept;
     // Any thread.
     bool satisfied() const noexcept;
+    Ref<Fence> fence() const { return fence_; }
     // From now on the wait is told when this entry is satisfied, also if it is already.
     void arm() noexcept;
 
@@ -66,6 +68,7 @@ struct SyncobjWait::State final : private Work {
   Completion& completion_;
   std::uint32_t first_at_start_ = kNone;
   std::atomic<std::uint32_t> missing_;
+  std::atomic<bool> ended_{false};  // what still comes is for nobody
 
   enum class Stage { kNew, kStarting, kRunning, kDone };
   Mutex mutex_;  // leaf
@@ -206,7 +209,9 @@ void SyncobjWait::State::one_satisfied(std::uint32_t index) noexcept {
     if (missing_.fetch_sub(1, std::memory_order_acq_rel) == 1) end(first_at_start_);
     return;
   }
-  // One event may satisfy several entries, and the first of them counts.
+  // One event may satisfy many entries, each of which comes here: only the first that does looks.
+  if (ended_.load(std::memory_order_relaxed)) return;
+  // The first of them counts.
   for (std::uint32_t i = 0; i < index; ++i)
     if (entries_[i].satisfied()) index = i;
   end(index);
@@ -215,6 +220,7 @@ void SyncobjWait::State::one_satisfied(std::uint32_t index) noexcept {
 void SyncobjWait::State::end(Result<std::uint32_t> result) noexcept {
   {
     MutexLock lock(mutex_);
+    ended_.store(true, std::memory_order_relaxed);
     if ((stage_ == Stage::kNew || stage_ == Stage::kStarting) && !early_) early_ = result;
     if (stage_ != Stage::kRunning) return;
     stage_ = Stage::kDone;
@@ -230,6 +236,8 @@ SyncobjWait::SyncobjWait(Executor& executor, SyncobjWaitArgs args, Completion& c
 SyncobjWait::~SyncobjWait() = default;
 
 void SyncobjWait::start() { state_->start(); }
+
+Ref<Fence> SyncobjWait::fence(std::uint32_t index) const { return state_->fence(index); }
 
 void SyncobjWait::cancel() { state_->end(Error(Errno::kIntr)); }
 

@@ -51,6 +51,9 @@ class SyncobjWait {
   // Completes with EINTR unless it has completed; harmless afterwards. Before start() it makes that
   // complete at once.
   void cancel();
+  // The fence that entry `index` had when it satisfied the wait, whatever its syncobj holds by now.
+  // Only once the wait is complete, and for the index that it completed with.
+  Ref<Fence> fence(std::uint32_t index) const;
 
  private:
   struct State;

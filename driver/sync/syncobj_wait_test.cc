@@ -3,10 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <chrono>
 #include <optional>
 #include <vector>
 
 #include "driver/kernel/each_executor.h"
+#include "driver/kernel/thread_executor.h"
 #include "driver/sync/test_fence.h"
 
 namespace pantry::driver {
@@ -312,6 +315,37 @@ TEST(SyncobjWait, SignallingAWaitAllocatesNothing) {
     EXPECT_EQ(recorder.result(), SyncobjWait::kNone);
     cleanup.drain();
   });
+}
+
+// A wait in which half of the entries, `first` or the others, come to be satisfied all at once.
+std::chrono::nanoseconds time_of_signal(Executor& executor, std::uint32_t half, bool first) {
+  const Ref<Syncobj> never = Syncobj::create();
+  const Ref<Syncobj> signalled = Syncobj::create();
+  std::vector<Ref<Syncobj>> syncobjs(half, first ? signalled : never);
+  syncobjs.insert(syncobjs.end(), half, first ? never : signalled);
+  Recorder recorder;
+  SyncobjWait wait(executor, args_for(std::move(syncobjs), Want::kAny, Unsubmitted::kWait),
+                   recorder);
+  wait.start();
+  const auto start = std::chrono::steady_clock::now();
+  signalled->replace(stub_fence());
+  const auto taken = std::chrono::steady_clock::now() - start;
+  EXPECT_EQ(recorder.result().value(), first ? 0 : half);
+  return taken;
+}
+
+// Whoever signals pays for each entry that waits, not for each pair of them.
+TEST(SyncobjWaitCost, SignalIsLinearInTheEntries) {
+  ThreadExecutor executor(1);
+  constexpr std::uint32_t kHalf = 40'000;
+  auto last = std::chrono::nanoseconds::max();
+  auto first = last;
+  for (int i = 0; i < 3; ++i) {
+    first = std::min(first, time_of_signal(executor, kHalf, true));
+    last = std::min(last, time_of_signal(executor, kHalf, false));
+  }
+  // About as long; if each entry looked at all before it, thirty times.
+  EXPECT_LT(last, 8 * first);
 }
 
 }  // namespace

@@ -54,6 +54,13 @@ Result<Ref<Vm>> Vm::create(VmDevice& device, std::uint64_t requested_user_size,
               GpuRange::of_size({0}, std::uint64_t{1} << device.va_bits), provisioning);
 }
 
+Result<Ref<Vm>> Vm::create(VmDevice& device, std::uint64_t requested_user_size,
+                           Ref<Account> payer) {
+  PANTRY_TRY_ASSIGN(Ref<Vm> vm, create(device, requested_user_size));
+  vm->state_->payer = std::move(payer);
+  return vm;
+}
+
 Result<Ref<Vm>> Vm::create_mcu(VmDevice& device) {
   return make(device, Kind::kMcu, VaSplit{0, kMcuKernelArea}, GpuRange::of_size({0}, kMcuSpace),
               device.provisioning);

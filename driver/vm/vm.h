@@ -52,6 +52,10 @@ class Vm final : public RefCounted, private AsOwner, private BatchStarter {
   // The same with a provisioner of its own.
   static Result<Ref<Vm>> create(VmDevice& device, std::uint64_t requested_user_size,
                                 Provisioning provisioning) PANTRY_MAY_ALLOCATE;
+  // The same for a client, who pays for what the driver maps in it (map_kernel): rings, sync
+  // objects, tiler heaps.
+  static Result<Ref<Vm>> create(VmDevice& device, std::uint64_t requested_user_size,
+                                Ref<Account> payer) PANTRY_MAY_ALLOCATE;
   // The firmware's VM: 4 GiB, kernel mappings placed automatically in 0x04000000..0x07ffffff, no
   // bind queue.
   static Result<Ref<Vm>> create_mcu(VmDevice& device) PANTRY_MAY_ALLOCATE;

@@ -87,6 +87,7 @@ struct Vm::State {
   AsConfig as_config;
   std::unique_ptr<Provisioner> provisioner;
   Ref<Reservation> reservation;
+  Ref<Account> payer;               // null: nobody
   std::unique_ptr<JobQueue> queue;  // null for the MCU
   PageQuota pending_pages;          // of asynchronous binds
   SharedBuffers shared;

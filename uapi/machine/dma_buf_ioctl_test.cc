@@ -115,6 +115,30 @@ TEST_F(DmaBufIoctl, ContainersAreTakenApart) {
   other->signal({2}, 0);
 }
 
+TEST_F(DmaBufIoctl, AnAccessBeginsAfterThoseThatExcludeIt) {
+  const auto after = [&](std::uint64_t flags) {
+    const dma_buf_sync args{flags};
+    const DmaBufReply reply = dma_buf_ioctl(
+        *buffer, DMA_BUF_IOCTL_SYNC, {reinterpret_cast<std::uint64_t>(&args)}, client, BadFd{});
+    EXPECT_EQ(reply.result, 0);
+    return reply.after;
+  };
+  const auto read = make_ref<TestFence>();
+  const auto write = make_ref<TestFence>();
+  EXPECT_EQ(after(DMA_BUF_SYNC_RW), nullptr);
+  EXPECT_EQ(import(kRead, read), 0);
+  EXPECT_EQ(after(kRead), nullptr);
+  EXPECT_EQ(after(kWrite), read);
+  EXPECT_EQ(after(DMA_BUF_SYNC_RW), read);
+  EXPECT_EQ(import(kWrite, write), 0);
+  EXPECT_EQ(after(kRead), write);
+  for (const std::uint32_t end : {kRead, kWrite, kRead | kWrite})
+    EXPECT_EQ(after(end | DMA_BUF_SYNC_END), nullptr);
+  read->signal({1}, 0);
+  write->signal({2}, 0);
+  EXPECT_EQ(after(DMA_BUF_SYNC_RW), nullptr);
+}
+
 TEST_F(DmaBufIoctl, WhatIsRefused) {
   dma_buf_export_sync_file args{0, 3};
   const auto file = driver::SyncFile::create(make_ref<TestFence>()).value();

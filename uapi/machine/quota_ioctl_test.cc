@@ -210,5 +210,46 @@ TEST_EACH_EXECUTOR(QuotaTest, DescriptorsOfBuffers) {
   EXPECT_EQ(create_buffer(client, kPageSize, second), 0);
 }
 
+// What the driver allocates for a client counts like what the client allocates.
+TEST_EACH_EXECUTOR(QuotaTest, MemoryIncludesHeapsAndRings) {
+  Machine& device = machine_with(Resource::kMemory, kMiB);
+  TestClient client(device);
+  TestClient other(device);
+  const auto create_heap = [](TestClient& of, std::uint32_t vm, std::uint32_t& handle) {
+    drm_panthor_tiler_heap_create args{};
+    args.vm_id = vm;
+    args.initial_chunk_count = args.max_chunks = 4;
+    args.chunk_size = 128 << 10;
+    const int result = of.raw().call(DRM_IOCTL_PANTHOR_TILER_HEAP_CREATE, args);
+    handle = args.handle;
+    return result;
+  };
+  const std::uint32_t vm = client.create_vm();
+  std::uint32_t heap = 0;
+  std::uint32_t refused = 0;
+  std::uint32_t handle = 0;
+  ASSERT_EQ(create_heap(client, vm, heap), 0);
+  EXPECT_EQ(create_heap(client, vm, refused), -ENOMEM);
+  EXPECT_EQ(create_buffer(client, kMiB / 2, handle), -ENOMEM);
+  EXPECT_EQ(create_heap(other, other.create_vm(), refused), 0);
+  std::uint32_t groups = 0;
+  while (groups < 128) {
+    std::vector<drm_panthor_queue_create> queues(2, drm_panthor_queue_create{0, {}, 64 << 10});
+    drm_panthor_group_create args{};
+    args.queues = {sizeof queues[0], 2, reinterpret_cast<std::uint64_t>(queues.data())};
+    args.vm_id = vm;
+    const int result = client.raw().call(DRM_IOCTL_PANTHOR_GROUP_CREATE, args);
+    if (result != 0) {
+      EXPECT_EQ(result, -ENOMEM);
+      break;
+    }
+    ++groups;
+  }
+  EXPECT_EQ(groups, 3u) << "of 128 KiB and something";
+  drm_panthor_tiler_heap_destroy destroy{heap, 0};
+  EXPECT_EQ(client.raw().call(DRM_IOCTL_PANTHOR_TILER_HEAP_DESTROY, destroy), 0);
+  EXPECT_EQ(create_buffer(client, kMiB / 2, handle), 0);
+}
+
 }  // namespace
 }  // namespace pantry::uapi

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <string>
+#include <utility>
 
 #include "driver/kernel/each_executor.h"
 #include "driver/sync/test_fence.h"
@@ -178,6 +180,9 @@ TEST_EACH_EXECUTOR(SessionTest, CallsOfDisplaysAndOfTheAuthenticated) {
     int of_master, of_other;
   } calls[] = {{0x0a, ENOENT, EACCES},           // GEM_FLINK
                {0x0b, ENOENT, EACCES},           // GEM_OPEN
+               {0x10, EACCES, EACCES},           // SET_UNIQUE
+               {0x12, EACCES, EACCES},           // BLOCK
+               {0x2c, 0, EACCES},                // FINISH
                {0x3a, EOPNOTSUPP, EOPNOTSUPP},   // WAIT_VBLANK
                {0x3b, EOPNOTSUPP, EOPNOTSUPP},   // CRTC_GET_SEQUENCE
                {0x3c, EOPNOTSUPP, EOPNOTSUPP},   // CRTC_QUEUE_SEQUENCE
@@ -207,6 +212,108 @@ TEST_EACH_EXECUTOR(SessionTest, CallsOfDisplaysAndOfTheAuthenticated) {
   EXPECT_EQ(mine.auth, 1);
   EXPECT_EQ(others.auth, 0);
   EXPECT_EQ(mine.uid, 65534u);  // nobody is told who it is
+}
+
+// What comes of an ioctl that may end later.
+class Answer : public IoctlCompletion {
+ public:
+  virtual ~Answer() = default;
+  int result() {
+    MutexLock lock(mutex_);
+    while (!reply_) done_.wait(mutex_);
+    return reply_->result;
+  }
+  void on_ioctl_done(IoctlReply reply) override {
+    MutexLock lock(mutex_);
+    reply_ = std::move(reply);
+    done_.notify_all();
+  }
+
+ private:
+  Mutex mutex_;
+  CondVar done_;
+  std::optional<IoctlReply> reply_ PANTRY_GUARDED_BY(mutex_);
+};
+
+// Somebody who has the descriptor, but did not open it.
+class Stranger final : public Caller {
+ public:
+  explicit Stranger(const driver::Credentials& credentials) : credentials_(credentials) {}
+  driver::Credentials credentials() override { return credentials_; }
+
+ private:
+  const driver::Credentials credentials_;
+};
+
+// [A6.3 A2.13 B2.11 B2.12] Privileges are those of whoever calls, not of whoever opened.
+TEST_EACH_EXECUTOR(SessionTest, CallerIsNotAlwaysTheOpener) {
+  ProcessMemory memory(::getpid());
+  std::uint64_t token = 5'000'000;
+  const auto call = [&](LocalClient& client, Caller* caller, std::uint32_t command,
+                        void* argument) {
+    Answer answer;
+    client.session().ioctl(++token,
+                           {command, {reinterpret_cast<std::uint64_t>(argument)}, BadFd{}, caller},
+                           memory, answer);
+    return answer.result();
+  };
+  const auto allowed = [&](LocalClient& client, Caller* caller) {
+    drm_panthor_group_priorities_info info{};
+    drm_panthor_dev_query query{DRM_PANTHOR_DEV_QUERY_GROUP_PRIORITIES_INFO, sizeof info,
+                                reinterpret_cast<std::uint64_t>(&info)};
+    EXPECT_EQ(call(client, caller, DRM_IOCTL_PANTHOR_DEV_QUERY, &query), 0);
+    return info.allowed_mask;
+  };
+  Stranger plain({.pid = 2});
+  Stranger privileged({.pid = 3, .sys_nice = true, .sys_admin = true});
+  LocalClient render(*machine, driver::NodeType::kRender, {.pid = 1, .sys_nice = true});
+  EXPECT_EQ(allowed(render, nullptr), 0xf);
+  EXPECT_EQ(allowed(render, &plain), 0x3);
+  EXPECT_EQ(allowed(render, &privileged), 0xf);
+
+  LocalClient master(*machine, driver::NodeType::kPrimary, {.pid = 1});
+  EXPECT_EQ(allowed(master, &plain), 0xf) << "mastership is the file's";
+  EXPECT_EQ(call(master, &plain, DRM_IOCTL_DROP_MASTER, nullptr), -EACCES);
+  EXPECT_EQ(call(master, &plain, DRM_IOCTL_SET_MASTER, nullptr), -EACCES);
+  EXPECT_EQ(call(master, nullptr, DRM_IOCTL_DROP_MASTER, nullptr), 0);
+  EXPECT_EQ(call(master, &plain, DRM_IOCTL_SET_MASTER, nullptr), -EACCES);
+  EXPECT_EQ(call(master, &privileged, DRM_IOCTL_SET_MASTER, nullptr), 0);
+  drm_client client{};
+  EXPECT_EQ(call(master, &plain, DRM_IOCTL_GET_CLIENT, &client), 0);
+  EXPECT_EQ(client.pid, 2u);
+  std::uint64_t argument[16] = {};
+  EXPECT_EQ(call(master, &plain, DRM_IOCTL_BLOCK, argument), -EACCES);
+  EXPECT_EQ(call(master, &privileged, DRM_IOCTL_BLOCK, argument), 0);
+  EXPECT_EQ(call(master, &privileged, DRM_IOCTL_SET_UNIQUE, argument), -EINVAL);
+}
+
+// [B2.10]
+TEST_EACH_EXECUTOR(SessionTest, NameIsToldOnceAMasterHasAskedForAnInterfaceThatHasIt) {
+  LocalClient master(*machine, driver::NodeType::kPrimary, {.pid = 1});
+  LocalClient other(*machine, driver::NodeType::kPrimary, {.pid = 1});
+  const auto name_for = [](LocalClient& client, std::size_t room) {
+    char name[64] = {};
+    drm_unique unique{room, name};
+    EXPECT_EQ(client.call(DRM_IOCTL_GET_UNIQUE, unique), 0);
+    return std::pair<std::size_t, std::string>(unique.unique_len, name);
+  };
+  const std::pair<std::size_t, std::string> nothing(0, "");
+  drm_set_version version{1, 0, -1, -1};
+  EXPECT_EQ(name_for(master, 64), nothing);
+  EXPECT_EQ(master.call(DRM_IOCTL_SET_VERSION, version), 0);
+  EXPECT_EQ(name_for(master, 64), nothing) << "interface 1.0 has no names";
+  version = {1, 5, -1, -1};
+  EXPECT_EQ(master.call(DRM_IOCTL_SET_VERSION, version), -EINVAL);
+  EXPECT_EQ(name_for(master, 64), nothing);
+  version = {1, 1, -1, -1};
+  EXPECT_EQ(master.call(DRM_IOCTL_SET_VERSION, version), 0);
+  const std::string name = "fb000000.gpu";
+  EXPECT_EQ(name_for(master, 64), std::pair(name.size(), name));
+  EXPECT_EQ(name_for(other, name.size()), std::pair(name.size(), name));
+  EXPECT_EQ(name_for(other, name.size() - 1), std::pair(name.size(), std::string()));
+  drm_unique nowhere{64, nullptr};
+  EXPECT_EQ(other.call(DRM_IOCTL_GET_UNIQUE, nowhere), -EFAULT);
+  EXPECT_EQ(nowhere.unique_len, 64u);
 }
 
 // An ioctl that ends at once, with a token of the caller's choice.
@@ -292,7 +399,7 @@ TEST_EACH_EXECUTOR(SessionTest, EventfdFiresAfterItsFileIsClosed) {
 }
 
 // A wait with a token of its own, so that it can be cancelled.
-class CancellableWait final : public IoctlCompletion {
+class CancellableWait final : public Answer {
  public:
   CancellableWait(Session& session, std::uint64_t token, std::uint32_t syncobj, TimePoint deadline)
       : syncobj_(syncobj) {
@@ -304,24 +411,11 @@ class CancellableWait final : public IoctlCompletion {
                   {DRM_IOCTL_SYNCOBJ_WAIT, {reinterpret_cast<std::uint64_t>(&args_)}, BadFd{}},
                   memory_, *this);
   }
-  int result() {
-    MutexLock lock(mutex_);
-    while (!reply_) done_.wait(mutex_);
-    return reply_->result;
-  }
-  void on_ioctl_done(IoctlReply reply) override {
-    MutexLock lock(mutex_);
-    reply_ = std::move(reply);
-    done_.notify_all();
-  }
 
  private:
   std::uint32_t syncobj_;
   drm_syncobj_wait args_{};
   ProcessMemory memory_{::getpid()};
-  Mutex mutex_;
-  CondVar done_;
-  std::optional<IoctlReply> reply_ PANTRY_GUARDED_BY(mutex_);
 };
 
 TEST_EACH_EXECUTOR(SessionTest, AWaitEndsWithASignalACancelOrItsTime) {
@@ -341,6 +435,27 @@ TEST_EACH_EXECUTOR(SessionTest, AWaitEndsWithASignalACancelOrItsTime) {
   session.cancel(1'000'003);  // at the same time: either may win
   const int result = signalled.result();
   EXPECT_TRUE(result == 0 || result == -EINTR) << result;
+}
+
+// [B4.19] Whatever becomes of the source between the fence's coming and the transfer's noticing.
+TEST_EACH_EXECUTOR(SessionTest, TransferThatWaitedTakesTheFenceThatCame) {
+  TestClient client(*machine);
+  const std::uint32_t from = client.create_syncobj();
+  const std::uint32_t to = client.create_syncobj();
+  drm_syncobj_transfer args{};
+  args.src_handle = from;
+  args.dst_handle = to;
+  args.flags = DRM_SYNCOBJ_WAIT_FLAGS_WAIT_FOR_SUBMIT;
+  ProcessMemory memory(::getpid());
+  Answer transferred;
+  client.raw().session().ioctl(
+      4'000'000, {DRM_IOCTL_SYNCOBJ_TRANSFER, {reinterpret_cast<std::uint64_t>(&args)}, BadFd{}},
+      memory, transferred);
+  EXPECT_EQ(client.signal(from), 0);
+  drm_syncobj_array reset{reinterpret_cast<std::uint64_t>(&from), 1, 0};
+  EXPECT_EQ(client.raw().call(DRM_IOCTL_SYNCOBJ_RESET, reset), 0);
+  EXPECT_EQ(transferred.result(), 0);
+  EXPECT_EQ(client.wait(to, TimePoint{}), 0);
 }
 
 TEST_EACH_EXECUTOR(SessionTest, ClosingTheFileEndsEveryWait) {

@@ -111,7 +111,8 @@ void DeviceConnection::start_ioctl(Incoming& incoming, Ref<Channel> channel) {
   auto* const in_flight = new RequestInFlight(server_, std::move(channel), incoming);
   IoctlRequest ioctl{request.command,
                      {request.argument},
-                     server_.identify(request.fd_state, std::move(incoming.fd))};
+                     server_.identify(request.fd_state, std::move(incoming.fd)),
+                     in_flight};
   if (ServerObserver* const observer = server_.observer())
     observer->on_start(*session_, ioctl, in_flight->memory());
   session_->ioctl(request.token, std::move(ioctl), in_flight->memory(), *in_flight);
@@ -175,7 +176,8 @@ DmaBufConnection::DmaBufConnection(Server& server, driver::OwnedFd socket,
       socket_(std::move(socket)),
       client_cookie_(client_cookie),
       buffer_(std::move(buffer)),
-      access_(access) {
+      access_(access),
+      pending_(server.machine().device().executor()) {
   // So that poll() always finds the descriptor readable; the shim knows better and asks.
   ::shutdown(socket_.get(), SHUT_WR);
 }
@@ -203,11 +205,37 @@ void DmaBufConnection::mmap(const wire::Request& request, Channel& channel) {
   channel.reply(reply, memory.get());
 }
 
+void DmaBufConnection::start_ioctl(Incoming& incoming, Ref<Channel> channel) {
+  const wire::Request& request = incoming.request();
+  const std::uint64_t token = request.token;
+  auto* const in_flight = new RequestInFlight(server_, std::move(channel), incoming);
+  DmaBufReply reply =
+      dma_buf_ioctl(*buffer_, request.command, {request.argument}, in_flight->memory(),
+                    server_.identify(request.fd_state, std::move(incoming.fd)));
+  if (!reply.after) return in_flight->on_ioctl_done(std::move(reply));
+  auto charge = server_.account_of(incoming.pid)->charge(driver::Resource::kFences, 1);
+  if (!charge) return in_flight->on_ioctl_done({negated(charge.error()), std::nullopt});
+  driver::SyncobjWaitArgs wait;
+  wait.syncobjs = {driver::Syncobj::create()};
+  wait.syncobjs.front()->replace(std::move(reply.after));
+  wait.points = {0};
+  wait.deadline = TimePoint::never();
+  const auto finish = [](Result<std::uint32_t> waited, const driver::SyncobjWait&) -> IoctlReply {
+    return {waited ? 0 : negated(waited.error()), std::nullopt};
+  };
+  pending_.start(std::make_unique<PendingIoctl>(pending_, token, std::move(wait), finish,
+                                                *in_flight, *std::move(charge)));
+}
+
 Connection::Next DmaBufConnection::on_readable() {
   Incoming incoming = receive_request(socket_.get());
   if (incoming.kind == Incoming::Kind::kHangUp) return Next::kClose;
   if (incoming.kind == Incoming::Kind::kNothing) return Next::kContinue;
   const wire::Request& request = incoming.request();
+  if (request.ask == wire::Ask::kCancel) {
+    pending_.cancel(request.token);
+    return Next::kContinue;
+  }
   Ref<Channel> channel = channel_of(server_, incoming);
   if (!channel) return Next::kContinue;
   switch (request.ask) {
@@ -219,13 +247,9 @@ Connection::Next DmaBufConnection::on_readable() {
                       buffer_->size()},
                      -1);
       break;
-    case wire::Ask::kIoctl: {
-      auto* const in_flight = new RequestInFlight(server_, std::move(channel), incoming);
-      in_flight->on_ioctl_done(
-          dma_buf_ioctl(*buffer_, request.command, {request.argument}, in_flight->memory(),
-                        server_.identify(request.fd_state, std::move(incoming.fd))));
+    case wire::Ask::kIoctl:
+      start_ioctl(incoming, std::move(channel));
       break;
-    }
     case wire::Ask::kText:
       reply_text(*channel, request.token, [&] {
         return request.argument == static_cast<std::uint64_t>(wire::Text::kFdinfo)
@@ -245,7 +269,7 @@ Connection::Next DmaBufConnection::on_readable() {
     case wire::Ask::kStore:
     case wire::Ask::kCancel:
     case wire::Ask::kUnwritten:
-      break;  // nothing here is stored to, or waits
+      break;  // nothing here is stored to
   }
   return Next::kContinue;
 }

@@ -7,6 +7,7 @@
 
 #include "driver/sync/sw_timeline.h"
 #include "driver/sync/sync_file.h"
+#include "uapi/pending_ioctl.h"
 #include "uapi/server/incoming.h"
 #include "uapi/server/server.h"
 
@@ -89,12 +90,14 @@ class DmaBufConnection final : public Connection {
 
  private:
   void mmap(const wire::Request& request, Channel& channel);
+  void start_ioctl(Incoming& incoming, Ref<Channel> channel);
 
   Server& server_;
   const driver::OwnedFd socket_;
   const std::uint64_t client_cookie_;
   const Ref<driver::Buffer> buffer_;
   const NewFd::Access access_;
+  PendingIoctls pending_;
 };
 
 // sw_sync: a timeline, which ends when the last copy of the descriptor is closed.

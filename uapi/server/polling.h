@@ -33,6 +33,9 @@ constexpr bool answered_at_once(std::uint32_t command) {
   constexpr std::uint32_t kSyncobjWait = 0xc3;
   constexpr std::uint32_t kSyncobjTimelineWait = 0xca;
   constexpr std::uint32_t kPanthorVmBind = 0x43;
+  constexpr std::uint32_t kDmaBufType = 'b';
+  constexpr std::uint32_t kDmaBufSync = 0;
+  if (_IOC_TYPE(command) == kDmaBufType) return _IOC_NR(command) != kDmaBufSync;
   if (_IOC_TYPE(command) != kDrmType) return true;
   const std::uint32_t number = _IOC_NR(command);
   return number != kSyncobjWait && number != kSyncobjTimelineWait && number != kPanthorVmBind;

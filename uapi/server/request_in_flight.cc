@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "uapi/server/request_in_flight.h"
 
+#include <unistd.h>
+
 #include "driver/kernel/clock.h"
+#include "uapi/server/client_credentials.h"
 
 namespace pantry::uapi {
 
@@ -13,6 +16,11 @@ RequestInFlight::RequestInFlight(Server& server, Ref<Channel> channel, const Inc
   observed_.command = incoming.request().command;
   observed_.pid = channel_->pid();
   observed_.start = server_.machine().device().executor().clock().now();
+}
+
+driver::Credentials RequestInFlight::credentials() {
+  // No other user has a channel.
+  return credentials_of({channel_->pid(), ::geteuid()});
 }
 
 void RequestInFlight::on_ioctl_done(IoctlReply reply) {

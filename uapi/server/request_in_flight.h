@@ -11,11 +11,12 @@
 
 namespace pantry::uapi {
 
-class RequestInFlight final : public IoctlCompletion {
+class RequestInFlight final : public IoctlCompletion, public Caller {
  public:
   RequestInFlight(Server& server, Ref<Channel> channel, const Incoming& incoming);
 
   UserMemory& memory() { return memory_; }
+  driver::Credentials credentials() override;
   void on_ioctl_done(IoctlReply reply) override;
 
  private:

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+//
+// Calls as large as a client likes: those who are served after it wait no longer than its own
+// memory is worth.
+#include <drm/panthor_drm.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "driver/kernel/thread_executor.h"
+#include "uapi/machine/test_client.h"
+
+namespace pantry::uapi {
+namespace {
+
+class LargeCall : public testing::Test {
+ protected:
+  LargeCall() {
+    MachineConfig config;
+    config.dram_bytes = 32 * kMiB;
+    config.memory = MachineConfig::Memory::kArena;
+    machine_ = *Machine::create(executor_, config);
+    client_.emplace(*machine_);
+  }
+  ~LargeCall() override { client_.reset(); }
+
+  // An asynchronous bind that does nothing but signal and wait; `points`: how many points it
+  // signals, each of them as often as needed.
+  std::chrono::nanoseconds time_of_bind(std::uint32_t vm, std::uint32_t points) {
+    constexpr std::uint32_t kSignals = 40'000;
+    const std::uint32_t timeline = client_->create_syncobj();
+    const std::uint32_t past = client_->create_syncobj();
+    EXPECT_EQ(client_->signal(past), 0);
+    std::vector<drm_panthor_sync_op> syncs;
+    for (std::uint32_t i = 0; i < kSignals; ++i)
+      syncs.push_back(
+          {DRM_PANTHOR_SYNC_OP_HANDLE_TYPE_TIMELINE_SYNCOBJ | 1u << 31, timeline, 1 + i % points});
+    syncs.insert(syncs.end(), kSignals, TestClient::waits(past));
+    drm_panthor_vm_bind_op op{};
+    op.flags = static_cast<std::uint32_t>(DRM_PANTHOR_VM_BIND_OP_TYPE_SYNC_ONLY);
+    TestClient::sync_with(op, syncs);
+    const auto start = std::chrono::steady_clock::now();
+    EXPECT_EQ(client_->bind(vm, DRM_PANTHOR_VM_BIND_ASYNC, {op}), 0);
+    return std::chrono::steady_clock::now() - start;
+  }
+
+  driver::ThreadExecutor executor_{1};
+  std::unique_ptr<Machine> machine_;
+  std::optional<TestClient> client_;
+};
+
+TEST_F(LargeCall, SyncOpsAreLookedUpNotSearchedFor) {
+  const std::uint32_t vm = client_->create_vm();
+  auto few = std::chrono::nanoseconds::max();
+  auto many = few;
+  for (int i = 0; i < 3; ++i) {
+    few = std::min(few, time_of_bind(vm, 1));
+    many = std::min(many, time_of_bind(vm, 40'000));
+  }
+  // Eight times as long, as each point costs a fence; if each op looked at all points, hundreds of
+  // times as long.
+  EXPECT_LT(many, 50 * few);
+}
+
+// [A1.6] A few pages stand for gigabytes of sync-ops.
+TEST_F(LargeCall, ArraysOfABatchAreBoundedTogether) {
+  constexpr std::size_t kBytes = 16 << 20;
+  void* const zeroes =
+      ::mmap(nullptr, kBytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  ASSERT_NE(zeroes, MAP_FAILED);
+  const std::uint32_t vm = client_->create_vm();
+  drm_panthor_vm_bind_op op{};
+  op.flags = static_cast<std::uint32_t>(DRM_PANTHOR_VM_BIND_OP_TYPE_SYNC_ONLY);
+  op.syncs = {sizeof(drm_panthor_sync_op), kBytes / sizeof(drm_panthor_sync_op),
+              reinterpret_cast<std::uint64_t>(zeroes)};
+  // Read, and then they wait on syncobj 0.
+  EXPECT_EQ(client_->bind(vm, DRM_PANTHOR_VM_BIND_ASYNC, std::vector(3, op)), -ENOENT);
+  EXPECT_EQ(client_->bind(vm, DRM_PANTHOR_VM_BIND_ASYNC, std::vector(5, op)), -ENOMEM);
+  const std::uint32_t group = client_->create_group(vm, 1);
+  const auto submit = [&](std::uint32_t count) {
+    drm_panthor_queue_submit job{};
+    job.syncs = op.syncs;
+    const std::vector<drm_panthor_queue_submit> jobs(count, job);
+    drm_panthor_group_submit args{};
+    args.group_handle = group;
+    args.queue_submits = {sizeof job, count, reinterpret_cast<std::uint64_t>(jobs.data())};
+    return client_->raw().call(DRM_IOCTL_PANTHOR_GROUP_SUBMIT, args);
+  };
+  EXPECT_EQ(submit(3), -ENOENT);
+  EXPECT_EQ(submit(5), -ENOMEM);
+  ::munmap(zeroes, kBytes);
+}
+
+}  // namespace
+}  // namespace pantry::uapi
