@@ -243,11 +243,11 @@ Progress CsSlot::refresh() {
   if (!insert_is_stale_) return Progress::kDone;
   insert_is_stale_ = false;
   const std::uint64_t insert = pages_.load_insert();
-  const std::uint64_t ahead = insert - stream_.state.extract;
-  if (ahead > stream_.ring_bytes + kJobTailBytes ||
-      ahead % datasheet::isa::kInstructionBytes != 0) {
+  const std::uint64_t extract = stream_.state.extract;
+  if (insert - extract > stream_.ring_bytes + kJobTailBytes ||
+      !is_aligned(insert | extract, datasheet::isa::kInstructionBytes)) {
     log_client("gpu_emu/mcu", "CSG {} CS {}: INSERT {:#x} is not in the ring behind EXTRACT {:#x}",
-               id_.group(), id_.stream(), insert, stream_.state.extract);
+               id_.group(), id_.stream(), insert, extract);
     stream_.state.dead = 1;
     stream_.exception = {Exception::kCsConfigFault, insert};
     after_run(StreamStop::kFatal);

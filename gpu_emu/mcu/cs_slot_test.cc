@@ -160,6 +160,20 @@ TEST(Fatal, AnInsertThatIsNotInTheRing) {
   }
 }
 
+// A host may say anything where a START begins, also half an instruction.
+TEST(Fatal, AnExtractThatIsNotAligned) {
+  FirmwareRig rig{Quirks{}};
+  rig.boot();
+  const InterfaceHost::Queue queue = rig.queue(0);
+  HostBlock(rig, queue.pages + static_cast<std::uint32_t>(kPageSize))
+      .store64(datasheet::cs::queue_output::kExtract, 2);
+  HostBlock(rig, queue.pages).store64(datasheet::cs::queue_input::kInsert, 2 + 8);
+  rig.start(0, rig.group(1));
+  rig.settle();
+  EXPECT_EQ(rig.host.cs_output(0, 0).load(out::kFatal), 0x40u);
+  EXPECT_EQ(rig.host.extract_of(queue), 2u);
+}
+
 // Linux counts a job as over, and its room as free, when its sync object says so.
 TEST(Ring, AJobMayTakeThePlaceOfOneThatIsCountedButNotThrough) {
   constexpr std::uint64_t kJobs = FirmwareRig::kRingBytes / 128;
