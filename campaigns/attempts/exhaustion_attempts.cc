@@ -23,6 +23,11 @@ int take_memory(uapi::LocalClient& client) {
   std::uint32_t handle = 0;
   return create_buffer(client, kMiB, 0, 0, handle);
 }
+// Two table pages, and on a new VM four.
+int take_tables(uapi::LocalClient& client, std::uint32_t vm, std::uint64_t n) {
+  return bind(client, vm, map_op(1, 0, n * kGiB, kPageSize));
+}
+constexpr std::uint64_t kFar = 4000;  // GiB: where nobody has tables yet
 int take_handle(uapi::LocalClient& client) {
   std::uint32_t handle = 0;
   return create_buffer(client, kPageSize, 0, 0, handle);
@@ -66,6 +71,12 @@ constexpr Attempt kAttempts[] = {
     {"more memory than its quota", ENOMEM, Effect::kChanges,
      [](Scene& s, Side side) { return take_memory(s.who(side)); },
      [](Scene& s) { take_all([&] { return take_memory(s.attacker()); }); }},
+    {"more page tables than its quota of memory", ENOMEM, Effect::kChanges,
+     [](Scene& s, Side side) { return take_tables(s.who(side), 1, kFar); },
+     [](Scene& s) {
+       std::uint64_t n = 0;
+       take_all([&] { return take_tables(s.attacker(), 1, ++n); });
+     }},
     {"more handles than its quota", ENOSPC, Effect::kChanges,
      [](Scene& s, Side side) { return take_handle(s.who(side)); },
      [](Scene& s) { take_all([&] { return take_handle(s.attacker()); }); }},

@@ -23,13 +23,27 @@ Charge& Charge::operator=(Charge&& other) noexcept {
 
 void Charge::give_back() noexcept {
   if (!account_) return;
-  const std::uint64_t before = account_->held_[static_cast<std::size_t>(resource_)].fetch_sub(
-      amount_, std::memory_order_relaxed);
-  PANTRY_CHECK(before >= amount_);
+  account_->give_back(resource_, amount_);
   account_ = nullptr;
 }
 
+Account::~Account() {
+  for (const std::atomic<std::uint64_t>& held : held_)
+    PANTRY_CHECK(held.load(std::memory_order_relaxed) == 0);
+}
+
 Result<Charge> Account::charge(Resource resource, std::uint64_t amount) {
+  PANTRY_TRY(take(resource, amount));
+  return Charge(Ref<Account>::share(*this), resource, amount);
+}
+
+void Account::give_back(Resource resource, std::uint64_t amount) noexcept {
+  const std::uint64_t before =
+      held_[static_cast<std::size_t>(resource)].fetch_sub(amount, std::memory_order_relaxed);
+  PANTRY_CHECK(before >= amount);
+}
+
+Result<> Account::take(Resource resource, std::uint64_t amount) {
   std::atomic<std::uint64_t>& held = held_[static_cast<std::size_t>(resource)];
   const std::uint64_t limit = limits_[resource];
   std::uint64_t before = held.load(std::memory_order_relaxed);
@@ -41,7 +55,7 @@ Result<Charge> Account::charge(Resource resource, std::uint64_t amount) {
       return Error(info.errno_when_full);
     }
   } while (!held.compare_exchange_weak(before, before + amount, std::memory_order_relaxed));
-  return Charge(Ref<Account>::share(*this), resource, amount);
+  return {};
 }
 
 }  // namespace pantry::driver

@@ -24,8 +24,9 @@
 namespace pantry::driver {
 
 enum class Resource : std::uint8_t {
-  kMemory,       // bytes of buffers, until the last that maps or names one is gone, and of what the
-                 // driver puts into the client's VMs: rings, sync objects, tiler heaps
+  kMemory,       // bytes of buffers, until the last that maps or names one is gone, of what the
+                 // driver puts into the client's VMs: rings, sync objects, tiler heaps; and of the
+                 // page tables of these VMs, with what is laid in for binds or kept for the next
   kHandles,      // GEM handles
   kSyncobjs,     // syncobj handles
   kVms,          // VM ids
@@ -103,9 +104,15 @@ class Account final : public RefCounted {
   // `pid` names the client in the log, `program` in reports.
   Account(std::int32_t pid, const Limits& limits, std::string program = {})
       : pid_(pid), program_(std::move(program)), limits_(limits) {}
+  // Everything has been given back (CHECK).
+  ~Account() override;
 
   // `amount` more, or the errno of ResourceInfo, and nothing is charged. Any thread. 20 ns.
   Result<Charge> charge(Resource resource, std::uint64_t amount) PANTRY_MAY_ALLOCATE;
+  // The same for who counts itself what it holds, and keeps a reference while that is anything.
+  Result<> take(Resource resource, std::uint64_t amount) PANTRY_MAY_ALLOCATE;
+  // Pre: as much is taken. Allowed inside a SignallingSection.
+  void give_back(Resource resource, std::uint64_t amount) noexcept;
 
   std::int32_t pid() const { return pid_; }
   const std::string& program() const { return program_; }
@@ -115,7 +122,6 @@ class Account final : public RefCounted {
   }
 
  private:
-  friend class Charge;
   const std::int32_t pid_;
   const std::string program_;
   const Limits limits_;

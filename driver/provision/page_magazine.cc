@@ -7,11 +7,16 @@
 
 namespace pantry::driver {
 
-PageMagazine::PageMagazine(PagePool& pool) : pool_(pool), pages_(pool.links()) { pool.add(*this); }
+PageMagazine::PageMagazine(PageBorrower& borrower)
+    : borrower_(borrower), pages_(borrower.pool().links()) {
+  borrower.pool().add(*this);
+}
+
+PageMagazine::PageMagazine(PagePool& pool) : PageMagazine(pool.unpaid()) {}
 
 PageMagazine::~PageMagazine() {
-  pool_.remove(*this);
-  if (!pages_.empty()) pool_.give_back(std::move(pages_), PagePool::Content::kZero);
+  borrower_.pool().remove(*this);
+  if (!pages_.empty()) borrower_.give_back(std::move(pages_), PagePool::Content::kZero);
 }
 
 }  // namespace pantry::driver

@@ -5,7 +5,8 @@
 // use.
 //
 // Invariant: every page in it is zero, and belongs, as the FrameOwner port has it, to a bind that
-// laid it in once. The pool counts what is in it as its own (PoolStatistics::cached).
+// laid it in once. The pool counts what is in it as its own (PoolStatistics::cached), and the VM's
+// client pays for it.
 //
 // The operation lock of the VM serialises take and give, which allocate nothing, take no lock and
 // are allowed inside a SignallingSection. count() may be asked by anybody.
@@ -15,11 +16,10 @@
 #include <boost/intrusive/list.hpp>
 #include <cstdint>
 
+#include "driver/provision/page_borrower.h"
 #include "driver/provision/page_list.h"
 
 namespace pantry::driver {
-
-class PagePool;
 
 class PageMagazine : public boost::intrusive::list_base_hook<> {
  public:
@@ -27,7 +27,9 @@ class PageMagazine : public boost::intrusive::list_base_hook<> {
   // four binds of less than 2 MiB.
   static constexpr std::uint32_t kMost = 16;
 
-  // `pool` outlives it. Takes the lock of the pool.
+  // For the pages of `borrower`, which outlives it. Takes the lock of the pool.
+  explicit PageMagazine(PageBorrower& borrower);
+  // Nobody pays.
   explicit PageMagazine(PagePool& pool);
   // Gives everything back to the pool.
   ~PageMagazine();
@@ -53,7 +55,7 @@ class PageMagazine : public boost::intrusive::list_base_hook<> {
  private:
   void publish() noexcept { count_.store(pages_.count(), std::memory_order_relaxed); }
 
-  PagePool& pool_;
+  PageBorrower& borrower_;
   PageList pages_;
   std::atomic<std::uint32_t> count_{0};  // of pages_
 };

@@ -17,6 +17,7 @@
 #include "driver/iopgtable/table_metadata.h"
 #include "driver/kernel/work.h"
 #include "driver/memory/frame_allocator.h"
+#include "driver/provision/page_borrower.h"
 #include "driver/provision/page_list.h"
 #include "driver/provision/page_magazine.h"
 
@@ -49,11 +50,13 @@ class PagePool {
   // What the page tables made of these pages need (RadixTable::create).
   TableMetadata& metadata() { return metadata_; }
   PageLinks& links() { return links_; }
+  // For pages that nobody pays for.
+  PageBorrower& unpaid() { return unpaid_; }
 
   // `pages` zeroed pages; or ENOMEM, and the pool is as it was.
   Result<PageList> take(std::uint32_t pages) PANTRY_MAY_ALLOCATE;
   // kUsed: zeroed here. A page that was in a table: after the flush that covers it.
-  enum class Content { kZero, kUsed };
+  using Content = PageContent;
   void give_back(PageList pages, Content content) noexcept;
   // Pages that were in a table, after the flush that covers it: zeroed, and with a new owner, so
   // that they can go into another one without having been in the pool.
@@ -85,6 +88,7 @@ class PagePool {
   PageList cached_ PANTRY_GUARDED_BY(mutex_);
   boost::intrusive::list<PageMagazine> magazines_ PANTRY_GUARDED_BY(mutex_);
   PoolStatistics statistics_ PANTRY_GUARDED_BY(mutex_);
+  PageBorrower unpaid_{*this};
   WorkLane* trim_lane_ = nullptr;
   MemberWork<PagePool, &PagePool::trim_some> trim_work_{*this};
 };

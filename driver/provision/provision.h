@@ -27,9 +27,9 @@ class Provision {
   // The shape is what `shape()` returns, made where it stays: a bind is short enough for a copy to
   // be seen.
   template <class Shape>
-  requires std::same_as<std::invoke_result_t<Shape&>, BindShape> Provision(PagePool& pool,
+  requires std::same_as<std::invoke_result_t<Shape&>, BindShape> Provision(PageBorrower& borrower,
                                                                            Shape shape)
-      : tables_(pool), shape_(shape()) {}
+      : tables_(borrower), shape_(shape()) {}
   Provision(TableReserve tables, const BindShape& shape)
       : tables_(std::move(tables)), shape_(shape) {}
   Provision(Provision&& other) noexcept

@@ -166,7 +166,7 @@ class History {
       : kind_(kind),
         dice_(seed, config),
         bound_(seed % 2 == 0 ? kTight : Space::kNoBound),
-        space_(kind, config, bound_),
+        space_(kind, config, bound_, payer_),
         reference_(Provisioning::kWorstCase, config) {}
 
   void step() {
@@ -326,11 +326,13 @@ class History {
       held += audit.spare;
     }
     ASSERT_EQ(space_.pool().lent, held);
+    ASSERT_EQ(payer_->held(Resource::kMemory), (held + space_.kept_for_next()) * kPageSize);
   }
 
   const Provisioning kind_;
   Dice dice_;
   const std::uint64_t bound_;  // of the pages that pending binds hold
+  const Ref<Account> payer_ = make_ref<Account>(1, Limits());
   Space space_;
   Space reference_;
   std::deque<Pending> pending_;

@@ -32,16 +32,19 @@ class Space {
   static constexpr std::uint64_t kNoBound = UINT32_MAX;
 
   // `bound`: of the pages that pending binds hold.
-  Space(Provisioning kind, const TableConfig& config, std::uint64_t bound = kNoBound)
+  // `payer`: whose memory the pages are, if anybody's.
+  Space(Provisioning kind, const TableConfig& config, std::uint64_t bound = kNoBound,
+        Ref<Account> payer = nullptr)
       : memory_(kBytes),
         frames_({TestDram::kBase, kBytes}, {}),
         pool_(frames_, memory_.dram()),
+        borrower_(pool_, std::move(payer)),
         quota_(bound),
         table_(make_table(config)),
         provisioner_(make_provisioner(kind, table_, pool_)) {}
   ~Space() {
     provisioner_.reset();
-    TableReserve last(pool_);
+    TableReserve last(borrower_);
     table_.destroy(last);
     last.release_after_flush();
   }
@@ -60,13 +63,14 @@ class Space {
   }
 
   const PageQuota& quota() const { return quota_; }
+  std::uint32_t kept_for_next() const { return magazine_.count(); }
 
   // As an asynchronous bind does, and as one that runs at once.
   Result<Provision> prepare_queued(const Bind& bind) {
-    return provisioner_->prepare(bind.shape, TableReserve(pool_, quota_), operation_);
+    return provisioner_->prepare(bind.shape, TableReserve(borrower_, quota_), operation_);
   }
   Result<Provision> prepare(const Bind& bind) {
-    return provisioner_->prepare(bind.shape, TableReserve(pool_), operation_);
+    return provisioner_->prepare(bind.shape, TableReserve(borrower_), operation_);
   }
   void run(Provision provision, const Bind& bind) {
     provisioner_->begin(provision);
@@ -86,7 +90,7 @@ class Space {
   }
   // Accepted, run and done under one hold of the operation lock. ENOMEM: nothing was done.
   Result<> run_at_once(const Bind& bind) {
-    Provision provision(TableReserve(pool_), bind.shape);
+    Provision provision(TableReserve(borrower_), bind.shape);
     for (;;) {
       Provisioner::Needs needs;
       {
@@ -108,7 +112,7 @@ class Space {
   // Without a provisioner's knowledge. Pre: no block, nor window of a repeated table, sticks out of
   // it.
   void unmap_whole(GpuRange range) {
-    Provision none{TableReserve(pool_)};
+    Provision none{TableReserve(borrower_)};
     provisioner_->begin(none);
     ASSERT_TRUE(table_.unmap(range, none.tables()));
     finish(std::move(none));
@@ -127,7 +131,7 @@ class Space {
   static constexpr std::uint64_t kBytes = 32 * kMiB;
 
   ArmLpaeS1Table make_table(const TableConfig& config) {
-    TableReserve root(pool_);
+    TableReserve root(borrower_);
     EXPECT_TRUE(root.grow(1));
     return ArmLpaeS1Table::create(config, pool_.metadata(), root).value();
   }
@@ -149,8 +153,9 @@ class Space {
   TestDram memory_;
   FrameAllocator frames_;
   PagePool pool_;
+  PageBorrower borrower_;
   PageQuota quota_;
-  PageMagazine magazine_{pool_};
+  PageMagazine magazine_{borrower_};
   Mutex operation_;
   ArmLpaeS1Table table_;
   std::unique_ptr<Provisioner> provisioner_;

@@ -32,13 +32,13 @@ void TableReserve::fill_magazine() noexcept {
 }
 
 void TableReserve::free(PhysAddr page, std::uint64_t bytes) noexcept {
-  PANTRY_CHECK(pool_ && bytes == kPageSize);
+  PANTRY_CHECK(borrower_ && bytes == kPageSize);
   ++statistics_.retired;
   retired_.push(page);
 }
 
 void TableReserve::free_tables(std::span<const PhysAddr> pages) noexcept {
-  PANTRY_CHECK(pool_);
+  PANTRY_CHECK(borrower_);
   statistics_.retired += static_cast<std::uint32_t>(pages.size());
   for (const PhysAddr page : pages) retired_.push(page);
 }

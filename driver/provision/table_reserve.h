@@ -17,6 +17,7 @@
 #include "base/result.h"
 #include "driver/iopgtable/page_table_allocator.h"
 #include "driver/kernel/signalling.h"
+#include "driver/provision/page_borrower.h"
 #include "driver/provision/page_list.h"
 
 namespace pantry::driver {
@@ -36,8 +37,12 @@ class TableReserve final : public PageTableAllocator {
  public:
   // Without a pool: alloc fails, free is a bug.
   TableReserve() = default;
-  explicit TableReserve(PagePool& pool);
+  // Of a VM whose pages come from `borrower`, which outlives it, and go there.
+  explicit TableReserve(PageBorrower& borrower);
   // Of a bind that will be pending: what it lays in is charged to `quota`, which outlives it.
+  TableReserve(PageBorrower& borrower, PageQuota& quota);
+  // The same where nobody pays.
+  explicit TableReserve(PagePool& pool);
   TableReserve(PagePool& pool, PageQuota& quota);
   TableReserve(TableReserve&& other) noexcept;
   TableReserve& operator=(TableReserve&& other) noexcept;
@@ -49,7 +54,7 @@ class TableReserve final : public PageTableAllocator {
   }
 
   // Lays in `pages` more, and charges them as far as charge() has not. ENOMEM: none; the pool has
-  // not as many, or the quota is used up.
+  // not as many, or the quota or the payer's is used up.
   Result<> grow(std::uint32_t pages) PANTRY_MAY_ALLOCATE;
   std::uint32_t available() const { return spare_.count(); }
   // From now on what suffices() asks for comes from `magazine`, if it is there. For a bind that is
@@ -68,7 +73,7 @@ class TableReserve final : public PageTableAllocator {
   void take_spares(PageList& list) noexcept { spare_.splice(list); }
 
   // Pre: there is one.
-  PagePool& pool() const { return *pool_; }
+  PagePool& pool() const { return borrower_->pool(); }
   // Null: the bind will not be pending.
   PageQuota* quota() const { return quota_; }
   // What is charged to the quota for this bind, until it is released.
@@ -116,7 +121,7 @@ class TableReserve final : public PageTableAllocator {
   void return_all_spares() noexcept;
   void uncharge_all() noexcept;
 
-  PagePool* pool_ = nullptr;
+  PageBorrower* borrower_ = nullptr;
   PageQuota* quota_ = nullptr;
   PageMagazine* magazine_ = nullptr;
   std::uint32_t charged_ = 0;

@@ -10,15 +10,19 @@
 
 namespace pantry::driver {
 
-TableReserve::TableReserve(PagePool& pool)
-    : pool_(&pool), spare_(pool.links()), retired_(pool.links()) {}
+TableReserve::TableReserve(PageBorrower& borrower)
+    : borrower_(&borrower), spare_(borrower.pool().links()), retired_(borrower.pool().links()) {}
 
-TableReserve::TableReserve(PagePool& pool, PageQuota& quota) : TableReserve(pool) {
+TableReserve::TableReserve(PageBorrower& borrower, PageQuota& quota) : TableReserve(borrower) {
   quota_ = &quota;
 }
 
+TableReserve::TableReserve(PagePool& pool) : TableReserve(pool.unpaid()) {}
+
+TableReserve::TableReserve(PagePool& pool, PageQuota& quota) : TableReserve(pool.unpaid(), quota) {}
+
 TableReserve::TableReserve(TableReserve&& other) noexcept
-    : pool_(std::exchange(other.pool_, nullptr)),
+    : borrower_(std::exchange(other.borrower_, nullptr)),
       quota_(std::exchange(other.quota_, nullptr)),
       magazine_(std::exchange(other.magazine_, nullptr)),
       charged_(std::exchange(other.charged_, 0)),
@@ -30,7 +34,7 @@ TableReserve& TableReserve::operator=(TableReserve&& other) noexcept {
   if (this == &other) return *this;
   return_spares();
   uncharge();
-  pool_ = std::exchange(other.pool_, nullptr);
+  borrower_ = std::exchange(other.borrower_, nullptr);
   quota_ = std::exchange(other.quota_, nullptr);
   magazine_ = std::exchange(other.magazine_, nullptr);
   charged_ = std::exchange(other.charged_, 0);
@@ -61,10 +65,10 @@ void TableReserve::hand_over_charge(std::uint32_t pages, std::uint32_t kept) noe
 }
 
 Result<> TableReserve::grow(std::uint32_t pages) {
-  PANTRY_CHECK(pool_);
+  PANTRY_CHECK(borrower_);
   const std::uint32_t charged = charged_;
   PANTRY_TRY(charge(statistics_.reserved + pages));
-  Result<PageList> more = pool_->take(pages);
+  Result<PageList> more = borrower_->take(pages);
   if (!more) {
     if (quota_) quota_->uncharge(charged_ - charged);
     charged_ = charged;
@@ -76,15 +80,15 @@ Result<> TableReserve::grow(std::uint32_t pages) {
 }
 
 void TableReserve::return_retired() noexcept {
-  pool_->give_back(std::move(retired_), PagePool::Content::kUsed);
+  borrower_->give_back(std::move(retired_), PagePool::Content::kUsed);
 }
 
 void TableReserve::reuse_retired(std::uint32_t pages) noexcept {
   if (pages == 0) return;
   statistics_.reserved += pages;
-  PageList list(pool_->links());
+  PageList list(pool().links());
   for (; pages != 0; --pages) list.push(retired_.pop());
-  pool_->renew(list);
+  pool().renew(list);
   spare_.splice(list);
 }
 
@@ -92,7 +96,7 @@ void TableReserve::uncharge_all() noexcept { quota_->uncharge(std::exchange(char
 
 void TableReserve::return_all_spares() noexcept {
   statistics_.returned += spare_.count();
-  pool_->give_back(std::move(spare_), PagePool::Content::kZero);
+  borrower_->give_back(std::move(spare_), PagePool::Content::kZero);
 }
 
 }  // namespace pantry::driver

@@ -53,12 +53,12 @@ struct BindPlan {
   BindPlan() = default;
   BindPlan(BindOp&& operation, FramePin&& frames)
       : op(std::move(operation)), pin(std::move(frames)) {}
-  // `shape_of(op)`: the shape of `operation`, whose table pages come from `pool`.
+  // `shape_of(op)`: the shape of `operation`, whose table pages come from `borrower`.
   template <class ShapeOf>
-  BindPlan(BindOp&& operation, FramePin&& frames, PagePool& pool, ShapeOf shape_of)
+  BindPlan(BindOp&& operation, FramePin&& frames, PageBorrower& borrower, ShapeOf shape_of)
       : op(std::move(operation)),
         pin(std::move(frames)),
-        provision(pool, [&] { return shape_of(op); }) {}
+        provision(borrower, [&] { return shape_of(op); }) {}
   BindPlan(BindPlan&&) = default;
   // The pin would outlive the reference that it needs.
   BindPlan& operator=(BindPlan&&) = delete;

@@ -56,7 +56,7 @@ Result<KernelMapping> Vm::map_fresh(Ref<Buffer> buffer, GpuRange range, Prot pro
 Result<KernelMapping> Vm::map_kernel(std::uint64_t size, Prot prot) {
   State& s = *state_;
   if (destroyed()) return Error(Errno::kInval);
-  PANTRY_TRY_ASSIGN(Ref<Buffer> buffer, s.device.buffers.create_kernel(size, s.payer.get()));
+  PANTRY_TRY_ASSIGN(Ref<Buffer> buffer, s.device.buffers.create_kernel(size, s.pages.payer()));
   const std::uint64_t alignment = buffer->size() >= 2 * kMiB ? 2 * kMiB : kPageSize;
   // How many table pages it takes depends on the place, and getting them may not happen under the
   // lock; so the place is looked up again when somebody else has taken it.
@@ -83,7 +83,7 @@ Result<KernelMapping> Vm::map_kernel_at(GpuVa va, std::uint64_t size, Prot prot)
   if (rounded == 0 || !is_aligned(va.value, kPageSize) || !whole.contains(va) ||
       rounded - 1 > whole.last - va)
     return Error(Errno::kInval);
-  PANTRY_TRY_ASSIGN(Ref<Buffer> buffer, s.device.buffers.create_kernel(size, s.payer.get()));
+  PANTRY_TRY_ASSIGN(Ref<Buffer> buffer, s.device.buffers.create_kernel(size, s.pages.payer()));
   return map_fresh(std::move(buffer), GpuRange::of_size(va, rounded), prot);
 }
 

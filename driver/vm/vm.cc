@@ -35,7 +35,7 @@ Vm::~Vm() {
   }
   unmap_whole(s.whole);
   s.provisioner.reset();
-  TableReserve tables(s.device.pages);
+  TableReserve tables(s.pages);
   {
     MutexLock lock(s.operation);
     s.table->destroy(tables);
@@ -51,27 +51,28 @@ Result<Ref<Vm>> Vm::create(VmDevice& device, std::uint64_t requested_user_size,
                            Provisioning provisioning) {
   PANTRY_TRY_ASSIGN(const VaSplit split, split_va(device.va_bits, requested_user_size));
   return make(device, Kind::kClient, split,
-              GpuRange::of_size({0}, std::uint64_t{1} << device.va_bits), provisioning);
+              GpuRange::of_size({0}, std::uint64_t{1} << device.va_bits), provisioning, nullptr);
 }
 
 Result<Ref<Vm>> Vm::create(VmDevice& device, std::uint64_t requested_user_size,
                            Ref<Account> payer) {
-  PANTRY_TRY_ASSIGN(Ref<Vm> vm, create(device, requested_user_size));
-  vm->state_->payer = std::move(payer);
-  return vm;
+  PANTRY_TRY_ASSIGN(const VaSplit split, split_va(device.va_bits, requested_user_size));
+  return make(device, Kind::kClient, split,
+              GpuRange::of_size({0}, std::uint64_t{1} << device.va_bits), device.provisioning,
+              std::move(payer));
 }
 
 Result<Ref<Vm>> Vm::create_mcu(VmDevice& device) {
   return make(device, Kind::kMcu, VaSplit{0, kMcuKernelArea}, GpuRange::of_size({0}, kMcuSpace),
-              device.provisioning);
+              device.provisioning, nullptr);
 }
 
 Result<Ref<Vm>> Vm::make(VmDevice& device, Kind kind, const VaSplit& split, GpuRange whole,
-                         Provisioning provisioning) {
+                         Provisioning provisioning, Ref<Account> payer) {
   Ref<Vm> vm;
   if (device.pages.faults().should_fail()) return Error(Errno::kNoMem);
   try {
-    auto state = std::make_unique<State>(device, kind, split, whole);
+    auto state = std::make_unique<State>(device, kind, split, whole, std::move(payer));
     state->reservation = make_ref<Reservation>();
     vm = Ref<Vm>::adopt(new Vm(std::move(state)));
     if (kind == Kind::kClient)
@@ -81,7 +82,7 @@ Result<Ref<Vm>> Vm::make(VmDevice& device, Kind kind, const VaSplit& split, GpuR
     return Error(Errno::kNoMem);
   }
   State& s = *vm->state_;
-  TableReserve root(device.pages);
+  TableReserve root(s.pages);
   PANTRY_TRY(root.grow(1));
   PANTRY_TRY_ASSIGN(ArmLpaeS1Table table,
                     ArmLpaeS1Table::create(s.table_config, device.pages.metadata(), root));

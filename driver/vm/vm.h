@@ -52,8 +52,9 @@ class Vm final : public RefCounted, private AsOwner, private BatchStarter {
   // The same with a provisioner of its own.
   static Result<Ref<Vm>> create(VmDevice& device, std::uint64_t requested_user_size,
                                 Provisioning provisioning) PANTRY_MAY_ALLOCATE;
-  // The same for a client, who pays for what the driver maps in it (map_kernel): rings, sync
-  // objects, tiler heaps.
+  // The same for a client, who pays for its table pages and for what the driver maps in it
+  // (map_kernel): rings, sync objects, tiler heaps. ENOMEM also past the client's quota, here and
+  // wherever one of these is needed.
   static Result<Ref<Vm>> create(VmDevice& device, std::uint64_t requested_user_size,
                                 Ref<Account> payer) PANTRY_MAY_ALLOCATE;
   // The firmware's VM: 4 GiB, kernel mappings placed automatically in 0x04000000..0x07ffffff, no
@@ -187,7 +188,7 @@ class Vm final : public RefCounted, private AsOwner, private BatchStarter {
 
   enum class Kind { kClient, kMcu };
   static Result<Ref<Vm>> make(VmDevice& device, Kind kind, const VaSplit& split, GpuRange whole,
-                              Provisioning provisioning) PANTRY_MAY_ALLOCATE;
+                              Provisioning provisioning, Ref<Account> payer) PANTRY_MAY_ALLOCATE;
   // Of a bind that will be pending.
   Result<BindPlan> plan(BindOp op) PANTRY_MAY_ALLOCATE;
   // Of one that is not. Nothing is laid in yet.

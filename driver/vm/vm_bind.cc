@@ -171,7 +171,7 @@ Result<BindPlan> Vm::plan(BindOp op) {
   BindPlan plan(std::move(op), std::move(frames));
   if (!touches_table(plan.op)) return plan;
   PANTRY_TRY(s.link(plan));
-  plan.provision = Provision(TableReserve(s.device.pages, s.pending_pages), shape_of(plan.op));
+  plan.provision = Provision(TableReserve(s.pages, s.pending_pages), shape_of(plan.op));
   PANTRY_TRY(plan.provision.tables().charge(Provisioner::kLeastCharge));
   for (;;) {
     State::Lack lack;
@@ -190,7 +190,7 @@ Result<BindPlan> Vm::plan(BindOp op) {
 
 BindPlan Vm::plan_at_once(BindOp&& op, FramePin&& frames) {
   if (!touches_table(op)) return BindPlan(std::move(op), std::move(frames));
-  return BindPlan(std::move(op), std::move(frames), state_->device.pages, shape_of);
+  return BindPlan(std::move(op), std::move(frames), state_->pages, shape_of);
 }
 
 Result<> Vm::run_at_once(BindPlan& plan) {
@@ -405,7 +405,7 @@ void Vm::unmap_whole(GpuRange range) noexcept {
   plan.op.type = BindType::kUnmap;
   plan.op.range = range;
   plan.owner = MappingOwner::kKernel;
-  plan.provision = Provision(TableReserve(s.device.pages));
+  plan.provision = Provision(TableReserve(s.pages));
   Result<> result;
   {
     const SignallingSection section(s.device.cleanup);

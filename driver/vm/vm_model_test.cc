@@ -11,6 +11,7 @@
 
 #include "driver/kernel/each_executor.h"
 #include "driver/vm/vm.h"
+#include "driver/provision/page_magazine.h"
 #include "driver/vm/vm_rig.h"
 
 namespace pantry::driver {
@@ -78,8 +79,10 @@ void compare(const VmRig&, const Vm& vm, const std::vector<Ref<Buffer>>& buffers
 
 void check_on(Executor& executor, Placement placement) {
   VmRig rig(executor, placement);
-  const Ref<Vm> vm = rig.new_vm(*rc::gen::element(Provisioning::kWorstCase, Provisioning::kExact,
-                                                  Provisioning::kRangeReserve));
+  const auto payer = make_ref<Account>(1, Limits());
+  rig.device.provisioning = *rc::gen::element(Provisioning::kWorstCase, Provisioning::kExact,
+                                              Provisioning::kRangeReserve);
+  Ref<Vm> vm = Vm::create(rig.device, 0, payer).value();
   const std::vector<Ref<Buffer>> buffers{rig.new_buffer(kBufferPages * kPageSize),
                                          rig.new_buffer(kBufferPages * kPageSize)};
   std::vector<std::optional<Shown>> model(kPages);
@@ -120,7 +123,14 @@ void check_on(Executor& executor, Placement placement) {
   RC_ASSERT(rig.pages.statistics().lent == VmRig::table_pages(*vm));
   RC_ASSERT(vm->tables().total.pages_reserved ==
             vm->tables().total.pages_used + vm->tables().total.pages_returned);
+  // The table, and what the magazine keeps.
+  const std::uint64_t paid = payer->held(Resource::kMemory) / kPageSize;
+  RC_ASSERT(paid >= VmRig::table_pages(*vm));
+  RC_ASSERT(paid <= VmRig::table_pages(*vm) + PageMagazine::kMost);
   if (active) vm->deactivate();
+  vm = nullptr;
+  rig.settle();
+  RC_ASSERT(payer->held(Resource::kMemory) == 0u);
 }
 
 void check_against_model(Placement placement) {

@@ -34,7 +34,7 @@ bool Vm::may_map(const Buffer& buffer) const noexcept {
 
 void Vm::unbind_leaving() noexcept {
   State& s = *state_;
-  Provision provision{TableReserve(s.device.pages)};
+  Provision provision{TableReserve(s.pages)};
   const SignallingSection section(s.device.cleanup);
   {
     MutexLock lock(s.operation);

@@ -7,10 +7,12 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <utility>
 
 #include "base/mutex.h"
 #include "driver/gpuvm/va_space.h"
 #include "driver/iopgtable/arm_lpae_s1_table.h"
+#include "driver/provision/page_borrower.h"
 #include "driver/provision/page_magazine.h"
 #include "driver/provision/page_pool.h"
 #include "driver/provision/page_quota.h"
@@ -21,15 +23,17 @@
 namespace pantry::driver {
 
 struct Vm::State {
-  State(VmDevice& vm_device, Kind vm_kind, const VaSplit& va_split, GpuRange everything)
+  State(VmDevice& vm_device, Kind vm_kind, const VaSplit& va_split, GpuRange everything,
+        Ref<Account> payer)
       : device(vm_device),
         kind(vm_kind),
         split(va_split),
         whole(everything),
+        pages(vm_device.pages, std::move(payer)),
         table_config{vm_device.va_bits, vm_device.pa_bits},
         pending_pages(vm_device.max_pending_table_pages),
         shared(vm_device.pages.faults()),
-        magazine(vm_device.pages),
+        magazine(pages),
         space(everything) {}
 
   AllocationFaults& faults() { return device.pages.faults(); }
@@ -82,12 +86,12 @@ struct Vm::State {
   const Kind kind;
   const VaSplit split;
   const GpuRange whole;
+  PageBorrower pages;  // of all tables; who pays for them pays for what the driver maps as well
   const TableConfig table_config;
   // Set once, before the VM is seen by anybody.
   AsConfig as_config;
   std::unique_ptr<Provisioner> provisioner;
   Ref<Reservation> reservation;
-  Ref<Account> payer;               // null: nobody
   std::unique_ptr<JobQueue> queue;  // null for the MCU
   PageQuota pending_pages;          // of asynchronous binds
   SharedBuffers shared;

@@ -62,19 +62,23 @@ int transfer_to_point(TestClient& client, std::uint32_t from, std::uint32_t to,
 }
 
 TEST_EACH_EXECUTOR(QuotaTest, Memory) {
-  Machine& limited = machine_with(Resource::kMemory, 4 * kPageSize);
+  Machine& limited = machine_with(Resource::kMemory, 8 * kPageSize);
   TestClient client(limited), other(limited);
   const Machine::Baseline before = limited.baseline();
   std::uint32_t handle = 0, second = 0;
-  EXPECT_EQ(create_buffer(client, 4 * kPageSize + 1, handle), -ENOMEM);
+  EXPECT_EQ(create_buffer(client, 8 * kPageSize + 1, handle), -ENOMEM);
   EXPECT_EQ(limited.baseline(), before);
   EXPECT_EQ(create_buffer(client, 4 * kPageSize, handle), 0);
-  EXPECT_EQ(create_buffer(client, 1, second), -ENOMEM);
-  EXPECT_EQ(create_buffer(other, 4 * kPageSize, second), 0) << "another's quota is full";
+  EXPECT_EQ(create_buffer(client, 4 * kPageSize, second), 0);
+  std::uint32_t refused = 0;
+  EXPECT_EQ(create_buffer(client, 1, refused), -ENOMEM);
+  EXPECT_EQ(create_buffer(other, 8 * kPageSize, refused), 0) << "another's quota is full";
+  EXPECT_EQ(client.close_buffer(second), 0);
   // What is too large for any machine keeps the errno that it has without a quota.
   EXPECT_EQ(create_buffer(client, UINT64_MAX, second), -ENOSPC);
   EXPECT_EQ(create_buffer(client, std::uint64_t{1} << 63, second), -EINVAL);
-  // A mapping keeps the memory: closing the handle alone gives nothing back.
+  // A mapping keeps the memory: closing the handle alone gives nothing back. The four tables that
+  // it takes are memory as well.
   const std::uint32_t vm = client.create_vm();
   EXPECT_EQ(client.bind(vm, TestClient::map(handle, kMiB, kPageSize)), 0);
   EXPECT_EQ(client.close_buffer(handle), 0);
@@ -210,6 +214,60 @@ TEST_EACH_EXECUTOR(QuotaTest, DescriptorsOfBuffers) {
   EXPECT_EQ(create_buffer(client, kPageSize, second), 0);
 }
 
+int try_vm(TestClient& client) {
+  drm_panthor_vm_create args{};
+  return client.raw().call(DRM_IOCTL_PANTHOR_VM_CREATE, args);
+}
+
+// Small maps far apart take two table pages each, and stay for as long as they are mapped.
+TEST_EACH_EXECUTOR(QuotaTest, MemoryIncludesPageTables) {
+  Machine& limited = machine_with(Resource::kMemory, kMiB);
+  TestClient client(limited), other(limited);
+  const driver::Account& account = client.raw().session().file().account();
+  const TestBuffer buffer = client.create_buffer(kPageSize);
+  const TestBuffer others = other.create_buffer(kPageSize);
+  const std::uint64_t without_vms = account.held(Resource::kMemory);
+  const std::uint32_t vm = client.create_vm();
+  const std::uint32_t others_vm = other.create_vm();
+  const auto far = [](const TestBuffer& what, std::uint64_t n) {
+    return TestClient::map(what.handle, n * kGiB, kPageSize);
+  };
+  std::uint64_t maps = 0;
+  int result = 0;
+  while (maps < 1024 && (result = client.bind(vm, far(buffer, maps + 1))) == 0) ++maps;
+  EXPECT_EQ(result, -ENOMEM);
+  // Of 256 pages the buffer has one, and the VM its root and the table of the first 512 GiB.
+  EXPECT_EQ(maps, 126u);
+
+  const Machine::Baseline before = limited.baseline();
+  const std::uint64_t held = account.held(Resource::kMemory);
+  EXPECT_EQ(client.bind(vm, far(buffer, maps + 1)), -ENOMEM);
+  EXPECT_EQ(client.bind(vm, DRM_PANTHOR_VM_BIND_ASYNC, {far(buffer, maps + 1)}), -ENOMEM);
+  while (try_vm(client) == 0) {
+  }
+  EXPECT_EQ(try_vm(client), -ENOMEM);
+  EXPECT_EQ(client.bind(vm, far(buffer, maps + 1)), -ENOMEM);
+  EXPECT_LE(account.held(Resource::kMemory), held + kPageSize) << "room for one root";
+  EXPECT_LE(limited.baseline().lent_pages, before.lent_pages + 1);
+  EXPECT_EQ(client.bind(vm, far(buffer, 1)), 0) << "its tables are there";
+  for (std::uint64_t n = 1; n <= 100; ++n) EXPECT_EQ(other.bind(others_vm, far(others, n)), 0);
+
+  // As an asynchronous one: what it has used stays charged, the rest does not.
+  EXPECT_EQ(client.bind(vm, TestClient::unmap(kGiB, kPageSize)), 0);
+  EXPECT_EQ(client.bind(vm, DRM_PANTHOR_VM_BIND_ASYNC, {far(buffer, maps + 1)}), 0);
+  limited.device().settle();
+  EXPECT_LE(account.held(Resource::kMemory), held + kPageSize);
+  EXPECT_EQ(client.bind(vm, far(buffer, 1)), -ENOMEM);
+
+  drm_panthor_vm_destroy destroy{};
+  destroy.id = vm;
+  EXPECT_EQ(client.raw().call(DRM_IOCTL_PANTHOR_VM_DESTROY, destroy), 0);
+  limited.device().settle();
+  EXPECT_LE(account.held(Resource::kMemory), without_vms + kPageSize);
+  const std::uint32_t again = client.create_vm();
+  EXPECT_EQ(client.bind(again, far(buffer, 1)), 0);
+}
+
 // What the driver allocates for a client counts like what the client allocates.
 TEST_EACH_EXECUTOR(QuotaTest, MemoryIncludesHeapsAndRings) {
   Machine& device = machine_with(Resource::kMemory, kMiB);
@@ -245,7 +303,7 @@ TEST_EACH_EXECUTOR(QuotaTest, MemoryIncludesHeapsAndRings) {
     }
     ++groups;
   }
-  EXPECT_EQ(groups, 3u) << "of 128 KiB and something";
+  EXPECT_EQ(groups, 2u) << "of 128 KiB and something, beside the tables";
   drm_panthor_tiler_heap_destroy destroy{heap, 0};
   EXPECT_EQ(client.raw().call(DRM_IOCTL_PANTHOR_TILER_HEAP_DESTROY, destroy), 0);
   EXPECT_EQ(create_buffer(client, kMiB / 2, handle), 0);
