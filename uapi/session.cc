@@ -75,10 +75,6 @@ Result<> permit(const IoctlEntry& entry, const Call& call) {
   return {};
 }
 
-}  // namespace
-
-namespace {
-
 // A call whose handler waits, until it goes on: all of it that does not live as long anyway.
 class KeptCall {
  public:
