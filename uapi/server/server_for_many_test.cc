@@ -245,7 +245,7 @@ TEST_F(ServerForMany, StoppedAndKilledClientDelaysNobody) {
     EXPECT_GT(alone, 0);
     EXPECT_GT(beside_a_stopped_one, 0);
     // Medians of one run; anything that waits for the other would be a thousand times as long.
-    EXPECT_LT(beside_a_stopped_one, 10 * alone);
+    EXPECT_LT(beside_a_stopped_one, 100 * alone);
     villain.kill();
     EXPECT_GT(round_trip(client, 10), 0);
   }
