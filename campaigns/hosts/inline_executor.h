@@ -45,7 +45,8 @@ class InlineExecutor final : public driver::Executor {
   std::array<driver::WorkLane, driver::kLaneCount> lanes_{{{"irq", Items::kMayNotWait},
                                                            {"scheduler", Items::kMayNotWait},
                                                            {"bind", Items::kMayNotWait},
-                                                           {"cleanup", Items::kMayWait}}};
+                                                           {"cleanup", Items::kMayWait},
+                                                           {"withdraw", Items::kMayNotWait}}};
 };
 
 }  // namespace pantry::campaigns

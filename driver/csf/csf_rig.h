@@ -105,8 +105,7 @@ class CsfRig final : private ResetRequest, private CacheFlusher, private VmFault
 
   void settle() {
     for (int round = 0; round < 3; ++round) {
-      for (const Lane lane : {Lane::kIrq, Lane::kScheduler, Lane::kBind, Lane::kCleanup})
-        executor.lane(lane).drain();
+      for (const Lane lane : kLanes) executor.lane(lane).drain();
       cleanup.drain();
     }
   }

@@ -65,6 +65,7 @@ struct Device::State final : ResetRequest, DevicePower {
     buffers.set_swap(with.swap_bytes);
     with.frames.set_reclaimer(&shrinker);
     pages.trim_on(with.executor.lane(Lane::kCleanup));
+    buffers.withdraw_on(with.executor.lane(Lane::kWithdraw));
   }
 
   Result<> bring_up() PANTRY_MAY_ALLOCATE;
@@ -217,10 +218,10 @@ void Device::State::settle() {
   // A job may end only when its time is up.
   constexpr Duration kStep = milliseconds(1);
   for (bool quiet = false;;) {
-    for (const Lane lane : {Lane::kIrq, Lane::kScheduler, Lane::kBind, Lane::kCleanup})
-      config.executor.lane(lane).drain();
+    for (const Lane lane : kLanes) config.executor.lane(lane).drain();
     cleanup.drain();
     config.executor.lane(Lane::kCleanup).drain();  // spare table pages
+    config.executor.lane(Lane::kWithdraw).drain();
     const bool busy = scheduler->totals().in_flight != 0 || reset_pending.load();
     if (busy) config.executor.clock().sleep(kStep);
     // What one round left over, the next has seen.

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mutex.h"
+#include "driver/gem/deferred_withdrawal.h"
 #include "driver/gem/zero_frames.h"
 
 namespace pantry::driver {
@@ -29,7 +30,8 @@ struct BufferStore::State {
       : frames(frame_allocator),
         dram(memory),
         backing(placement),
-        offsets(kFirstOffset, kOffsets) {}
+        offsets(kFirstOffset, kOffsets),
+        withdrawal(frame_allocator, placement) {}
 
   FrameAllocator& frames;
   const emu::Dram dram;
@@ -41,12 +43,15 @@ struct BufferStore::State {
   OffsetSpace offsets PANTRY_GUARDED_BY(mutex);
   std::map<std::uint64_t, Buffer*> by_offset PANTRY_GUARDED_BY(mutex);
   Totals totals PANTRY_GUARDED_BY(mutex);
+  DeferredWithdrawal withdrawal;
 };
 
 BufferStore::BufferStore(FrameAllocator& frames, emu::Dram dram, Backing& backing)
     : state_(std::make_unique<State>(frames, dram, backing)) {}
 
 BufferStore::~BufferStore() { PANTRY_CHECK(totals().buffers == 0); }
+
+void BufferStore::withdraw_on(WorkLane& lane) { state_->withdrawal.start_on(lane); }
 
 const emu::Dram& BufferStore::dram() const { return state_->dram; }
 Backing& BufferStore::backing() const { return state_->backing; }
@@ -256,7 +261,10 @@ void BufferStore::destroy(Buffer& buffer) noexcept {
     if (!buffer.resident()) state_->totals.evicted_bytes -= buffer.size();
   }
   if (buffer.frames_.empty()) return;
-  if (buffer.placement_ == Buffer::Placement::kBacked) state_->backing.withdraw(buffer.frames_);
+  if (buffer.placement_ == Buffer::Placement::kBacked) {
+    if (state_->withdrawal.take(buffer.frames_, buffer.memfd_)) return;
+    state_->backing.withdraw(buffer.frames_);
+  }
   state_->frames.free(buffer.frames_);
 }
 

@@ -21,6 +21,10 @@ class BufferStore {
   // Every buffer is gone by then (CHECK).
   ~BufferStore();
 
+  // From now on buffers that nobody has any more lose their memory on `lane` (DeferredWithdrawal),
+  // before on the thread that dropped the last reference. Once. The lane outlives the store.
+  void withdraw_on(WorkLane& lane) PANTRY_MAY_ALLOCATE;
+
   // BO_CREATE: `size` is rounded up to 4 KiB (0 after rounding: ENOSPC; above about 1 TiB: ENOSPC;
   // 2^63 and more: EINVAL, errata A.16), content zeroed. ENOMEM. `exclusive_to` null: shared, with
   // a reservation of its own. `payer` is charged for the memory and the descriptor until the buffer

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/check.h"
@@ -17,6 +18,15 @@ namespace {
 bool map_anonymous(void* address, std::uint64_t bytes) noexcept {
   return mmap(address, bytes, PROT_READ | PROT_WRITE,
               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) == address;
+}
+
+// What is at `address` stays, in its file, but has to be faulted in again. In steps: nobody else
+// can change a mapping of this process while one is replaced, which takes 0.1 us for each page that
+// is in.
+void let_go(std::uint8_t* address, std::uint64_t bytes) noexcept {
+  constexpr std::uint64_t kStep = 8 * kMiB;
+  for (std::uint64_t at = 0; at < bytes; at += kStep)
+    static_cast<void>(madvise(address + at, std::min(kStep, bytes - at), MADV_DONTNEED));
 }
 
 // Calls use(extent) for each longest contiguous piece of `frames`, until one returns false:
@@ -110,6 +120,7 @@ void WindowBacking::undo(std::span<const PhysExtent> frames, std::uint64_t place
 void WindowBacking::withdraw(std::span<const PhysExtent> frames) noexcept {
   // A piece is a mapping of its own, so that replacing it splits none.
   for_each_piece(frames, [&](PhysExtent piece) {
+    let_go(static_cast<std::uint8_t*>(dram_.at(piece.start, piece.size)), piece.size);
     PANTRY_CHECK(replace_by_anonymous(piece));
     return true;
   });

@@ -11,6 +11,7 @@
 //   3. fence, syncobj, queue: no lock held, never from a work item.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "driver/kernel/clock.h"
@@ -25,8 +26,11 @@ enum class Lane : std::uint8_t {
   kBind,       // a pool: the VMs' bind queues and the groups' job queues
   kCleanup,    // one thread: destroys what a SignallingSection left over; the only lane whose items
                // may free and wait
+  kWithdraw,   // one thread: takes the host's memory away from buffers that are gone, which is slow
 };
-inline constexpr std::uint32_t kLaneCount = 4;
+inline constexpr std::array kLanes{Lane::kIrq, Lane::kScheduler, Lane::kBind, Lane::kCleanup,
+                                   Lane::kWithdraw};
+inline constexpr std::uint32_t kLaneCount = kLanes.size();
 
 // What a thread of the machine or of a test executes.
 class ThreadBody {

@@ -53,6 +53,7 @@ struct SimExecutor::State {
       {"scheduler", WorkLane::Items::kMayNotWait},
       {"bind", WorkLane::Items::kMayNotWait},
       {"cleanup", WorkLane::Items::kMayWait},
+      {"withdraw", WorkLane::Items::kMayNotWait},
   }};
   std::vector<ActorThread> lane_threads;
   Mutex mutex;

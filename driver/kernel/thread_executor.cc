@@ -65,6 +65,7 @@ struct ThreadExecutor::State {
       {"scheduler", WorkLane::Items::kMayNotWait},
       {"bind", WorkLane::Items::kMayNotWait},
       {"cleanup", WorkLane::Items::kMayWait},
+      {"withdraw", WorkLane::Items::kMayNotWait},
   }};
   std::vector<std::thread> lane_threads;
   Mutex mutex;

@@ -28,7 +28,7 @@ class MaskProbe final : public Work {
 TEST(ThreadExecutor, BlocksAllSignalsInItsThreadsAndNoneInItsCreator) {
   ThreadExecutor executor(1);
   EXPECT_FALSE(all_signals_blocked());
-  for (Lane lane : {Lane::kIrq, Lane::kScheduler, Lane::kBind, Lane::kCleanup}) {
+  for (const Lane lane : kLanes) {
     MaskProbe probe;
     executor.lane(lane).queue(probe);
     executor.lane(lane).drain();

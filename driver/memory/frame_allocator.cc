@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "driver/kernel/lock_order.h"
+#include "driver/kernel/work.h"
 
 namespace pantry::driver {
 
@@ -87,12 +88,12 @@ FrameAllocator::FrameAllocator(PhysExtent range, Options options)
 Result<PhysAddr> FrameAllocator::alloc(FrameOrder order, OwnerId owner) {
   PANTRY_CHECK(order <= kMaxFrameOrder);
   std::optional<Frame> frame;
-  unsigned asked = 0;
+  Shortage shortage = no_shortage();
   if (admit()) {
     do {
       frame = order.value == 0 && options_.placement == Placement::kScatter ? take_at_random()
                                                                             : take(order.value);
-    } while (!frame && reclaim(order.bytes(), asked));
+    } while (!frame && has_more(order.bytes(), shortage));
   }
   account(frame ? Outcome::kServed : Outcome::kRefused);
   if (!frame) return Error(Errno::kNoMem);
@@ -105,11 +106,11 @@ Result<PhysExtent> FrameAllocator::alloc_contiguous(std::uint64_t bytes, OwnerId
   const std::uint64_t count = frames_of(bytes);
   const std::uint32_t order = ceil_order(count);
   std::optional<Frame> frame;
-  unsigned asked = 0;
+  Shortage shortage = no_shortage();
   if (admit() && order <= kMaxOrder) {
     do {
       frame = take(order);
-    } while (!frame && reclaim(bytes, asked));
+    } while (!frame && has_more(bytes, shortage));
   }
   account(frame ? Outcome::kServed : Outcome::kRefused);
   if (!frame) return Error(Errno::kNoMem);
@@ -128,12 +129,12 @@ Result<Extents> FrameAllocator::alloc_extents(std::uint64_t bytes, std::uint64_t
   Extents extents;
   bool possible = admit();
   std::uint32_t order = kMaxOrder;
-  unsigned asked = 0;
+  Shortage shortage = no_shortage();
   while (possible && left != 0) {
     const std::optional<PhysExtent> piece =
         scatter ? take_one_at_random() : take_piece(left, min_order, order);
     if (!piece) {
-      possible = reclaim(left * kPageSize, asked);
+      possible = has_more(left * kPageSize, shortage);
       order = kMaxOrder;
     } else if (!append(extents, *piece, options_.placement, faults_)) {
       give(piece->start.value / kPageSize, piece->size / kPageSize);
@@ -153,12 +154,16 @@ Result<Extents> FrameAllocator::alloc_extents(std::uint64_t bytes, std::uint64_t
 }
 
 void FrameAllocator::free(PhysExtent extent) noexcept {
+  set_owner(extent, {0});
+  give(extent);
+}
+
+void FrameAllocator::give(PhysExtent extent) {
   check_outside_section();
   const std::uint64_t count = frames_of(extent.size);
   const Frame first = extent.start.value / kPageSize;
   PANTRY_CHECK(is_aligned(extent.start.value, kPageSize) && first >= first_ &&
                count <= end_ - first_ && first - first_ <= end_ - first_ - count);
-  set_owner(extent, {0});
   give(first, count);
 }
 
@@ -181,12 +186,46 @@ bool FrameAllocator::admit() {
   return !faults_.should_fail();
 }
 
+FrameAllocator::Shortage FrameAllocator::no_shortage() const {
+  MutexLock lock(mutex_);
+  return {.arrivals = arrivals_};
+}
+
 // Whether it is worth trying again. No lock is held.
-bool FrameAllocator::reclaim(std::uint64_t bytes, unsigned& asked) {
+bool FrameAllocator::has_more(std::uint64_t bytes, Shortage& shortage) {
+  if (bytes > range_.size) return false;
+  if (await_expected(shortage)) return true;
   Reclaimer* const reclaimer = reclaimer_;
-  if (!reclaimer || NoReclaim::active() || bytes > range_.size || asked == kReclaims) return false;
-  ++asked;
+  if (!reclaimer || NoReclaim::active() || shortage.reclaims == kReclaims) return false;
+  ++shortage.reclaims;
   return reclaimer->reclaim(bytes) != 0;
+}
+
+// False: none have come since, and none will.
+bool FrameAllocator::await_expected(Shortage& shortage) {
+  MutexLock lock(mutex_);
+  if (arrivals_ == shortage.arrivals && WorkLane::in_item_that_may_not_wait()) return false;
+  while (arrivals_ == shortage.arrivals) {
+    if (expected_ == 0) return false;
+    arrived_.wait(mutex_);
+  }
+  shortage.arrivals = arrivals_;
+  return true;
+}
+
+void FrameAllocator::expect(std::span<const PhysExtent> extents) noexcept {
+  for (const PhysExtent& extent : extents) set_owner(extent, {0});
+  MutexLock lock(mutex_);
+  ++expected_;
+}
+
+void FrameAllocator::free_expected(std::span<const PhysExtent> extents) noexcept {
+  for (const PhysExtent& extent : extents) give(extent);
+  MutexLock lock(mutex_);
+  PANTRY_CHECK(expected_ != 0);
+  --expected_;
+  ++arrivals_;
+  arrived_.notify_all();
 }
 
 void FrameAllocator::account(Outcome outcome) {

@@ -96,6 +96,12 @@ class FrameAllocator {
   void free(PhysExtent extent) noexcept PANTRY_MAY_ALLOCATE;
   void free(std::span<const PhysExtent> extents) noexcept PANTRY_MAY_ALLOCATE;
 
+  // `extents` are nobody's any more, but still to be freed, by a thread that waits for no fence:
+  // until it has called free_expected, an allocation that lacks frames waits for them before it
+  // asks the reclaimer. Allocates nothing.
+  void expect(std::span<const PhysExtent> extents) noexcept;
+  void free_expected(std::span<const PhysExtent> extents) noexcept PANTRY_MAY_ALLOCATE;
+
   // A number that no owner had before.
   OwnerId new_owner() noexcept { return {next_owner_.fetch_add(1, std::memory_order_relaxed)}; }
   // Tells the port that allocated frames change hands. Allowed anywhere.
@@ -118,14 +124,23 @@ class FrameAllocator {
     std::uint32_t order;
   };
 
+  // What one allocation has done for more frames.
+  struct Shortage {
+    std::uint64_t arrivals;  // that it has seen
+    unsigned reclaims = 0;
+  };
+
   bool admit();
-  bool reclaim(std::uint64_t bytes, unsigned& asked) PANTRY_MAY_ALLOCATE;
+  Shortage no_shortage() const;
+  bool has_more(std::uint64_t bytes, Shortage& shortage) PANTRY_MAY_ALLOCATE;
+  bool await_expected(Shortage& shortage) PANTRY_MAY_WAIT;
   std::optional<Frame> take(std::uint32_t order);
   std::optional<Frame> take_at_random();
   std::optional<PhysExtent> take_piece(std::uint64_t frames, std::uint32_t min_order,
                                        std::uint32_t& order);
   std::optional<PhysExtent> take_one_at_random();
   void give(Frame first, std::uint64_t count);
+  void give(PhysExtent extent) PANTRY_MAY_ALLOCATE;
   enum class Outcome { kServed, kRefused };
   void account(Outcome outcome);
   void push(Block block) PANTRY_REQUIRES(mutex_);
@@ -147,6 +162,9 @@ class FrameAllocator {
   std::atomic<Reclaimer*> reclaimer_{nullptr};
 
   mutable Mutex mutex_;
+  CondVar arrived_;
+  std::uint64_t expected_ PANTRY_GUARDED_BY(mutex_) = 0;  // calls of expect that are not freed yet
+  std::uint64_t arrivals_ PANTRY_GUARDED_BY(mutex_) = 0;  // calls of free_expected
   std::array<std::uint32_t, kMaxFrameOrder.value + 1> heads_
       PANTRY_GUARDED_BY(mutex_){};                      // as Links
   std::vector<Links> links_ PANTRY_GUARDED_BY(mutex_);  // of the first frame of a free block

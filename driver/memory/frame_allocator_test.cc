@@ -9,6 +9,8 @@
 #include <set>
 #include <thread>
 
+#include "driver/kernel/each_executor.h"
+
 namespace pantry::driver {
 namespace {
 
@@ -337,6 +339,33 @@ TEST(FrameAllocatorDeathTest, IsClosedInsideASection) {
 }
 
 // Asked before an allocation fails, as often as it helps.
+TEST(FrameAllocator, WaitsForFramesThatAreOnTheirWay) {
+  for_each_executor(1, [](Executor& executor) {
+    OwnerMap owners;
+    FrameAllocator frames({{kMiB}, kMiB}, {FrameAllocator::Placement::kCompact, 0, &owners});
+    const Extents first = *frames.alloc_extents(512 * kKiB, kPageSize, kOwner);
+    const Extents second = *frames.alloc_extents(512 * kKiB, kPageSize, kOwner);
+    frames.expect(first);
+    frames.expect(second);
+    EXPECT_EQ(owners.owned(), 0u);
+    auto returning = test_thread([&] {
+      frames.free_expected(first);
+      executor.clock().sleep(microseconds(10));
+      frames.free_expected(second);
+    });
+    executor.spawn("returning", returning);
+    // Needs both; in work that the device waits for as well, as no fence is waited for.
+    const NoReclaim at_once;
+    const Result<PhysExtent> all = frames.alloc_contiguous(kMiB, kOwner);
+    ASSERT_TRUE(all);
+    EXPECT_EQ(frames.alloc({0}, kOwner).error(), Errno::kNoMem) << "nothing more is on its way";
+    frames.free(*all);
+    executor.join_spawned();
+    EXPECT_EQ(frames.statistics().used, 0u);
+    EXPECT_EQ(owners.mistakes, 0);
+  });
+}
+
 TEST(FrameAllocator, AsksForFramesBeforeItSaysENOMEM) {
   FrameAllocator frames({{kMiB}, kMiB}, {});
   class GiveBack final : public Reclaimer {
