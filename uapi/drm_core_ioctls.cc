@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "uapi/device_name.h"
 #include "uapi/drm_abi.h"
 #include "uapi/ioctl_handlers.h"
 #include "uapi/reject.h"
@@ -19,7 +20,7 @@ namespace {
 constexpr unsigned long kOverflowUid = 65534;
 
 // What debugfs and sysfs call the device.
-constexpr std::string_view kUnique = "fb000000.gpu";
+constexpr std::string_view kUnique = PANTRY_DEVICE_NAME;
 
 // Copies as much of `text` as the client's buffer holds, without a terminator, and tells the whole
 // length.

@@ -66,8 +66,6 @@ class File final : private BufferLookup {
   // for the process that opened it only, not for those that it was handed to.
   Result<> set_master(const Credentials& caller) PANTRY_MAY_ALLOCATE;
   Result<> drop_master(const Credentials& caller) PANTRY_MAY_ALLOCATE;
-  Result<> set_master() PANTRY_MAY_ALLOCATE { return set_master(credentials_); }
-  Result<> drop_master() PANTRY_MAY_ALLOCATE { return drop_master(credentials_); }
   // The files of one reign learn the device's name once their master has asked for an interface
   // that has it (SET_VERSION, GET_UNIQUE). Pre: of the primary node.
   void tell_name();

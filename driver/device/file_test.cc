@@ -99,14 +99,15 @@ TEST(FileMaster, IsTheFirstOpenerOfThePrimaryNode) {
       File second(*rig.device, NodeType::kPrimary, {});
       File admin(*rig.device, NodeType::kPrimary, {.sys_admin = true});
       EXPECT_TRUE(first.is_master());
-      EXPECT_EQ(second.set_master().error(), Errno::kAcces);
-      EXPECT_EQ(admin.set_master().error(), Errno::kBusy);
-      EXPECT_EQ(admin.drop_master().error(), Errno::kInval);
-      EXPECT_TRUE(first.drop_master().has_value());
-      EXPECT_TRUE(admin.set_master().has_value());
-      EXPECT_EQ(first.set_master().error(), Errno::kBusy);
+      EXPECT_EQ(second.set_master(second.credentials()).error(), Errno::kAcces);
+      EXPECT_EQ(admin.set_master(admin.credentials()).error(), Errno::kBusy);
+      EXPECT_EQ(admin.drop_master(admin.credentials()).error(), Errno::kInval);
+      EXPECT_TRUE(first.drop_master(first.credentials()).has_value());
+      EXPECT_TRUE(admin.set_master(admin.credentials()).has_value());
+      EXPECT_EQ(first.set_master(first.credentials()).error(), Errno::kBusy);
     }
-    EXPECT_TRUE(first.set_master().has_value()) << "the master has closed its file";
+    EXPECT_TRUE(first.set_master(first.credentials()).has_value())
+        << "the master has closed its file";
   });
 }
 
@@ -132,7 +133,7 @@ TEST(FileMagic, MasterMakesOthersAuthenticatedOnce) {
       EXPECT_TRUE(other.is_authenticated());
       EXPECT_FALSE(second.is_authenticated());
       EXPECT_EQ(master.authenticate(1).error(), Errno::kInval) << "once";
-      EXPECT_EQ(other.set_master().error(), Errno::kAcces) << "known, but no master";
+      EXPECT_EQ(other.set_master(other.credentials()).error(), Errno::kAcces) << "known, but no master";
       second_magic = second.magic().value();
     }
     EXPECT_EQ(master.authenticate(second_magic).error(), Errno::kInval) << "its file is closed";
@@ -147,12 +148,12 @@ TEST(FileMagic, BelongsToTheReignInWhichTheFileOpened) {
     File first(*rig.device, NodeType::kPrimary, {});
     File subject(*rig.device, NodeType::kPrimary, {});
     const std::uint32_t magic = subject.magic().value();
-    ASSERT_TRUE(first.drop_master().has_value());
+    ASSERT_TRUE(first.drop_master(first.credentials()).has_value());
     File usurper(*rig.device, NodeType::kPrimary, {});
     ASSERT_TRUE(usurper.is_master());
     EXPECT_EQ(usurper.authenticate(magic).error(), Errno::kInval) << "knows nobody yet";
-    ASSERT_TRUE(usurper.drop_master().has_value());
-    ASSERT_TRUE(first.set_master().has_value());
+    ASSERT_TRUE(usurper.drop_master(usurper.credentials()).has_value());
+    ASSERT_TRUE(first.set_master(first.credentials()).has_value());
     EXPECT_TRUE(first.authenticate(magic).has_value()) << "the same reign as before";
   });
 }

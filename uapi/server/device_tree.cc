@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "base/log.h"
+#include "uapi/device_name.h"
 
 namespace pantry::uapi {
 namespace {
@@ -19,7 +20,7 @@ struct Node {
   int minor;
 };
 constexpr Node kNodes[] = {{"card0", 0}, {"renderD128", 128}};
-constexpr const char* kGpu = "sys/devices/platform/fb000000.gpu";
+constexpr const char* kGpu = "sys/devices/platform/" PANTRY_DEVICE_NAME;
 
 bool write_file(const fs::path& path, const std::string& text) {
   std::ofstream file(path);
@@ -39,11 +40,12 @@ constexpr mode_t kNode = 0666, kReadOnly = 0444, kAttribute = 0644;
 // One directory, by the name of the device and by those of its minors.
 bool make_debugfs(const fs::path& root, const Features& features) {
   const fs::path dri = root / "sys/kernel/debug/dri";
-  const fs::path directory = dri / "fb000000.gpu";
+  const fs::path directory = dri / PANTRY_DEVICE_NAME;
   fs::create_directories(directory);
   for (const Node& node : kNodes)
-    fs::create_symlink("fb000000.gpu", dri / fmt::format("{}", node.minor));
-  return write_file(directory / "name", "panthor dev=fb000000.gpu unique=fb000000.gpu\n") &&
+    fs::create_symlink(PANTRY_DEVICE_NAME, dri / fmt::format("{}", node.minor));
+  return write_file(directory / "name",
+                    "panthor dev=" PANTRY_DEVICE_NAME " unique=" PANTRY_DEVICE_NAME "\n") &&
          make_placeholder(directory / "gpuvas", kReadOnly) &&
          make_placeholder(directory / "clients", kReadOnly) &&
          make_placeholder(directory / "gem_names", kReadOnly) &&
@@ -53,9 +55,9 @@ bool make_debugfs(const fs::path& root, const Features& features) {
 bool make_node(const fs::path& root, const Node& node) {
   const fs::path directory = root / kGpu / "drm" / node.name;
   fs::create_directories(directory);
-  fs::create_symlink("../../../fb000000.gpu", directory / "device");
+  fs::create_symlink("../../../" PANTRY_DEVICE_NAME, directory / "device");
   fs::create_symlink("../../../../../class/drm", directory / "subsystem");
-  const std::string link = fmt::format("devices/platform/fb000000.gpu/drm/{}", node.name);
+  const std::string link = fmt::format("devices/platform/" PANTRY_DEVICE_NAME "/drm/{}", node.name);
   fs::create_symlink("../../" + link, root / "sys/dev/char" / fmt::format("226:{}", node.minor));
   fs::create_symlink("../../" + link, root / "sys/class/drm" / node.name);
   return write_file(directory / "uevent",

@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "uapi/device_name.h"
 #include "uapi/shim/host.h"
 
 namespace pantry::shim {
@@ -17,7 +18,7 @@ constexpr char kTree[] = "/root";
 constexpr const char* kPrefixes[] = {"/dev/dri",
                                      "/sys/dev/char/226:",
                                      "/sys/class/drm",
-                                     "/sys/devices/platform/fb000000.gpu",
+                                     "/sys/devices/platform/" PANTRY_DEVICE_NAME,
                                      "/sys/kernel/debug/dri",
                                      "/sys/kernel/debug/sync"};
 
@@ -108,7 +109,7 @@ bool is_of_the_device(const char* path) {
 
 wire::Socket debug_file(const char* path) {
   if (strcmp(path, "sync/sw_sync") == 0) return wire::Socket::kSwSync;
-  constexpr const char* kDirectories[] = {"dri/fb000000.gpu/", "dri/0/", "dri/128/"};
+  constexpr const char* kDirectories[] = {"dri/" PANTRY_DEVICE_NAME "/", "dri/0/", "dri/128/"};
   constexpr wire::Socket kFiles[] = {wire::Socket::kGpuvas, wire::Socket::kGems,
                                      wire::Socket::kClients, wire::Socket::kGemNames};
   for (const char* prefix : kDirectories) {
@@ -123,7 +124,7 @@ wire::Socket debug_file(const char* path) {
 // By the device's own directory, and by the links to it: from its bus, its class and its number.
 wire::Socket attribute(const char* path) {
   constexpr const char* kDevices[] = {
-      "/sys/devices/platform/fb000000.gpu/", "/sys/class/drm/card0/device/",
+      "/sys/devices/platform/" PANTRY_DEVICE_NAME "/", "/sys/class/drm/card0/device/",
       "/sys/class/drm/renderD128/device/", "/sys/dev/char/226:0/device/",
       "/sys/dev/char/226:128/device/"};
   for (const char* device : kDevices) {
@@ -198,15 +199,15 @@ const char* name_of(wire::Socket socket) {
     case wire::Socket::kSwSync:
       return "/sys/kernel/debug/sync/sw_sync";
     case wire::Socket::kGpuvas:
-      return "/sys/kernel/debug/dri/fb000000.gpu/gpuvas";
+      return "/sys/kernel/debug/dri/" PANTRY_DEVICE_NAME "/gpuvas";
     case wire::Socket::kGems:
-      return "/sys/kernel/debug/dri/fb000000.gpu/gems";
+      return "/sys/kernel/debug/dri/" PANTRY_DEVICE_NAME "/gems";
     case wire::Socket::kClients:
-      return "/sys/kernel/debug/dri/fb000000.gpu/clients";
+      return "/sys/kernel/debug/dri/" PANTRY_DEVICE_NAME "/clients";
     case wire::Socket::kGemNames:
-      return "/sys/kernel/debug/dri/fb000000.gpu/gem_names";
+      return "/sys/kernel/debug/dri/" PANTRY_DEVICE_NAME "/gem_names";
     case wire::Socket::kProfiling:
-      return "/sys/devices/platform/fb000000.gpu/profiling";
+      return "/sys/devices/platform/" PANTRY_DEVICE_NAME "/profiling";
     case wire::Socket::kChannel:
       return "anon_inode:pantry_channel";
   }
