@@ -18,7 +18,7 @@ constexpr char kTree[] = "/root";
 constexpr const char* kPrefixes[] = {"/dev/dri",
                                      "/sys/dev/char/226:",
                                      "/sys/class/drm",
-                                     "/sys/devices/platform/" PANTRY_DEVICE_NAME,
+                                     ("/sys/devices/platform/" PANTRY_DEVICE_NAME),
                                      "/sys/kernel/debug/dri",
                                      "/sys/kernel/debug/sync"};
 
@@ -109,7 +109,7 @@ bool is_of_the_device(const char* path) {
 
 wire::Socket debug_file(const char* path) {
   if (strcmp(path, "sync/sw_sync") == 0) return wire::Socket::kSwSync;
-  constexpr const char* kDirectories[] = {"dri/" PANTRY_DEVICE_NAME "/", "dri/0/", "dri/128/"};
+  constexpr const char* kDirectories[] = {("dri/" PANTRY_DEVICE_NAME "/"), "dri/0/", "dri/128/"};
   constexpr wire::Socket kFiles[] = {wire::Socket::kGpuvas, wire::Socket::kGems,
                                      wire::Socket::kClients, wire::Socket::kGemNames};
   for (const char* prefix : kDirectories) {
@@ -124,7 +124,7 @@ wire::Socket debug_file(const char* path) {
 // By the device's own directory, and by the links to it: from its bus, its class and its number.
 wire::Socket attribute(const char* path) {
   constexpr const char* kDevices[] = {
-      "/sys/devices/platform/" PANTRY_DEVICE_NAME "/", "/sys/class/drm/card0/device/",
+      ("/sys/devices/platform/" PANTRY_DEVICE_NAME "/"), "/sys/class/drm/card0/device/",
       "/sys/class/drm/renderD128/device/", "/sys/dev/char/226:0/device/",
       "/sys/dev/char/226:128/device/"};
   for (const char* device : kDevices) {
