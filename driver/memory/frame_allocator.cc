@@ -188,7 +188,7 @@ bool FrameAllocator::admit() {
 
 FrameAllocator::Shortage FrameAllocator::no_shortage() const {
   MutexLock lock(mutex_);
-  return {.arrivals = arrivals_};
+  return {.arrivals = arrivals_, .awaited = std::nullopt};
 }
 
 // Whether it is worth trying again. No lock is held.
@@ -198,18 +198,19 @@ bool FrameAllocator::has_more(std::uint64_t bytes, Shortage& shortage) {
   Reclaimer* const reclaimer = reclaimer_;
   if (!reclaimer || NoReclaim::active() || shortage.reclaims == kReclaims) return false;
   ++shortage.reclaims;
+  shortage.awaited.reset();  // it may let go of the last that holds a buffer
   return reclaimer->reclaim(bytes) != 0;
 }
 
-// False: none have come since, and none will.
+// False: all that were expected when frames ran short have come, or the caller may not wait.
 bool FrameAllocator::await_expected(Shortage& shortage) {
   MutexLock lock(mutex_);
+  if (!shortage.awaited) shortage.awaited = arrivals_ + expected_;
+  if (shortage.arrivals == *shortage.awaited) return false;
   if (arrivals_ == shortage.arrivals && WorkLane::in_item_that_may_not_wait()) return false;
-  while (arrivals_ == shortage.arrivals) {
-    if (expected_ == 0) return false;
-    arrived_.wait(mutex_);
-  }
-  shortage.arrivals = arrivals_;
+  // There is one to come: each of those that were expected arrives.
+  while (arrivals_ == shortage.arrivals) arrived_.wait(mutex_);
+  shortage.arrivals = std::min(arrivals_, *shortage.awaited);
   return true;
 }
 

@@ -98,7 +98,8 @@ class FrameAllocator {
 
   // `extents` are nobody's any more, but still to be freed, by a thread that waits for no fence:
   // until it has called free_expected, an allocation that lacks frames waits for them before it
-  // asks the reclaimer. Allocates nothing.
+  // asks the reclaimer; not for those that are expected only when it waits already, so that clients
+  // who keep returning frames hold up no refusal. Allocates nothing.
   void expect(std::span<const PhysExtent> extents) noexcept;
   void free_expected(std::span<const PhysExtent> extents) noexcept PANTRY_MAY_ALLOCATE;
 
@@ -126,7 +127,8 @@ class FrameAllocator {
 
   // What one allocation has done for more frames.
   struct Shortage {
-    std::uint64_t arrivals;  // that it has seen
+    std::uint64_t arrivals;                // that it has seen
+    std::optional<std::uint64_t> awaited;  // the last arrival that it waits for, once it is short
     unsigned reclaims = 0;
   };
 

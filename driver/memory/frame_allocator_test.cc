@@ -5,6 +5,7 @@
 #include <rapidcheck.h>
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <set>
 #include <thread>
@@ -338,7 +339,6 @@ TEST(FrameAllocatorDeathTest, IsClosedInsideASection) {
   EXPECT_DEATH(in_section([&] { frames.free(extent); }), "CHECK");
 }
 
-// Asked before an allocation fails, as often as it helps.
 TEST(FrameAllocator, WaitsForFramesThatAreOnTheirWay) {
   for_each_executor(1, [](Executor& executor) {
     OwnerMap owners;
@@ -366,6 +366,39 @@ TEST(FrameAllocator, WaitsForFramesThatAreOnTheirWay) {
   });
 }
 
+// Otherwise whoever asks for more than there is waits for as long as others come and go.
+TEST(FrameAllocator, ARefusalDoesNotWaitForWhatIsExpectedLater) {
+  for_each_seed(1, [](SimExecutor& executor) {
+    FrameAllocator frames({{kMiB}, kMiB}, {});
+    const Extents kept = *frames.alloc_extents(512 * kKiB, kPageSize, kOwner);
+    std::atomic<bool> refused = false;
+    bool outlasted = false;
+    auto others = test_thread([&] {
+      Extents leaving = *frames.alloc_extents(64 * kKiB, kPageSize, kOwner);
+      frames.expect(leaving);
+      // Something is on its way all the time.
+      for (int i = 0; i < 1000 && !refused; ++i) {
+        Extents next = *frames.alloc_extents(64 * kKiB, kPageSize, kOwner);
+        frames.expect(next);
+        frames.free_expected(leaving);
+        leaving = std::move(next);
+        executor.clock().sleep(microseconds(1));
+      }
+      outlasted = refused;
+      frames.free_expected(leaving);
+    });
+    executor.spawn("others", others);
+    executor.clock().sleep(microseconds(5));
+    EXPECT_EQ(frames.alloc_contiguous(kMiB, kOwner).error(), Errno::kNoMem);
+    refused = true;
+    executor.join_spawned();
+    EXPECT_TRUE(outlasted);
+    frames.free(kept);
+    EXPECT_EQ(frames.statistics().used, 0u);
+  });
+}
+
+// Asked before an allocation fails, as often as it helps.
 TEST(FrameAllocator, AsksForFramesBeforeItSaysENOMEM) {
   FrameAllocator frames({{kMiB}, kMiB}, {});
   class GiveBack final : public Reclaimer {
