@@ -33,6 +33,7 @@ void DeferredWithdrawal::start_on(WorkLane& lane) {
   most_ = std::min<std::size_t>(kMost, descriptors.rlim_cur / kShareOfDescriptors);
   MutexLock lock(mutex_);
   waiting_.reserve(most_);
+  under_way_.reserve(most_);
   lane_ = &lane;
 }
 
@@ -54,18 +55,22 @@ bool DeferredWithdrawal::take(Extents& frames, OwnedFd& memfd) noexcept {
 
 void DeferredWithdrawal::run() {
   for (;;) {
-    Withdrawn next;
     {
       MutexLock lock(mutex_);
       if (waiting_.empty()) return;
-      next = std::move(waiting_.back());
-      waiting_.pop_back();
-      --taken_;
+      waiting_.swap(under_way_);
     }
-    backing_.withdraw(next.frames);
-    // The host's memory as well, before as much can be taken again.
-    next.memfd = OwnedFd();
-    frames_.free_expected(next.frames);
+    for (Withdrawn& next : under_way_) {
+      {
+        MutexLock lock(mutex_);
+        --taken_;
+      }
+      backing_.withdraw(next.frames);
+      // The host's memory as well, before as much can be taken again.
+      next.memfd = OwnedFd();
+      frames_.free_expected(next.frames);
+    }
+    under_way_.clear();
   }
 }
 

@@ -5,7 +5,8 @@
 // last reference may be one that serves other clients.
 //
 // The frames go back to the allocator when nothing is at them any more. Until then an allocation
-// that lacks frames waits for them instead of failing (FrameAllocator::expect).
+// that lacks frames waits for them instead of failing (FrameAllocator::expect). In the order in
+// which they came: that of a client is not put off for those of others that came later.
 //
 // Any thread; a leaf lock. Not inside a SignallingSection.
 #pragma once
@@ -54,6 +55,7 @@ class DeferredWithdrawal final : private Work {
   Mutex mutex_;
   std::size_t taken_ PANTRY_GUARDED_BY(mutex_) = 0;  // or about to be
   std::vector<Withdrawn> waiting_ PANTRY_GUARDED_BY(mutex_);
+  std::vector<Withdrawn> under_way_;  // of run()
 };
 
 }  // namespace pantry::driver

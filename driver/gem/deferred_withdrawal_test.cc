@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <functional>
+#include <vector>
 
 #include "driver/gem/buffer_store.h"
 #include "driver/kernel/each_executor.h"
@@ -24,7 +25,10 @@ class ToldBacking final : public Backing {
   Result<OwnedFd> place(std::span<const PhysExtent>, std::uint64_t) override {
     return OwnedFd(::memfd_create("buffer", MFD_CLOEXEC));
   }
-  void withdraw(std::span<const PhysExtent>) noexcept override { on_withdraw(); }
+  void withdraw(std::span<const PhysExtent> frames) noexcept override {
+    withdrawn.push_back(frames.front().start.value);
+    on_withdraw();
+  }
   Result<ParkedContent> park(std::span<const PhysExtent>, std::uint64_t) override {
     return Error(Errno::kNoMem);
   }
@@ -39,6 +43,7 @@ class ToldBacking final : public Backing {
   }
 
   std::function<void()> on_withdraw = [] {};
+  std::vector<std::uint64_t> withdrawn;  // of each the first frame
 };
 
 struct Rig {
@@ -105,6 +110,24 @@ TEST(DeferredWithdrawal, LeavesToOthersWhatItCannotKeepUpWith) {
   stuck.notify_all();
   executor.lane(Lane::kWithdraw).drain();
   EXPECT_EQ(frames.statistics().used, 0u);
+}
+
+TEST(DeferredWithdrawal, WhatCameFirstGoesFirst) {
+  for_each_executor(1, [](Executor& executor) {
+    Rig rig;
+    DeferredWithdrawal withdrawal(rig.frames, rig.backing);
+    withdrawal.start_on(executor.lane(Lane::kWithdraw));
+    rig.backing.on_withdraw = [&] { executor.clock().sleep(microseconds(20)); };
+    std::vector<std::uint64_t> taken;
+    for (int i = 0; i < 8; ++i) {
+      OwnedFd memfd;
+      Extents large = rig.some(DeferredWithdrawal::kLeastBytes);
+      taken.push_back(large.front().start.value);
+      ASSERT_TRUE(withdrawal.take(large, memfd));
+    }
+    executor.lane(Lane::kWithdraw).drain();
+    EXPECT_EQ(rig.backing.withdrawn, taken);
+  });
 }
 
 // The last reference goes on a thread that never waits for the host; what a client then creates is
