@@ -5,6 +5,8 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <deque>
+
 #include "driver/kernel/each_executor.h"
 
 namespace pantry::driver {
@@ -56,28 +58,27 @@ TEST(ThreadExecutor, LanesRunOnThreadsOfTheirOwn) {
   ThreadExecutor executor(1);
   Mutex mutex;
   CondVar changed;
-  int ran = 0;
+  std::uint32_t ran = 0;
   class Counter final : public Work {
    public:
-    Counter(Mutex& mutex, CondVar& changed, int& ran)
+    Counter(Mutex& mutex, CondVar& changed, std::uint32_t& ran)
         : mutex_(mutex), changed_(changed), ran_(ran) {}
     void run() override {
       MutexLock lock(mutex_);
       ++ran_;
       changed_.notify_all();
-      while (ran_ < 4) changed_.wait(mutex_);
+      while (ran_ < kLaneCount) changed_.wait(mutex_);
     }
 
    private:
     Mutex& mutex_;
     CondVar& changed_;
-    int& ran_;
+    std::uint32_t& ran_;
   };
-  Counter items[4] = {
-      {mutex, changed, ran}, {mutex, changed, ran}, {mutex, changed, ran}, {mutex, changed, ran}};
-  for (int i = 0; i < 4; ++i) executor.lane(static_cast<Lane>(i)).queue(items[i]);
-  for (int i = 0; i < 4; ++i) executor.lane(static_cast<Lane>(i)).drain();
-  EXPECT_EQ(ran, 4);
+  std::deque<Counter> items;
+  for (const Lane lane : kLanes) executor.lane(lane).queue(items.emplace_back(mutex, changed, ran));
+  for (const Lane lane : kLanes) executor.lane(lane).drain();
+  EXPECT_EQ(ran, kLaneCount);
 }
 
 }  // namespace
