@@ -291,9 +291,15 @@ void timestamp_flags(const Device& device) {
   igt_assert_lte(before, stamp);
   igt_assert_lte(stamp, after);
   igt_assert_lte(cpu.duration_nsec, after - before);
-  usleep(2000);
-  igt_assert_lt(cpu.cycle_count,
-                timestamps(device, DRM_PANTHOR_TIMESTAMP_GPU_CYCLE_COUNT).cycle_count);
+  // From one resume to the next; the GPU may be asleep by the time of the second query.
+  igt_assert(gpu::wait_until(gpu::kPatience, [&] {
+    const auto cycles = [&] {
+      return uint64_t{timestamps(device, DRM_PANTHOR_TIMESTAMP_GPU_CYCLE_COUNT).cycle_count};
+    };
+    const uint64_t first = cycles();
+    usleep(2000);
+    return first < cycles();
+  }));
 
   for (const uint32_t bad : {3U << 1, 7U << 1, 1U << 8, 1U << 31}) {
     drm_panthor_timestamp_info info{};
