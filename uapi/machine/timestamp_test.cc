@@ -18,11 +18,14 @@ namespace {
 using Info = drm_panthor_timestamp_info;
 
 struct Clocks {
-  Clocks(driver::Executor& executor, std::uint32_t minor) : executor(executor) {
+  Clocks(driver::Executor& executor, std::uint32_t minor,
+         std::optional<Duration> autosuspend_delay = driver::kAutosuspendDelay)
+      : executor(executor) {
     MachineConfig config;
     config.dram_bytes = 32 * kMiB;
     config.memory = MachineConfig::Memory::kArena;
     config.uapi_minor = minor;
+    config.autosuspend_delay = autosuspend_delay;
     auto made = Machine::create(executor, config);
     EXPECT_TRUE(made.has_value());
     machine = *std::move(made);
@@ -125,7 +128,8 @@ TEST(Timestamp, ZeroFlagsAreTheOlderForm) {
 
 TEST(Timestamp, StampsAreOfTheTimeOfTheCall) {
   driver::for_each_executor(1, [](driver::Executor& executor) {
-    Clocks clocks(executor, 8);
+    // Asleep, as after a pause of this thread, it would count its cycles anew.
+    Clocks clocks(executor, 8, std::nullopt);
     const TimePoint before = clocks.now();
     const Info first = clocks.info(kEverything);
     const TimePoint after = clocks.now();

@@ -15,6 +15,7 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -127,6 +128,8 @@ class Villain {
 
 class ServerForMany : public testing::Test {
  protected:
+  static constexpr int kPatience = 30'000;  // ms, at least
+
   ServerForMany() { EXPECT_NE(::mkdtemp(directory_.data()), nullptr); }
   ~ServerForMany() override {
     if (server_) {
@@ -149,21 +152,21 @@ class ServerForMany : public testing::Test {
     before_ = machine_->baseline();
     serving_ = std::thread([this] { server_->run(); });
   }
-  // The middle of `count` round trips, in microseconds; 0 when one fails.
+  // The shortest of `count` round trips, in microseconds, which others on the machine make longest
+  // least; 0 when one fails.
   static double round_trip(Client& client, int count) {
-    std::vector<double> times;
+    double shortest = std::numeric_limits<double>::max();
     for (int i = 0; i < count; ++i) {
       const auto start = std::chrono::steady_clock::now();
       if (client.version() != 0) return 0;
-      times.push_back(
-          std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start)
-              .count());
+      const std::chrono::duration<double, std::micro> time =
+          std::chrono::steady_clock::now() - start;
+      shortest = std::min(shortest, time.count());
     }
-    std::nth_element(times.begin(), times.begin() + count / 2, times.end());
-    return times[static_cast<std::size_t>(count / 2)];
+    return shortest;
   }
   bool is_as_before() {
-    for (int i = 0; i < 5000; ++i) {
+    for (int i = 0; i < kPatience; ++i) {
       if (server_->connections() == 0 && machine_->baseline() == before_) return true;
       ::usleep(1000);
     }
@@ -236,18 +239,19 @@ TEST_F(ServerForMany, StoppedAndKilledClientDelaysNobody) {
   {
     Client client(directory_);
     round_trip(client, 50);
-    const double alone = round_trip(client, 300);
+    const double before = round_trip(client, 300);
     villain.begin();
     EXPECT_EQ(villain.hear(), 's');
     villain.stop();
     EXPECT_GT(server_->connections(), 2u);
     const double beside_a_stopped_one = round_trip(client, 300);
-    EXPECT_GT(alone, 0);
-    EXPECT_GT(beside_a_stopped_one, 0);
-    // Medians of one run; anything that waits for the other would be a thousand times as long.
-    EXPECT_LT(beside_a_stopped_one, 100 * alone);
     villain.kill();
-    EXPECT_GT(round_trip(client, 10), 0);
+    const double after = round_trip(client, 300);
+    EXPECT_GT(before, 0);
+    EXPECT_GT(beside_a_stopped_one, 0);
+    EXPECT_GT(after, 0);
+    // Anything that waits for the other would be a thousand times as long.
+    EXPECT_LT(beside_a_stopped_one, 100 * std::max(before, after));
   }
   EXPECT_TRUE(is_as_before());
 }
@@ -274,7 +278,7 @@ TEST_F(ServerForMany, DescriptorsOfAProcessAreBounded) {
     out.handle = object.handle;
     EXPECT_EQ(client.ioctl(DRM_IOCTL_SYNCOBJ_HANDLE_TO_FD, &out), -EMFILE);
     more.pop_back();
-    for (int i = 0; i < 2000 && server_->connections() != 4; ++i) ::usleep(1000);
+    for (int i = 0; i < kPatience && server_->connections() != 4; ++i) ::usleep(1000);
     EXPECT_EQ(client.ioctl(DRM_IOCTL_SYNCOBJ_HANDLE_TO_FD, &out), 0);
   }
   EXPECT_TRUE(is_as_before());

@@ -74,7 +74,8 @@ class ServerTest : public testing::Test {
 
   // Every client has gone and the server has noticed.
   bool settles_at(std::size_t descriptors) {
-    for (int i = 0; i < 2000; ++i) {
+    constexpr int kPatience = 30'000;  // ms, at least
+    for (int i = 0; i < kPatience; ++i) {
       if (server_->connections() == 0 && open_descriptors() == descriptors) return true;
       ::usleep(1000);
     }
