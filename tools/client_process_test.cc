@@ -11,7 +11,9 @@
 namespace pantry::tools {
 namespace {
 
-ClientProgram shell(const std::string& script) { return {{"/bin/sh", "-c", script}, "", "/nowhere"}; }
+ClientProgram shell(const std::string& script) {
+  return {{"/bin/sh", "-c", script}, "", "/nowhere"};
+}
 
 rlimit descriptors() {
   rlimit limit{};
