@@ -221,7 +221,6 @@ void Device::State::settle() {
     for (const Lane lane : kLanes) config.executor.lane(lane).drain();
     cleanup.drain();
     config.executor.lane(Lane::kCleanup).drain();  // spare table pages
-    config.executor.lane(Lane::kWithdraw).drain();
     const bool busy = scheduler->totals().in_flight != 0 || reset_pending.load();
     if (busy) config.executor.clock().sleep(kStep);
     // What one round left over, the next has seen.

@@ -133,7 +133,8 @@ TEST(FileMagic, MasterMakesOthersAuthenticatedOnce) {
       EXPECT_TRUE(other.is_authenticated());
       EXPECT_FALSE(second.is_authenticated());
       EXPECT_EQ(master.authenticate(1).error(), Errno::kInval) << "once";
-      EXPECT_EQ(other.set_master(other.credentials()).error(), Errno::kAcces) << "known, but no master";
+      EXPECT_EQ(other.set_master(other.credentials()).error(), Errno::kAcces)
+          << "known, but no master";
       second_magic = second.magic().value();
     }
     EXPECT_EQ(master.authenticate(second_magic).error(), Errno::kInval) << "its file is closed";

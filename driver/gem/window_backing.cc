@@ -20,13 +20,13 @@ bool map_anonymous(void* address, std::uint64_t bytes) noexcept {
               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) == address;
 }
 
-// What is at `address` stays, in its file, but has to be faulted in again. In steps: nobody else
-// can change a mapping of this process while one is replaced, which takes 0.1 us for each page that
-// is in.
+// Lets go of what is at `address`, which stays in its file, but for the last step, which goes with
+// the mapping. In steps: nobody else can change a mapping of this process while one is replaced,
+// which takes 0.3 us for each page that is in.
 void let_go(std::uint8_t* address, std::uint64_t bytes) noexcept {
   constexpr std::uint64_t kStep = 8 * kMiB;
-  for (std::uint64_t at = 0; at < bytes; at += kStep)
-    static_cast<void>(madvise(address + at, std::min(kStep, bytes - at), MADV_DONTNEED));
+  for (; bytes > kStep; address += kStep, bytes -= kStep)
+    static_cast<void>(madvise(address, kStep, MADV_DONTNEED));
 }
 
 // Calls use(extent) for each longest contiguous piece of `frames`, until one returns false:

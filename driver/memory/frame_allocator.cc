@@ -88,7 +88,7 @@ FrameAllocator::FrameAllocator(PhysExtent range, Options options)
 Result<PhysAddr> FrameAllocator::alloc(FrameOrder order, OwnerId owner) {
   PANTRY_CHECK(order <= kMaxFrameOrder);
   std::optional<Frame> frame;
-  Shortage shortage = no_shortage();
+  Shortage shortage{.arrivals = arrivals_};
   if (admit()) {
     do {
       frame = order.value == 0 && options_.placement == Placement::kScatter ? take_at_random()
@@ -106,7 +106,7 @@ Result<PhysExtent> FrameAllocator::alloc_contiguous(std::uint64_t bytes, OwnerId
   const std::uint64_t count = frames_of(bytes);
   const std::uint32_t order = ceil_order(count);
   std::optional<Frame> frame;
-  Shortage shortage = no_shortage();
+  Shortage shortage{.arrivals = arrivals_};
   if (admit() && order <= kMaxOrder) {
     do {
       frame = take(order);
@@ -129,7 +129,7 @@ Result<Extents> FrameAllocator::alloc_extents(std::uint64_t bytes, std::uint64_t
   Extents extents;
   bool possible = admit();
   std::uint32_t order = kMaxOrder;
-  Shortage shortage = no_shortage();
+  Shortage shortage{.arrivals = arrivals_};
   while (possible && left != 0) {
     const std::optional<PhysExtent> piece =
         scatter ? take_one_at_random() : take_piece(left, min_order, order);
@@ -186,11 +186,6 @@ bool FrameAllocator::admit() {
   return !faults_.should_fail();
 }
 
-FrameAllocator::Shortage FrameAllocator::no_shortage() const {
-  MutexLock lock(mutex_);
-  return {.arrivals = arrivals_, .awaited = std::nullopt};
-}
-
 // Whether it is worth trying again. No lock is held.
 bool FrameAllocator::has_more(std::uint64_t bytes, Shortage& shortage) {
   if (bytes > range_.size) return false;
@@ -210,7 +205,7 @@ bool FrameAllocator::await_expected(Shortage& shortage) {
   if (arrivals_ == shortage.arrivals && WorkLane::in_item_that_may_not_wait()) return false;
   // There is one to come: each of those that were expected arrives.
   while (arrivals_ == shortage.arrivals) arrived_.wait(mutex_);
-  shortage.arrivals = std::min(arrivals_, *shortage.awaited);
+  shortage.arrivals = std::min(arrivals_.load(), *shortage.awaited);
   return true;
 }
 

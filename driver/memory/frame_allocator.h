@@ -127,13 +127,13 @@ class FrameAllocator {
 
   // What one allocation has done for more frames.
   struct Shortage {
-    std::uint64_t arrivals;                // that it has seen
-    std::optional<std::uint64_t> awaited;  // the last arrival that it waits for, once it is short
+    std::uint64_t arrivals;  // that it has seen
+    std::optional<std::uint64_t> awaited =
+        std::nullopt;  // the last arrival that it waits for, once it is short
     unsigned reclaims = 0;
   };
 
   bool admit();
-  Shortage no_shortage() const;
   bool has_more(std::uint64_t bytes, Shortage& shortage) PANTRY_MAY_ALLOCATE;
   bool await_expected(Shortage& shortage) PANTRY_MAY_WAIT;
   std::optional<Frame> take(std::uint32_t order);
@@ -166,7 +166,7 @@ class FrameAllocator {
   mutable Mutex mutex_;
   CondVar arrived_;
   std::uint64_t expected_ PANTRY_GUARDED_BY(mutex_) = 0;  // calls of expect that are not freed yet
-  std::uint64_t arrivals_ PANTRY_GUARDED_BY(mutex_) = 0;  // calls of free_expected
+  std::atomic<std::uint64_t> arrivals_{0};                // calls of free_expected, under the lock
   std::array<std::uint32_t, kMaxFrameOrder.value + 1> heads_
       PANTRY_GUARDED_BY(mutex_){};                      // as Links
   std::vector<Links> links_ PANTRY_GUARDED_BY(mutex_);  // of the first frame of a free block
