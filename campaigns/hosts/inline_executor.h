@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // An executor without threads: what is queued runs when pump() is called, on the caller's thread.
-// For many small runs that are a function of their seed and cost no hand-over.
+// For many small runs that are a function of their seed and cost no hand-over. Whoever waits for
+// a lane here waits for ever, so it serves parts of the driver and no whole device.
 #pragma once
-
-#include <array>
 
 #include "base/check.h"
 #include "driver/kernel/executor.h"
@@ -41,12 +40,7 @@ class InlineExecutor final : public driver::Executor {
   };
 
   Counter clock_;
-  using Items = driver::WorkLane::Items;
-  std::array<driver::WorkLane, driver::kLaneCount> lanes_{{{"irq", Items::kMayNotWait},
-                                                           {"scheduler", Items::kMayNotWait},
-                                                           {"bind", Items::kMayNotWait},
-                                                           {"cleanup", Items::kMayWait},
-                                                           {"withdraw", Items::kMayNotWait}}};
+  driver::WorkLanes lanes_ = driver::new_work_lanes();
 };
 
 }  // namespace pantry::campaigns

@@ -32,6 +32,17 @@ inline constexpr std::array kLanes{Lane::kIrq, Lane::kScheduler, Lane::kBind, La
                                    Lane::kWithdraw};
 inline constexpr std::uint32_t kLaneCount = kLanes.size();
 
+using WorkLanes = std::array<WorkLane, kLaneCount>;
+// The lanes of an executor, in the order of kLanes; no thread serves them yet.
+inline WorkLanes new_work_lanes() {
+  using Items = WorkLane::Items;
+  return {{{"irq", Items::kMayNotWait},
+           {"scheduler", Items::kMayNotWait},
+           {"bind", Items::kMayNotWait},
+           {"cleanup", Items::kMayWait},
+           {"withdraw", Items::kMayNotWait}}};
+}
+
 // What a thread of the machine or of a test executes.
 class ThreadBody {
  public:

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "driver/kernel/sim_executor.h"
 
-#include <array>
 #include <thread>
 #include <vector>
 
@@ -48,13 +47,7 @@ struct SimExecutor::State {
   const std::uint64_t seed;
   SimHost host;
   SimClock clock;
-  std::array<WorkLane, kLaneCount> lanes{{
-      {"irq", WorkLane::Items::kMayNotWait},
-      {"scheduler", WorkLane::Items::kMayNotWait},
-      {"bind", WorkLane::Items::kMayNotWait},
-      {"cleanup", WorkLane::Items::kMayWait},
-      {"withdraw", WorkLane::Items::kMayNotWait},
-  }};
+  WorkLanes lanes = new_work_lanes();
   std::vector<ActorThread> lane_threads;
   Mutex mutex;
   std::vector<ActorThread> spawned PANTRY_GUARDED_BY(mutex);

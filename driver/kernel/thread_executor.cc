@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <time.h>
 
-#include <array>
 #include <thread>
 #include <vector>
 
@@ -60,13 +59,7 @@ std::thread start_thread(const char* name, Body body) {
 
 struct ThreadExecutor::State {
   RealClock clock;
-  std::array<WorkLane, kLaneCount> lanes{{
-      {"irq", WorkLane::Items::kMayNotWait},
-      {"scheduler", WorkLane::Items::kMayNotWait},
-      {"bind", WorkLane::Items::kMayNotWait},
-      {"cleanup", WorkLane::Items::kMayWait},
-      {"withdraw", WorkLane::Items::kMayNotWait},
-  }};
+  WorkLanes lanes = new_work_lanes();
   std::vector<std::thread> lane_threads;
   Mutex mutex;
   std::vector<std::thread> spawned PANTRY_GUARDED_BY(mutex);
