@@ -343,6 +343,13 @@ void current_directory_in_dev(const Device&) {
   const std::string number = "/proc/self/fd/" + std::to_string(here.get());
   igt_assert_eq(readlink(number.c_str(), link, sizeof link), 8);
   igt_assert(path == link);
+  const UniqueFd self(open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  for (const std::string& name : {std::string("cwd"), "fd/" + std::to_string(here.get())}) {
+    igt_assert_eq(readlinkat(self.get(), name.c_str(), link, sizeof link), 8);
+    igt_assert(path == link);
+    igt_assert_eq(readlinkat(self.get(), name.c_str(), link, 4), 4);
+    igt_assert(path == link);
+  }
   for (const char* node : {"card0", "./renderD128"}) {
     struct stat status {};
     igt_assert_eq(stat(node, &status), 0);

@@ -51,8 +51,9 @@ ssize_t read_link(int at, const char* path, char* buffer, size_t size) {
       }
       return put(name, buffer, size);
     }
-  // What is open there, or the current directory, may be of the tree.
-  if (strncmp(path, "/proc/", 6) == 0) {
+  // What is open there, or the current directory, may be of the tree. Not through the client's
+  // buffer, where more than it gets may be left.
+  if (path[0] != '/' || strncmp(path, "/proc/", 6) == 0) {
     char name[PATH_MAX];
     const ssize_t length = real_readlinkat(at, path, name, sizeof name - 1);
     if (length <= 0) return length;

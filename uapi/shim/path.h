@@ -27,8 +27,8 @@ class Path {
 };
 
 // The file of the device's that `path` names and that opening connects to the host
-// ("/dev/dri/card0",
-// "/dev/dri/renderD128", profiling in sysfs, and in debugfs sw_sync, gpuvas, gems, clients and gem_names), or kForeign.
+// ("/dev/dri/card0", "/dev/dri/renderD128", profiling in sysfs, and in debugfs sw_sync, gpuvas,
+// gems, clients and gem_names), or kForeign.
 wire::Socket node_of(const char* path);
 // The same for a path relative to a directory of the tree: an open one, or (AT_FDCWD) the current.
 wire::Socket node_in(int directory_fd, const char* path);
