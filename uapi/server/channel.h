@@ -13,6 +13,8 @@
 
 namespace pantry::uapi {
 
+class Connection;
+
 class Channel final : public RefCounted {
  public:
   Channel(driver::OwnedFd socket, std::uint64_t id, pid_t pid)
@@ -23,6 +25,16 @@ class Channel final : public RefCounted {
   // The only process that may ask for replies here.
   pid_t pid() const { return pid_; }
 
+  // The latest ioctl that is to be answered here, and the connection it came over: where that was,
+  // as it may be gone, and its number. For the server's thread.
+  struct Asked {
+    Connection* over = nullptr;
+    std::uint64_t connection = 0;
+    std::uint64_t token = 0;
+  };
+  const Asked& latest() const { return latest_; }
+  void note(const Asked& asked) { latest_ = asked; }
+
   // Any thread. A client that is gone or does not read loses the reply; nobody waits for it. `fd`
   // -1: none. `argument`: at most wire::kMostCarried bytes.
   void reply(const wire::Reply& reply, int fd, std::span<const std::byte> argument = {}) noexcept;
@@ -31,6 +43,7 @@ class Channel final : public RefCounted {
   const driver::OwnedFd socket_;
   const std::uint64_t id_;
   const pid_t pid_;
+  Asked latest_;
 };
 
 }  // namespace pantry::uapi

@@ -88,7 +88,7 @@ Connection::Next DeviceConnection::on_readable() {
   if (incoming.kind == Incoming::Kind::kNothing) return Next::kContinue;
   const wire::Request& request = incoming.request();
   if (request.ask == wire::Ask::kCancel) {
-    session_->cancel(request.token);
+    cancel(request.token);
     return Next::kContinue;
   }
   Ref<Channel> channel = channel_of(server_, incoming);
@@ -108,6 +108,7 @@ Connection::Next DeviceConnection::on_readable() {
 
 void DeviceConnection::start_ioctl(Incoming& incoming, Ref<Channel> channel) {
   const wire::Request& request = incoming.request();
+  channel->note({this, number, request.token});
   auto* const in_flight = new RequestInFlight(server_, std::move(channel), incoming);
   IoctlRequest ioctl{request.command,
                      {request.argument},
@@ -208,6 +209,7 @@ void DmaBufConnection::mmap(const wire::Request& request, Channel& channel) {
 void DmaBufConnection::start_ioctl(Incoming& incoming, Ref<Channel> channel) {
   const wire::Request& request = incoming.request();
   const std::uint64_t token = request.token;
+  channel->note({this, number, token});
   auto* const in_flight = new RequestInFlight(server_, std::move(channel), incoming);
   DmaBufReply reply =
       dma_buf_ioctl(*buffer_, request.command, {request.argument}, in_flight->memory(),
@@ -233,7 +235,7 @@ Connection::Next DmaBufConnection::on_readable() {
   if (incoming.kind == Incoming::Kind::kNothing) return Next::kContinue;
   const wire::Request& request = incoming.request();
   if (request.ask == wire::Ask::kCancel) {
-    pending_.cancel(request.token);
+    cancel(request.token);
     return Next::kContinue;
   }
   Ref<Channel> channel = channel_of(server_, incoming);
@@ -357,6 +359,11 @@ void ProfilingConnection::answer(const wire::Request& request, pid_t pid) {
       {request.token, stored ? 0 : negated(stored.error()), wire::Reply::Fd::kNone, 0, bytes}, -1);
 }
 
-Connection::Next ChannelConnection::on_readable() { return only_hang_up(channel_->socket()); }
+// Its thread has ended or, by siglongjmp() out of a signal handler, left a wait behind.
+Connection::Next ChannelConnection::on_readable() {
+  const Next next = only_hang_up(channel_->socket());
+  if (next == Next::kClose) server_.give_up(channel_->latest());
+  return next;
+}
 
 }  // namespace pantry::uapi

@@ -16,6 +16,8 @@ namespace pantry::uapi {
 class Connection {
  public:
   virtual ~Connection() = default;
+  // Set by the server; no two of its connections ever have the same.
+  std::uint64_t number = 0;
   virtual int socket() const = 0;
   // Something arrived: takes one message, so that a flood on one descriptor does not keep those who
   // use others waiting. kClose: the peer hung up.
@@ -23,6 +25,8 @@ class Connection {
   virtual Next on_readable() = 0;
   // What arrived here comes before what arrived elsewhere meanwhile.
   virtual bool goes_first() const { return false; }
+  // Nobody waits for this ioctl any more: if it waits, it ends with EINTR.
+  virtual void cancel(std::uint64_t /*token*/) {}
   // The name of the client's end while this connection lives, 0 if it needs none; and that of a
   // channel.
   virtual std::uint64_t cookie() const { return 0; }
@@ -36,6 +40,7 @@ class DeviceConnection final : public Connection {
   ~DeviceConnection() override;
   int socket() const override { return socket_.get(); }
   Next on_readable() override;
+  void cancel(std::uint64_t token) override { session_->cancel(token); }
 
  private:
   void start_ioctl(Incoming& incoming, Ref<Channel> channel);
@@ -86,6 +91,7 @@ class DmaBufConnection final : public Connection {
                    Ref<driver::Buffer> buffer, NewFd::Access access);
   int socket() const override { return socket_.get(); }
   Next on_readable() override;
+  void cancel(std::uint64_t token) override { pending_.cancel(token); }
   std::uint64_t cookie() const override { return client_cookie_; }
 
  private:
@@ -151,12 +157,14 @@ class ProfilingConnection final : public Connection {
 
 class ChannelConnection final : public Connection {
  public:
-  explicit ChannelConnection(Ref<Channel> channel) : channel_(std::move(channel)) {}
+  ChannelConnection(Server& server, Ref<Channel> channel)
+      : server_(server), channel_(std::move(channel)) {}
   int socket() const override { return channel_->socket(); }
   Next on_readable() override;
   std::uint64_t channel_id() const override { return channel_->id(); }
 
  private:
+  Server& server_;
   const Ref<Channel> channel_;
 };
 

@@ -238,7 +238,7 @@ void Server::open_channel(driver::OwnedFd socket, driver::Charge charge) {
   greet(channel->socket(), hello);
   channels_.emplace(hello.channel, channel);
   static_cast<void>(
-      add(std::make_unique<ChannelConnection>(std::move(channel)), std::move(charge)));
+      add(std::make_unique<ChannelConnection>(*this, std::move(channel)), std::move(charge)));
 }
 
 Ref<driver::Account> Server::account_of(pid_t pid) {
@@ -252,6 +252,7 @@ Ref<driver::Account> Server::account_of(pid_t pid) {
 
 Result<> Server::add(std::unique_ptr<Connection> connection, driver::Charge charge) {
   Connection& added = *connection;
+  added.number = ++last_number_;
   if (!watch(epoll_.get(), added.socket(), reinterpret_cast<std::uint64_t>(&added))) {
     const Errno error = static_cast<Errno>(errno);
     log_error("uapi/server", "a connection cannot be watched: {}", name_of(error));
@@ -278,6 +279,11 @@ void Server::forget(const Connection& connection) {
 Ref<Channel> Server::channel(std::uint64_t id, pid_t pid) {
   const auto it = channels_.find(id);
   return it != channels_.end() && it->second->pid() == pid ? it->second : nullptr;
+}
+
+void Server::give_up(const Channel::Asked& asked) {
+  if (connections_.contains(asked.over) && asked.over->number == asked.connection)
+    asked.over->cancel(asked.token);
 }
 
 FdObject Server::identify(wire::FdState state, driver::OwnedFd fd) {

@@ -47,6 +47,8 @@ class Server {
   ServerObserver* observer() { return observer_; }
   BesideClient& beside_client() { return beside_client_; }
   Ref<Channel> channel(std::uint64_t id, pid_t pid);
+  // Whoever asked is gone. No effect where the ioctl is done, or its connection closed.
+  void give_up(const Channel::Asked& asked);
   // What the process may hold, and holds: one for all its files.
   Ref<driver::Account> account_of(pid_t pid);
   // What a descriptor that a client passed stands for.
@@ -83,6 +85,7 @@ class Server {
   // away.
   driver::OwnedFd spare_;
   std::uint64_t next_channel_;
+  std::uint64_t last_number_ = 0;
   BesideClient beside_client_;
   std::unordered_map<Connection*, driver::Held<std::unique_ptr<Connection>>> connections_;
   static constexpr std::size_t kFirstSweep = 16;

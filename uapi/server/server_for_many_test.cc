@@ -207,6 +207,38 @@ TEST_F(ServerForMany, FloodOnOneDescriptorStarvesNobody) {
   EXPECT_TRUE(is_as_before());
 }
 
+// As siglongjmp() out of a signal handler leaves one.
+TEST_F(ServerForMany, WaitEndsWithItsChannel) {
+  driver::Limits limits;
+  limits[driver::Resource::kFences] = 1;
+  serve(limits);
+  {
+    Client client(directory_);
+    drm_syncobj_create object{};
+    EXPECT_EQ(client.ioctl(DRM_IOCTL_SYNCOBJ_CREATE, &object), 0);
+    drm_syncobj_wait wait{};
+    wait.handles = reinterpret_cast<std::uint64_t>(&object.handle);
+    wait.count_handles = 1;
+    wait.flags = DRM_SYNCOBJ_WAIT_FLAGS_WAIT_FOR_SUBMIT;
+    drm_syncobj_wait for_ever = wait;
+    for_ever.timeout_nsec = INT64_MAX;
+    {
+      const driver::OwnedFd left = connect_in(directory_, wire::Socket::kChannel);
+      wire::Request waits = client.request(DRM_IOCTL_SYNCOBJ_WAIT, &for_ever);
+      waits.channel = hello_of(left).channel;
+      send(client.device.get(), std::as_bytes(std::span(&waits, 1)), -1);
+      EXPECT_EQ(client.ioctl(DRM_IOCTL_SYNCOBJ_WAIT, &wait), -ENOMEM) << "one at a time";
+    }
+    int result = -ENOMEM;
+    for (int i = 0; i < kPatience && result == -ENOMEM; ++i) {
+      result = client.ioctl(DRM_IOCTL_SYNCOBJ_WAIT, &wait);
+      ::usleep(1000);
+    }
+    EXPECT_EQ(result, -ETIME);
+  }
+  EXPECT_TRUE(is_as_before());
+}
+
 // Stopped with requests unread, replies unread and a wait under way, and then killed.
 TEST_F(ServerForMany, StoppedAndKilledClientDelaysNobody) {
   Villain villain([&](Villain& self) {
