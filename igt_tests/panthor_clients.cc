@@ -10,11 +10,13 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <fstream>
 #include <functional>
@@ -240,6 +242,63 @@ void waits_left_behind(const Device& opened) {
   igt_assert_eq(sigaction(SIGALRM, &before, nullptr), 0);
 }
 
+bool sleeps(pid_t thread) {
+  std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/stat");
+  std::string text;
+  std::getline(file, text);
+  return text.find(") S ") != std::string::npos;
+}
+
+// The number by which a thread has begun to wait becomes that of something else, and then a signal
+// reaches the thread.
+void number_taken_over_during_a_wait(const Device& opened) {
+  Device device = opened.open_again();
+  drm_syncobj_create object{};
+  do_ioctl(device.fd(), DRM_IOCTL_SYNCOBJ_CREATE, &object);
+  const UniqueFd copy(fcntl(device.fd(), F_DUPFD_CLOEXEC, 0));
+  struct sigaction before {};
+  struct sigaction nothing {};
+  nothing.sa_handler = [](int) {};
+  igt_assert_eq(sigaction(SIGUSR1, &nothing, &before), 0);
+  struct Waiter {
+    int fd;
+    drm_syncobj_wait wait{};
+    std::atomic<pid_t> thread{0};
+    int error = 0;
+  } waiter{device.fd()};
+  waiter.wait.handles = reinterpret_cast<uint64_t>(&object.handle);
+  waiter.wait.count_handles = 1;
+  waiter.wait.timeout_nsec = INT64_MAX;
+  waiter.wait.flags = DRM_SYNCOBJ_WAIT_FLAGS_WAIT_FOR_SUBMIT;
+  pthread_t thread;
+  const auto wait = [](void* argument) -> void* {
+    auto& own = *static_cast<Waiter*>(argument);
+    own.thread = static_cast<pid_t>(syscall(SYS_gettid));
+    if (ioctl(own.fd, DRM_IOCTL_SYNCOBJ_WAIT, &own.wait) != 0) own.error = errno;
+    return nullptr;
+  };
+  igt_assert_eq(pthread_create(&thread, nullptr, wait, &waiter), 0);
+  for (int looks = 0; looks < 3; sleep_ns(kMillisecond))
+    looks = waiter.thread != 0 && sleeps(waiter.thread) ? looks + 1 : 0;
+  int pair[2];
+  igt_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+  const UniqueFd near_end(pair[0]), far_end(pair[1]);
+  igt_assert_eq(dup2(far_end.get(), device.fd()), device.fd());
+  igt_assert_eq(pthread_kill(thread, SIGUSR1), 0);
+  // Linux ends the wait with EINTR; where it goes on, this ends it.
+  sleep_ns(kGlance);
+  drm_syncobj_array signal{};
+  signal.handles = reinterpret_cast<uint64_t>(&object.handle);
+  signal.count_handles = 1;
+  do_ioctl(copy.get(), DRM_IOCTL_SYNCOBJ_SIGNAL, &signal);
+  igt_assert_eq(pthread_join(thread, nullptr), 0);
+  igt_assert(waiter.error == 0 || waiter.error == EINTR);
+  char byte = 0;
+  igt_assert_eq(recv(near_end.get(), &byte, 1, MSG_DONTWAIT), -1);
+  igt_assert_eq(errno, EAGAIN);
+  igt_assert_eq(sigaction(SIGUSR1, &before, nullptr), 0);
+}
+
 constexpr Case kCases[] = {
     {"written-to", "A write to the file costs nobody the file.", written_to},
     {"flush-id-stays-with-its-process", "A child does not inherit the page of the flush id. [H2.3]",
@@ -253,6 +312,8 @@ constexpr Case kCases[] = {
     {"cancelled-while-it-waits", "A cancelled thread leaves nothing locked.",
      cancelled_while_it_waits},
     {"waits-left-behind", "siglongjmp() out of a wait costs no descriptor.", waits_left_behind},
+    {"number-taken-over-during-a-wait", "What took it over hears nothing of the wait.",
+     number_taken_over_during_a_wait},
 };
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "uapi/shim/channel.h"
+#include "uapi/shim/host.h"
 #include "uapi/shim/uncancelled.h"
 
 namespace pantry::shim {
@@ -135,7 +136,9 @@ Patience patience_for(const wire::Request& request, Channel& channel) {
              : Patience::kSleep;
 }
 
+// The client may have closed the descriptor meanwhile, and the number be something else's.
 void tell(int fd, wire::Ask ask, wire::Request request) {
+  if (socket_of(fd) == kForeign) return;
   request.ask = ask;
   Argument nothing = {};
   send_request(fd, request, -1, nothing);
