@@ -40,10 +40,13 @@ class EndingSignals {
     if (at_hang_up.sa_handler != SIG_IGN) ::sigaddset(&signals_, SIGHUP);
     ::pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
   }
+  // For the first. The next one ends the process at once: a request may wait for ever for memory
+  // of its client's.
   void wait() {
     int signal = 0;
     while (::sigwait(&signals_, &signal) != 0) {
     }
+    ::pthread_sigmask(SIG_UNBLOCK, &signals_, nullptr);
   }
 
  private:

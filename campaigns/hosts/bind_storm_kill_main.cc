@@ -54,6 +54,7 @@ bool parse(int argc, char** argv, Arguments& arguments) {
 // How far the storm is.
 class Weather final : public uapi::ServerObserver {
  public:
+  Calls calls() const override { return Calls::kSideBySide; }
   void on_ioctl(const Ioctl& ioctl) override {
     if (ioctl.result != 0) return;
     if (ioctl.command == DRM_IOCTL_PANTHOR_VM_BIND) binds_.fetch_add(1);

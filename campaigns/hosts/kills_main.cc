@@ -25,6 +25,7 @@
 #include <random>
 
 #include "base/log.h"
+#include "base/mutex.h"
 #include "campaigns/hosts/host_inventory.h"
 #include "campaigns/hosts/served_machine.h"
 #include "campaigns/hosts/wait_until.h"
@@ -87,6 +88,7 @@ bool parse(int argc, char** argv, Arguments& arguments) {
 // What the clients got done. Told to, keeps something of the next client that ends.
 class Work final : public uapi::ServerObserver {
  public:
+  Calls calls() const override { return Calls::kSideBySide; }
   void leak(Leak what) { leak_ = what; }
   void on_ioctl(const Ioctl& ioctl) override {
     if (ioctl.result != 0) return;
@@ -95,6 +97,8 @@ class Work final : public uapi::ServerObserver {
     if (ioctl.command == DRM_IOCTL_PRIME_FD_TO_HANDLE) imports.fetch_add(1);
   }
   void on_release(uapi::Session& session) override {
+    if (leak_.load() == Leak::kNone) return;
+    MutexLock lock(mutex_);
     switch (leak_.load()) {
       case Leak::kNone:
         return;
@@ -114,6 +118,7 @@ class Work final : public uapi::ServerObserver {
   }
   // Once no client is left, so that the machine outlives it.
   void give_back() {
+    MutexLock lock(mutex_);
     kept_vm_ = {};
     kept_buffer_ = {};
   }
@@ -123,10 +128,10 @@ class Work final : public uapi::ServerObserver {
 
  private:
   std::atomic<Leak> leak_{Leak::kNone};
-  // By the server's thread.
-  Ref<driver::Vm> kept_vm_;
-  Ref<driver::Buffer> kept_buffer_;
-  driver::OwnedFd kept_descriptor_;
+  Mutex mutex_;
+  Ref<driver::Vm> kept_vm_ PANTRY_GUARDED_BY(mutex_);
+  Ref<driver::Buffer> kept_buffer_ PANTRY_GUARDED_BY(mutex_);
+  driver::OwnedFd kept_descriptor_ PANTRY_GUARDED_BY(mutex_);
 };
 
 std::uint64_t heap_in_use() {

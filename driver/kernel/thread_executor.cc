@@ -2,12 +2,12 @@
 #include "driver/kernel/thread_executor.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <time.h>
 
 #include <thread>
 #include <vector>
 
+#include "base/all_signals_blocked.h"
 #include "base/check.h"
 #include "base/thread_host.h"
 
@@ -29,21 +29,6 @@ class RealClock final : public Clock {
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, nullptr) == EINTR) {
     }
   }
-};
-
-// A thread inherits the mask of its creator, so it never has a moment in which a signal could reach
-// it.
-class AllSignalsBlocked {
- public:
-  AllSignalsBlocked() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before_);
-  }
-  ~AllSignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
- private:
-  sigset_t before_;
 };
 
 template <class Body>

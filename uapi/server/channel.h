@@ -25,15 +25,20 @@ class Channel final : public RefCounted {
   // The only process that may ask for replies here.
   pid_t pid() const { return pid_; }
 
-  // The latest ioctl that is to be answered here, and the connection it came over: where that was,
-  // as it may be gone, and its number. For the server's thread.
+  // A request that is to be answered here, and the connection it came over: where that was, as it
+  // may be gone, and its number.
   struct Asked {
     Connection* over = nullptr;
     std::uint64_t connection = 0;
     std::uint64_t token = 0;
   };
-  const Asked& latest() const { return latest_; }
-  void note(const Asked& asked) { latest_ = asked; }
+  // A thread of the server begins to serve one. False: the one before it is still being served.
+  bool begin(const Asked& asked);
+  // It has been answered, or waits. True: it has been cancelled, perhaps before it began to wait.
+  bool end(std::uint64_t token);
+  void cancelled(std::uint64_t token);
+  // The channel's thread is gone. What it asked last.
+  Asked close();
 
   // Any thread. A client that is gone or does not read loses the reply; nobody waits for it. `fd`
   // -1: none. `argument`: at most wire::kMostCarried bytes.
@@ -43,7 +48,11 @@ class Channel final : public RefCounted {
   const driver::OwnedFd socket_;
   const std::uint64_t id_;
   const pid_t pid_;
-  Asked latest_;
+  Mutex mutex_;
+  Asked latest_ PANTRY_GUARDED_BY(mutex_);
+  bool being_served_ PANTRY_GUARDED_BY(mutex_) = false;
+  bool cancelled_ PANTRY_GUARDED_BY(mutex_) = false;  // the latest
+  bool closed_ PANTRY_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace pantry::uapi

@@ -72,8 +72,35 @@ Connection::Next only_hang_up(int socket) {
 
 }  // namespace
 
+Connection::Next RequestConnection::on_readable() {
+  Incoming incoming = receive_request(socket_.get());
+  if (incoming.kind == Incoming::Kind::kHangUp) return Next::kClose;
+  if (incoming.kind == Incoming::Kind::kRequest) serve_in_turn(incoming);
+  return Next::kContinue;
+}
+
+void RequestConnection::serve_in_turn(Incoming& incoming) {
+  const wire::Request& request = incoming.request();
+  const std::uint64_t token = request.token;
+  if (request.ask == wire::Ask::kCancel) {
+    // The ioctl may be on its way into its wait.
+    if (const Ref<Channel> channel = server_.channel(request.channel, incoming.pid))
+      channel->cancelled(token);
+    return cancel(token);
+  }
+  const Ref<Channel> channel = channel_of(server_, incoming);
+  if (!channel) return;
+  if (!channel->begin({this, number, token})) {
+    log_client("uapi/server", "process {}: a request for a channel whose last is being served",
+               incoming.pid);
+    return;
+  }
+  serve(incoming, channel);
+  if (channel->end(token)) cancel(token);
+}
+
 DeviceConnection::DeviceConnection(Server& server, driver::OwnedFd socket, driver::NodeType node)
-    : server_(server), socket_(std::move(socket)) {
+    : RequestConnection(server, std::move(socket)) {
   const Peer peer = peer_of(socket_.get());
   session_ = server.machine().open(node, credentials_of(peer), server.account_of(peer.pid));
 }
@@ -82,19 +109,10 @@ DeviceConnection::~DeviceConnection() {
   if (ServerObserver* const observer = server_.observer()) observer->on_release(*session_);
 }
 
-Connection::Next DeviceConnection::on_readable() {
-  Incoming incoming = receive_request(socket_.get());
-  if (incoming.kind == Incoming::Kind::kHangUp) return Next::kClose;
-  if (incoming.kind == Incoming::Kind::kNothing) return Next::kContinue;
+void DeviceConnection::serve(Incoming& incoming, const Ref<Channel>& channel) {
   const wire::Request& request = incoming.request();
-  if (request.ask == wire::Ask::kCancel) {
-    cancel(request.token);
-    return Next::kContinue;
-  }
-  Ref<Channel> channel = channel_of(server_, incoming);
-  if (!channel) return Next::kContinue;
   if (request.ask == wire::Ask::kIoctl)
-    start_ioctl(incoming, std::move(channel));
+    start_ioctl(incoming, channel);
   else if (request.ask == wire::Ask::kMmap)
     mmap(request, *channel);
   else if (request.ask == wire::Ask::kText)
@@ -103,13 +121,11 @@ Connection::Next DeviceConnection::on_readable() {
   else
     log_client("uapi/server", "process {}: asks {} of a device node", incoming.pid,
                static_cast<std::uint32_t>(request.ask));
-  return Next::kContinue;
 }
 
-void DeviceConnection::start_ioctl(Incoming& incoming, Ref<Channel> channel) {
+void DeviceConnection::start_ioctl(Incoming& incoming, const Ref<Channel>& channel) {
   const wire::Request& request = incoming.request();
-  channel->note({this, number, request.token});
-  auto* const in_flight = new RequestInFlight(server_, std::move(channel), incoming);
+  auto* const in_flight = new RequestInFlight(server_, channel, incoming);
   IoctlRequest ioctl{request.command,
                      {request.argument},
                      server_.identify(request.fd_state, std::move(incoming.fd)),
@@ -137,8 +153,7 @@ void DeviceConnection::mmap(const wire::Request& request, Channel& channel) {
 
 SyncFileConnection::SyncFileConnection(Server& server, driver::OwnedFd socket,
                                        std::uint64_t client_cookie, Ref<driver::SyncFile> file)
-    : server_(server),
-      socket_(std::move(socket)),
+    : RequestConnection(server, std::move(socket)),
       client_cookie_(client_cookie),
       file_(std::move(file)) {
   if (!file_->fence()->add_callback(*this)) ::shutdown(socket_.get(), SHUT_WR);
@@ -151,21 +166,17 @@ void SyncFileConnection::on_signalled(driver::Fence&) noexcept {
   ::shutdown(socket_.get(), SHUT_WR);
 }
 
-Connection::Next SyncFileConnection::on_readable() {
-  Incoming incoming = receive_request(socket_.get());
-  if (incoming.kind == Incoming::Kind::kHangUp) return Next::kClose;
-  if (incoming.kind == Incoming::Kind::kNothing) return Next::kContinue;
+void SyncFileConnection::serve(Incoming& incoming, const Ref<Channel>& channel) {
   const wire::Request& request = incoming.request();
-  Ref<Channel> channel = channel_of(server_, incoming);
-  if (channel && request.ask != wire::Ask::kIoctl)
+  if (request.ask != wire::Ask::kIoctl) {
     log_client("uapi/server", "process {}: asks {} of a sync_file", incoming.pid,
                static_cast<std::uint32_t>(request.ask));
-  if (!channel || request.ask != wire::Ask::kIoctl) return Next::kContinue;
-  auto* const in_flight = new RequestInFlight(server_, std::move(channel), incoming);
+    return;
+  }
+  auto* const in_flight = new RequestInFlight(server_, channel, incoming);
   in_flight->on_ioctl_done(
       sync_file_ioctl(*file_, request.command, {request.argument}, in_flight->memory(),
                       server_.identify(request.fd_state, std::move(incoming.fd))));
-  return Next::kContinue;
 }
 
 Connection::Next SyncobjConnection::on_readable() { return only_hang_up(socket_.get()); }
@@ -173,8 +184,7 @@ Connection::Next SyncobjConnection::on_readable() { return only_hang_up(socket_.
 DmaBufConnection::DmaBufConnection(Server& server, driver::OwnedFd socket,
                                    std::uint64_t client_cookie, Ref<driver::Buffer> buffer,
                                    NewFd::Access access)
-    : server_(server),
-      socket_(std::move(socket)),
+    : RequestConnection(server, std::move(socket)),
       client_cookie_(client_cookie),
       buffer_(std::move(buffer)),
       access_(access),
@@ -206,11 +216,10 @@ void DmaBufConnection::mmap(const wire::Request& request, Channel& channel) {
   channel.reply(reply, memory.get());
 }
 
-void DmaBufConnection::start_ioctl(Incoming& incoming, Ref<Channel> channel) {
+void DmaBufConnection::start_ioctl(Incoming& incoming, const Ref<Channel>& channel) {
   const wire::Request& request = incoming.request();
   const std::uint64_t token = request.token;
-  channel->note({this, number, token});
-  auto* const in_flight = new RequestInFlight(server_, std::move(channel), incoming);
+  auto* const in_flight = new RequestInFlight(server_, channel, incoming);
   DmaBufReply reply =
       dma_buf_ioctl(*buffer_, request.command, {request.argument}, in_flight->memory(),
                     server_.identify(request.fd_state, std::move(incoming.fd)));
@@ -229,17 +238,8 @@ void DmaBufConnection::start_ioctl(Incoming& incoming, Ref<Channel> channel) {
                                                 *in_flight, *std::move(charge)));
 }
 
-Connection::Next DmaBufConnection::on_readable() {
-  Incoming incoming = receive_request(socket_.get());
-  if (incoming.kind == Incoming::Kind::kHangUp) return Next::kClose;
-  if (incoming.kind == Incoming::Kind::kNothing) return Next::kContinue;
+void DmaBufConnection::serve(Incoming& incoming, const Ref<Channel>& channel) {
   const wire::Request& request = incoming.request();
-  if (request.ask == wire::Ask::kCancel) {
-    cancel(request.token);
-    return Next::kContinue;
-  }
-  Ref<Channel> channel = channel_of(server_, incoming);
-  if (!channel) return Next::kContinue;
   switch (request.ask) {
     case wire::Ask::kMmap:
       mmap(request, *channel);
@@ -250,7 +250,7 @@ Connection::Next DmaBufConnection::on_readable() {
                      -1);
       break;
     case wire::Ask::kIoctl:
-      start_ioctl(incoming, std::move(channel));
+      start_ioctl(incoming, channel);
       break;
     case wire::Ask::kText:
       reply_text(*channel, request.token, [&] {
@@ -273,40 +273,29 @@ Connection::Next DmaBufConnection::on_readable() {
     case wire::Ask::kUnwritten:
       break;  // nothing here is stored to
   }
-  return Next::kContinue;
 }
 
 SwSyncConnection::SwSyncConnection(Server& server, driver::OwnedFd socket,
                                    Ref<driver::SwTimeline> timeline)
-    : server_(server), socket_(std::move(socket)), timeline_(std::move(timeline)) {}
+    : RequestConnection(server, std::move(socket)), timeline_(std::move(timeline)) {}
 
 SwSyncConnection::~SwSyncConnection() {
   driver::Device& device = server_.machine().device();
   timeline_->end(device.cleanup(), device.executor().clock().now());
 }
 
-Connection::Next SwSyncConnection::on_readable() {
-  const Incoming incoming = receive_request(socket_.get());
-  if (incoming.kind == Incoming::Kind::kHangUp) return Next::kClose;
-  if (incoming.kind == Incoming::Kind::kNothing) return Next::kContinue;
+void SwSyncConnection::serve(Incoming& incoming, const Ref<Channel>& channel) {
   const wire::Request& request = incoming.request();
-  Ref<Channel> channel = channel_of(server_, incoming);
-  if (!channel || request.ask != wire::Ask::kIoctl) return Next::kContinue;
-  auto* const in_flight = new RequestInFlight(server_, std::move(channel), incoming);
+  if (request.ask != wire::Ask::kIoctl) return;
+  auto* const in_flight = new RequestInFlight(server_, channel, incoming);
   in_flight->on_ioctl_done(sw_sync_ioctl(server_.machine().device(), *timeline_, request.command,
                                          {request.argument}, in_flight->memory()));
-  return Next::kContinue;
 }
 
-Connection::Next DebugfsConnection::on_readable() {
-  const Incoming incoming = receive_request(socket_.get());
-  if (incoming.kind == Incoming::Kind::kHangUp) return Next::kClose;
-  if (incoming.kind == Incoming::Kind::kNothing) return Next::kContinue;
-  Ref<Channel> channel = channel_of(server_, incoming);
-  if (channel && incoming.request().ask == wire::Ask::kText)
+void DebugfsConnection::serve(Incoming& incoming, const Ref<Channel>& channel) {
+  if (incoming.request().ask == wire::Ask::kText)
     reply_text(*channel, incoming.request().token,
                [&] { return make_(server_.machine().device()); });
-  return Next::kContinue;
 }
 
 void ProfilingConnection::greet() const {
@@ -325,7 +314,10 @@ Connection::Next ProfilingConnection::on_readable() {
   if (received.kind == Received::Kind::kHangUp) return Next::kClose;
   if (received.kind == Received::Kind::kNothing) return Next::kContinue;
   if (received.bytes == sizeof request && request.magic == wire::kMagic) {
-    answer(request, received.pid);
+    Incoming incoming;
+    incoming.message.request = request;
+    incoming.pid = received.pid;
+    serve_in_turn(incoming);
   } else {
     const std::string_view text(reinterpret_cast<const char*>(&request),
                                 std::min(received.bytes, sizeof request));
@@ -335,12 +327,9 @@ Connection::Next ProfilingConnection::on_readable() {
   return Next::kContinue;
 }
 
-void ProfilingConnection::answer(const wire::Request& request, pid_t pid) {
-  Incoming incoming;
-  incoming.message.request = request;
-  incoming.pid = pid;
-  const Ref<Channel> channel = channel_of(server_, incoming);
-  if (!channel) return;
+void ProfilingConnection::serve(Incoming& incoming, const Ref<Channel>& channel) {
+  const wire::Request& request = incoming.request();
+  const pid_t pid = incoming.pid;
   driver::Device& device = server_.machine().device();
   if (request.ask == wire::Ask::kText)
     return reply_text(*channel, request.token, [&] { return show_profiling(device); });
@@ -362,7 +351,7 @@ void ProfilingConnection::answer(const wire::Request& request, pid_t pid) {
 // Its thread has ended or, by siglongjmp() out of a signal handler, left a wait behind.
 Connection::Next ChannelConnection::on_readable() {
   const Next next = only_hang_up(channel_->socket());
-  if (next == Next::kClose) server_.give_up(channel_->latest());
+  if (next == Next::kClose) server_.give_up(channel_->close());
   return next;
 }
 

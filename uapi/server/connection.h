@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The host's end of one descriptor that a client holds. Used by the server's thread only.
+// The host's end of one descriptor that a client holds. While a thread of the server serves a
+// request that came over it, another may take the next, and may find that the peer has hung up:
+// then it lives until all are done.
 #pragma once
 
 #include <string>
@@ -33,39 +35,50 @@ class Connection {
   virtual std::uint64_t channel_id() const { return 0; }
 };
 
-// card, render: one open device node.
-class DeviceConnection final : public Connection {
+// One over which a client's threads ask for things.
+class RequestConnection : public Connection {
  public:
-  DeviceConnection(Server& server, driver::OwnedFd socket, driver::NodeType node);
-  ~DeviceConnection() override;
   int socket() const override { return socket_.get(); }
   Next on_readable() override;
-  void cancel(std::uint64_t token) override { session_->cancel(token); }
 
- private:
-  void start_ioctl(Incoming& incoming, Ref<Channel> channel);
-  void mmap(const wire::Request& request, Channel& channel);
+ protected:
+  RequestConnection(Server& server, driver::OwnedFd socket)
+      : server_(server), socket_(std::move(socket)) {}
+  // Takes the request that has come, which waits afterwards or will have been answered.
+  virtual void serve(Incoming& incoming, const Ref<Channel>& channel) = 0;
+  void serve_in_turn(Incoming& incoming);
 
   Server& server_;
   const driver::OwnedFd socket_;
+};
+
+// card, render: one open device node.
+class DeviceConnection final : public RequestConnection {
+ public:
+  DeviceConnection(Server& server, driver::OwnedFd socket, driver::NodeType node);
+  ~DeviceConnection() override;
+  void cancel(std::uint64_t token) override { session_->cancel(token); }
+
+ private:
+  void serve(Incoming& incoming, const Ref<Channel>& channel) override;
+  void start_ioctl(Incoming& incoming, const Ref<Channel>& channel);
+  void mmap(const wire::Request& request, Channel& channel);
+
   std::unique_ptr<Session> session_;
 };
 
 // sync_file: the client's end becomes readable when the fence signals, as poll() expects.
-class SyncFileConnection final : public Connection, private driver::FenceCallback {
+class SyncFileConnection final : public RequestConnection, private driver::FenceCallback {
  public:
   SyncFileConnection(Server& server, driver::OwnedFd socket, std::uint64_t client_cookie,
                      Ref<driver::SyncFile> file);
   ~SyncFileConnection() override;
-  int socket() const override { return socket_.get(); }
-  Next on_readable() override;
   std::uint64_t cookie() const override { return client_cookie_; }
 
  private:
+  void serve(Incoming& incoming, const Ref<Channel>& channel) override;
   void on_signalled(driver::Fence& fence) noexcept override;
 
-  Server& server_;
-  const driver::OwnedFd socket_;
   const std::uint64_t client_cookie_;
   const Ref<driver::SyncFile> file_;
 };
@@ -85,21 +98,18 @@ class SyncobjConnection final : public Connection {
 };
 
 // dma_buf: keeps the buffer alive as long as the client has a copy of the descriptor.
-class DmaBufConnection final : public Connection {
+class DmaBufConnection final : public RequestConnection {
  public:
   DmaBufConnection(Server& server, driver::OwnedFd socket, std::uint64_t client_cookie,
                    Ref<driver::Buffer> buffer, NewFd::Access access);
-  int socket() const override { return socket_.get(); }
-  Next on_readable() override;
   void cancel(std::uint64_t token) override { pending_.cancel(token); }
   std::uint64_t cookie() const override { return client_cookie_; }
 
  private:
+  void serve(Incoming& incoming, const Ref<Channel>& channel) override;
   void mmap(const wire::Request& request, Channel& channel);
-  void start_ioctl(Incoming& incoming, Ref<Channel> channel);
+  void start_ioctl(Incoming& incoming, const Ref<Channel>& channel);
 
-  Server& server_;
-  const driver::OwnedFd socket_;
   const std::uint64_t client_cookie_;
   const Ref<driver::Buffer> buffer_;
   const NewFd::Access access_;
@@ -107,40 +117,35 @@ class DmaBufConnection final : public Connection {
 };
 
 // sw_sync: a timeline, which ends when the last copy of the descriptor is closed.
-class SwSyncConnection final : public Connection {
+class SwSyncConnection final : public RequestConnection {
  public:
   SwSyncConnection(Server& server, driver::OwnedFd socket, Ref<driver::SwTimeline> timeline);
   ~SwSyncConnection() override;
-  int socket() const override { return socket_.get(); }
-  Next on_readable() override;
 
  private:
-  Server& server_;
-  const driver::OwnedFd socket_;
+  void serve(Incoming& incoming, const Ref<Channel>& channel) override;
+
   const Ref<driver::SwTimeline> timeline_;
 };
 
 // gpuvas, gems: somebody who reads that file of debugfs.
-class DebugfsConnection final : public Connection {
+class DebugfsConnection final : public RequestConnection {
  public:
   using Make = std::string (*)(driver::Device& device);  // of the text
   DebugfsConnection(Server& server, driver::OwnedFd socket, Make make)
-      : server_(server), socket_(std::move(socket)), make_(make) {}
-  int socket() const override { return socket_.get(); }
-  Next on_readable() override;
+      : RequestConnection(server, std::move(socket)), make_(make) {}
 
  private:
-  Server& server_;
-  const driver::OwnedFd socket_;
+  void serve(Incoming& incoming, const Ref<Channel>& channel) override;
+
   const Make make_;
 };
 
 // profiling: somebody who has that attribute open.
-class ProfilingConnection final : public Connection {
+class ProfilingConnection final : public RequestConnection {
  public:
   ProfilingConnection(Server& server, driver::OwnedFd socket)
-      : server_(server), socket_(std::move(socket)) {}
-  int socket() const override { return socket_.get(); }
+      : RequestConnection(server, std::move(socket)) {}
   Next on_readable() override;
   // Text that comes as a plain message has no answer, so its sender has gone on: to read the
   // attribute again, or to submit a job.
@@ -149,10 +154,7 @@ class ProfilingConnection final : public Connection {
   void greet() const;
 
  private:
-  void answer(const wire::Request& request, pid_t pid);
-
-  Server& server_;
-  const driver::OwnedFd socket_;
+  void serve(Incoming& incoming, const Ref<Channel>& channel) override;
 };
 
 class ChannelConnection final : public Connection {

@@ -12,7 +12,9 @@
 #include <array>
 #include <fstream>
 #include <span>
+#include <system_error>
 
+#include "base/all_signals_blocked.h"
 #include "base/log.h"
 #include "driver/kernel/clock.h"
 #include "uapi/debugfs.h"
@@ -23,7 +25,8 @@ namespace pantry::uapi {
 namespace {
 
 constexpr int kEventsAtOnce = 64;
-// epoll data: connections by pointer, the rest by small numbers.
+// epoll data: connections by pointer, with kFirst for those that go first; the rest by small
+// numbers.
 constexpr std::uint64_t kStopTag = 1;
 constexpr std::uint64_t kListenerTag = 2;
 
@@ -50,11 +53,19 @@ std::string program_of(pid_t pid) {
   return name;
 }
 
+constexpr std::uint64_t kFirst = 1;
+static_assert(alignof(Connection) > kFirst);
+bool is_connection(std::uint64_t tag) { return tag >= kListenerTag + wire::kSocketCount; }
+std::uint64_t tag_of(const Connection& connection) {
+  return reinterpret_cast<std::uint64_t>(&connection) | (connection.goes_first() ? kFirst : 0);
+}
+Connection* connection_of(std::uint64_t tag) {
+  return reinterpret_cast<Connection*>(tag & ~kFirst);
+}
+
 // epoll tells of a descriptor that it told of last time in the place that it had then.
 bool goes_first(const epoll_event& event) {
-  const std::uint64_t tag = event.data.u64;
-  return tag >= kListenerTag + wire::kSocketCount &&
-         reinterpret_cast<const Connection*>(tag)->goes_first();
+  return is_connection(event.data.u64) && (event.data.u64 & kFirst) != 0;
 }
 
 }  // namespace
@@ -74,7 +85,20 @@ Result<std::unique_ptr<Server>> Server::create(Machine& machine, const std::stri
 }
 
 Server::~Server() {
-  while (!connections_.empty()) remove(*connections_.begin()->first);
+  for (;;) {
+    Connection* any = nullptr;
+    {
+      MutexLock lock(mutex_);
+      if (connections_.empty()) return;
+      any = connections_.begin()->first;
+    }
+    remove(*any);
+  }
+}
+
+BesideClient& Server::beside_client() {
+  static thread_local BesideClient beside_client;
+  return beside_client;
 }
 
 std::string Server::path_of(wire::Socket kind) const {
@@ -105,20 +129,44 @@ void Server::stop() {
 
 int Server::wait_for(std::span<epoll_event> events) {
   const int most = static_cast<int>(events.size());
-  if (beside_client_.polls()) {
+  if (beside_client().polls()) {
     const std::int64_t end = wire::poll_clock_ns() + wire::kPollNs;
     do {
       if (const int count = ::epoll_wait(epoll_.get(), events.data(), most, 0); count > 0) {
-        beside_client_.found();
+        beside_client().found();
         return count;
       }
     } while (wire::poll_clock_ns() < end);
-    beside_client_.in_vain();
+    beside_client().in_vain();
   }
   return ::epoll_wait(epoll_.get(), events.data(), most, -1);
 }
 
 void Server::run() {
+  serve_clients();
+  while (turn_.await()) serve_clients();
+  // Nobody has the turn any more, so nobody calls another.
+  for (std::thread& other : others_) other.join();
+  others_.clear();
+}
+
+void Server::call_another() {
+  if (observer_ && observer_->calls() == ServerObserver::Calls::kOneAtATime) return;
+  if (turn_.awaited()) return;
+  try {
+    const AllSignalsBlocked blocked;
+    others_.emplace_back([this]() PANTRY_MAY_WAIT {
+      ::pthread_setname_np(::pthread_self(), "server");
+      while (turn_.await()) serve_clients();
+    });
+  } catch (const std::system_error& error) {
+    log_error("uapi/server", "no further thread, so one slow request delays others: {}",
+              error.what());
+  }
+}
+
+void Server::serve_clients() {
+  call_another();
   std::array<epoll_event, kEventsAtOnce> events;
   for (;;) {
     const int count = wait_for(events);
@@ -130,17 +178,29 @@ void Server::run() {
       const std::uint64_t tag = event.data.u64;
       if (tag == kStopTag) {
         std::uint64_t taken = 0;
-        if (::read(stop_.get(), &taken, sizeof taken) == sizeof taken) return;
-      } else if (tag < kListenerTag + wire::kSocketCount) {
+        if (::read(stop_.get(), &taken, sizeof taken) == sizeof taken) return turn_.stop();
+      } else if (!is_connection(tag)) {
         accept(static_cast<wire::Socket>(tag - kListenerTag));
       } else {
-        Connection& connection = *reinterpret_cast<Connection*>(tag);
-        // Removed by an earlier event of this round.
-        if (!connections_.contains(&connection)) continue;
-        if (connection.on_readable() == Connection::Next::kClose) remove(connection);
+        const std::uint64_t loan = turn_.lend();
+        serve(connection_of(tag));
+        // The other one finds what is left of the events.
+        if (!turn_.regain(loan)) return;
       }
     }
   }
+}
+
+void Server::serve(Connection* at) {
+  // None, if it was removed by an earlier event of this round, or by another thread.
+  const std::shared_ptr<Connection> connection = find(at);
+  if (connection && connection->on_readable() == Connection::Next::kClose) remove(*connection);
+}
+
+std::shared_ptr<Connection> Server::find(Connection* connection) {
+  MutexLock lock(mutex_);
+  const auto known = connections_.find(connection);
+  return known != connections_.end() ? known->second.object : nullptr;
 }
 
 void Server::accept(wire::Socket kind) {
@@ -197,7 +257,7 @@ void Server::serve(wire::Socket kind, driver::OwnedFd socket) {
     case wire::Socket::kGemNames:
       return open_debugfs(debugfs_gem_names, std::move(socket), *std::move(charge));
     case wire::Socket::kProfiling: {
-      auto connection = std::make_unique<ProfilingConnection>(*this, std::move(socket));
+      auto connection = std::make_shared<ProfilingConnection>(*this, std::move(socket));
       const ProfilingConnection& greeted = *connection;
       if (add(std::move(connection), *std::move(charge))) greeted.greet();
       return;
@@ -206,7 +266,7 @@ void Server::serve(wire::Socket kind, driver::OwnedFd socket) {
       Result<Ref<driver::SwTimeline>> timeline = driver::SwTimeline::create(program_of(peer.pid));
       if (!timeline) return;  // hangs up
       const int greeted = socket.get();
-      if (add(std::make_unique<SwSyncConnection>(*this, std::move(socket), *std::move(timeline)),
+      if (add(std::make_shared<SwSyncConnection>(*this, std::move(socket), *std::move(timeline)),
               *std::move(charge)))
         greet(greeted, {});
       return;
@@ -221,27 +281,33 @@ void Server::serve(wire::Socket kind, driver::OwnedFd socket) {
 void Server::open_node(driver::NodeType node, driver::OwnedFd socket, driver::Charge charge) {
   if (machine_.device().unplugged()) return greet(socket.get(), {0, negated(Errno::kNoDev)});
   const int greeted = socket.get();
-  if (add(std::make_unique<DeviceConnection>(*this, std::move(socket), node), std::move(charge)))
+  if (add(std::make_shared<DeviceConnection>(*this, std::move(socket), node), std::move(charge)))
     greet(greeted, {});
 }
 
 void Server::open_debugfs(std::string (*make)(driver::Device&), driver::OwnedFd socket,
                           driver::Charge charge) {
   static_cast<void>(
-      add(std::make_unique<DebugfsConnection>(*this, std::move(socket), make), std::move(charge)));
+      add(std::make_shared<DebugfsConnection>(*this, std::move(socket), make), std::move(charge)));
 }
 
 void Server::open_channel(driver::OwnedFd socket, driver::Charge charge) {
-  const wire::Hello hello{next_channel_++, 0};
-  const pid_t pid = peer_of(socket.get()).pid;
-  auto channel = make_ref<Channel>(std::move(socket), hello.channel, pid);
+  wire::Hello hello{};
+  Ref<Channel> channel;
+  {
+    MutexLock lock(mutex_);
+    hello.channel = next_channel_++;
+    const pid_t pid = peer_of(socket.get()).pid;
+    channel = make_ref<Channel>(std::move(socket), hello.channel, pid);
+    channels_.emplace(hello.channel, channel);
+  }
   greet(channel->socket(), hello);
-  channels_.emplace(hello.channel, channel);
   static_cast<void>(
-      add(std::make_unique<ChannelConnection>(*this, std::move(channel)), std::move(charge)));
+      add(std::make_shared<ChannelConnection>(*this, std::move(channel)), std::move(charge)));
 }
 
 Ref<driver::Account> Server::account_of(pid_t pid) {
+  MutexLock lock(mutex_);
   if (const auto known = accounts_.find(pid); known != accounts_.end()) return known->second;
   if (accounts_.size() >= sweep_accounts_at_) {
     std::erase_if(accounts_, [](const auto& entry) { return entry.second->references() == 1; });
@@ -250,46 +316,61 @@ Ref<driver::Account> Server::account_of(pid_t pid) {
   return accounts_.emplace(pid, machine_.new_account(pid, program_of(pid))).first->second;
 }
 
-Result<> Server::add(std::unique_ptr<Connection> connection, driver::Charge charge) {
+Result<> Server::add(std::shared_ptr<Connection> connection, driver::Charge charge) {
   Connection& added = *connection;
+  Registered refused;
+  MutexLock lock(mutex_);
   added.number = ++last_number_;
-  if (!watch(epoll_.get(), added.socket(), reinterpret_cast<std::uint64_t>(&added))) {
+  connections_.emplace(&added, driver::Held{std::move(connection), std::move(charge)});
+  // From now on another thread may be told of it, and waits for the lock.
+  if (!watch(epoll_.get(), added.socket(), tag_of(added))) {
     const Errno error = static_cast<Errno>(errno);
     log_error("uapi/server", "a connection cannot be watched: {}", name_of(error));
-    forget(added);
+    refused = take(added);
     return Error(error);
   }
-  connections_.emplace(&added, driver::Held{std::move(connection), std::move(charge)});
   connection_count_.fetch_add(1, std::memory_order_acq_rel);
   return {};
 }
 
 void Server::remove(Connection& connection) {
-  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, connection.socket(), nullptr);
-  forget(connection);
-  connections_.erase(&connection);
+  {
+    Registered removed;
+    MutexLock lock(mutex_);
+    removed = take(connection);
+    if (!removed.itself) return;
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, connection.socket(), nullptr);
+  }
   connection_count_.fetch_sub(1, std::memory_order_acq_rel);
 }
 
-void Server::forget(const Connection& connection) {
-  objects_.erase(connection.cookie());
-  channels_.erase(connection.channel_id());
+Server::Registered Server::take(Connection& connection) {
+  Registered taken;
+  taken.itself = connections_.extract(&connection);
+  if (!taken.itself) return taken;
+  taken.object = objects_.extract(connection.cookie());
+  taken.channel = channels_.extract(connection.channel_id());
+  return taken;
 }
 
 Ref<Channel> Server::channel(std::uint64_t id, pid_t pid) {
+  MutexLock lock(mutex_);
   const auto it = channels_.find(id);
   return it != channels_.end() && it->second->pid() == pid ? it->second : nullptr;
 }
 
 void Server::give_up(const Channel::Asked& asked) {
-  if (connections_.contains(asked.over) && asked.over->number == asked.connection)
-    asked.over->cancel(asked.token);
+  const std::shared_ptr<Connection> connection = find(asked.over);
+  if (connection && connection->number == asked.connection) connection->cancel(asked.token);
 }
 
 FdObject Server::identify(wire::FdState state, driver::OwnedFd fd) {
   if (state == wire::FdState::kBad || !fd) return BadFd{};
-  if (const auto it = objects_.find(cookie_of(fd.get())); it != objects_.end())
-    return std::visit([](const auto& object) -> FdObject { return object; }, it->second);
+  {
+    MutexLock lock(mutex_);
+    if (const auto it = objects_.find(cookie_of(fd.get())); it != objects_.end())
+      return std::visit([](const auto& object) -> FdObject { return object; }, it->second);
+  }
   if (is_eventfd(fd.get())) return EventFd{std::move(fd)};
   return ForeignFd{};
 }
@@ -306,16 +387,19 @@ Result<driver::OwnedFd> Server::descriptor_for(const NewFd& wanted, pid_t pid) {
   const bool writes = buffer && wanted.access == NewFd::Access::kReadWrite;
   wire::note_access_mode(ends.far_end.get(), writes ? O_RDWR : O_RDONLY);
   const std::uint64_t cookie = cookie_of(ends.far_end.get());
-  std::unique_ptr<Connection> connection;
+  std::shared_ptr<Connection> connection;
   if (file)
     connection =
-        std::make_unique<SyncFileConnection>(*this, std::move(ends.near_end), cookie, *file);
+        std::make_shared<SyncFileConnection>(*this, std::move(ends.near_end), cookie, *file);
   else if (buffer)
-    connection = std::make_unique<DmaBufConnection>(*this, std::move(ends.near_end), cookie,
+    connection = std::make_shared<DmaBufConnection>(*this, std::move(ends.near_end), cookie,
                                                     *buffer, wanted.access);
   else
-    connection = std::make_unique<SyncobjConnection>(std::move(ends.near_end), cookie);
-  objects_.emplace(cookie, wanted.object);
+    connection = std::make_shared<SyncobjConnection>(std::move(ends.near_end), cookie);
+  {
+    MutexLock lock(mutex_);
+    objects_.emplace(cookie, wanted.object);
+  }
   PANTRY_TRY(add(std::move(connection), std::move(charge)));
   return std::move(ends.far_end);
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// Serves one machine to client processes (protocol.h). One thread does all socket work and starts
-// every ioctl; ioctls that wait hold no thread. A client that is stopped, slow or killed delays
-// nobody: replies never block, and the hang-up of its sockets releases what it had. Of each
-// descriptor that has requests one is taken in turn, so a client that floods one delays others by
-// one request at a time.
+// Serves one machine to client processes (protocol.h). One thread at a time does the socket work,
+// and serves what it finds; ioctls that wait hold no thread. A client that is stopped, slow or
+// killed delays nobody: replies never block, the hang-up of its sockets releases what it had, and
+// where a request takes long (a large bind, client memory that is slow to come) another thread goes
+// on with the socket work (turn.h). There are never more threads than requests that take long, each
+// from another thread of a client's, and two. Of each descriptor that has requests one is taken in
+// turn, so a client that floods one delays others by one request at a time.
 //
 // Serves the user that it runs as. What a process holds at once is bounded (driver/kernel/quota.h).
 #pragma once
@@ -15,12 +17,15 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <thread>
 #include <unordered_map>
+#include <vector>
 
 #include "uapi/machine/machine.h"
 #include "uapi/server/beside_client.h"
 #include "uapi/server/channel.h"
 #include "uapi/server/server_observer.h"
+#include "uapi/server/turn.h"
 
 namespace pantry::uapi {
 
@@ -35,17 +40,19 @@ class Server {
   // Not running. Releases every client.
   ~Server();
 
-  // Serves until stop(); on a thread of the caller's.
-  void run();
+  // Serves until stop(); on a thread of the caller's, and others, which are done by the time it
+  // returns. A request that never ends keeps it from returning.
+  void run() PANTRY_MAY_WAIT;
   // Any thread.
   void stop();
   // Descriptors that clients hold: device nodes, sync_files, syncobjs, dma-bufs and channels.
   std::size_t connections() const { return connection_count_.load(std::memory_order_acquire); }
 
-  // For the connections, on the server's thread.
+  // For the connections, on any thread of the server.
   Machine& machine() { return machine_; }
   ServerObserver* observer() { return observer_; }
-  BesideClient& beside_client() { return beside_client_; }
+  // Of the calling thread.
+  static BesideClient& beside_client();
   Ref<Channel> channel(std::uint64_t id, pid_t pid);
   // Whoever asked is gone. No effect where the ioctl is done, or its connection closed.
   void give_up(const Channel::Asked& asked);
@@ -60,8 +67,21 @@ class Server {
  private:
   Server(Machine& machine, std::string directory, ServerObserver* observer);
   Result<> listen();
+  // Does the socket work until the turn is another's, or stop().
+  void serve_clients();
+  void serve(Connection* connection);
+  // Sees to it that a thread awaits the turn.
+  void call_another();
   // How many events; negative when interrupted.
   int wait_for(std::span<epoll_event> events);
+  std::shared_ptr<Connection> find(Connection* connection);
+  // What stands for a connection, and is to be destroyed without the lock.
+  struct Registered {
+    std::unordered_map<Connection*, driver::Held<std::shared_ptr<Connection>>>::node_type itself;
+    std::unordered_map<std::uint64_t, decltype(NewFd::object)>::node_type object;
+    std::unordered_map<std::uint64_t, Ref<Channel>>::node_type channel;
+  };
+  Registered take(Connection& connection) PANTRY_REQUIRES(mutex_);
   void accept(wire::Socket kind);
   void serve(wire::Socket kind, driver::OwnedFd socket);
   void open_node(driver::NodeType node, driver::OwnedFd socket, driver::Charge charge);
@@ -70,9 +90,9 @@ class Server {
                     driver::Charge charge);
   void turn_away(wire::Socket kind);
   // On failure the connection is closed, and what was registered for it is forgotten.
-  Result<> add(std::unique_ptr<Connection> connection, driver::Charge charge);
+  Result<> add(std::shared_ptr<Connection> connection, driver::Charge charge);
+  // No effect on one that has been removed.
   void remove(Connection& connection);
-  void forget(const Connection& connection);
   std::string path_of(wire::Socket kind) const;
 
   Machine& machine_;
@@ -84,17 +104,21 @@ class Server {
   // Given up for a moment when no descriptor is left, so that a client can be accepted and turned
   // away.
   driver::OwnedFd spare_;
-  std::uint64_t next_channel_;
-  std::uint64_t last_number_ = 0;
-  BesideClient beside_client_;
-  std::unordered_map<Connection*, driver::Held<std::unique_ptr<Connection>>> connections_;
+  Turn turn_;
+  // Those that have been called.
+  std::vector<std::thread> others_;
+  Mutex mutex_;
+  std::uint64_t next_channel_ PANTRY_GUARDED_BY(mutex_);
+  std::uint64_t last_number_ PANTRY_GUARDED_BY(mutex_) = 0;
+  std::unordered_map<Connection*, driver::Held<std::shared_ptr<Connection>>> connections_
+      PANTRY_GUARDED_BY(mutex_);
   static constexpr std::size_t kFirstSweep = 16;
-  std::unordered_map<pid_t, Ref<driver::Account>> accounts_;
+  std::unordered_map<pid_t, Ref<driver::Account>> accounts_ PANTRY_GUARDED_BY(mutex_);
   // So many, and those of which nothing is charged any more go: twice what was left last time.
-  std::size_t sweep_accounts_at_ = kFirstSweep;
-  std::unordered_map<std::uint64_t, Ref<Channel>> channels_;
+  std::size_t sweep_accounts_at_ PANTRY_GUARDED_BY(mutex_) = kFirstSweep;
+  std::unordered_map<std::uint64_t, Ref<Channel>> channels_ PANTRY_GUARDED_BY(mutex_);
   // What the client ends of sync_file, syncobj and dma_buf connections stand for, by socket cookie.
-  std::unordered_map<std::uint64_t, decltype(NewFd::object)> objects_;
+  std::unordered_map<std::uint64_t, decltype(NewFd::object)> objects_ PANTRY_GUARDED_BY(mutex_);
   std::atomic<std::size_t> connection_count_{0};
 };
 

@@ -3,10 +3,16 @@
 // What one client can do to others: nothing. Hostile clients are processes of their own, forked
 // before the server has threads.
 #include <drm/panthor_drm.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -284,6 +290,96 @@ TEST_F(ServerForMany, StoppedAndKilledClientDelaysNobody) {
     // Medians; anything that waits for the other would be a thousand times as long.
     EXPECT_LT(beside_a_stopped_one, 10 * std::max(before, after));
   }
+  EXPECT_TRUE(is_as_before());
+}
+
+// A bind of so many operations takes some hundred milliseconds, in which others go on.
+TEST_F(ServerForMany, LargeBindDelaysNobody) {
+  constexpr std::uint64_t kOperations = 200'000;
+  serve();
+  {
+    Client binder(directory_);
+    drm_panthor_vm_create vm{};
+    drm_panthor_bo_create bo{};
+    bo.size = kPageSize;
+    ASSERT_EQ(binder.ioctl(DRM_IOCTL_PANTHOR_VM_CREATE, &vm), 0);
+    ASSERT_EQ(binder.ioctl(DRM_IOCTL_PANTHOR_BO_CREATE, &bo), 0);
+    std::vector<drm_panthor_vm_bind_op> operations(kOperations);
+    for (std::uint64_t i = 0; i < kOperations; ++i) {
+      operations[i].flags = DRM_PANTHOR_VM_BIND_OP_TYPE_MAP;
+      operations[i].bo_handle = bo.handle;
+      operations[i].va = (1 + 2 * i) * kPageSize;
+      operations[i].size = kPageSize;
+    }
+    drm_panthor_vm_bind bind{};
+    bind.vm_id = vm.id;
+    bind.ops = {sizeof operations[0], static_cast<std::uint32_t>(operations.size()),
+                reinterpret_cast<std::uint64_t>(operations.data())};
+    const wire::Request binds = binder.request(DRM_IOCTL_PANTHOR_VM_BIND, &bind);
+    send(binder.device.get(), std::as_bytes(std::span(&binds, 1)), -1);
+    {
+      Client other(directory_);
+      EXPECT_EQ(other.version(), 0);
+      wire::Reply reply{};
+      EXPECT_EQ(::recv(binder.channel.get(), &reply, sizeof reply, MSG_DONTWAIT), -1)
+          << "the other one has waited";
+    }
+    // The binder's other threads as well.
+    const driver::OwnedFd channel = connect_in(directory_, wire::Socket::kChannel);
+    drm_version version{};
+    wire::Request asks = binder.request(DRM_IOCTL_VERSION, &version);
+    asks.channel = hello_of(channel).channel;
+    send(binder.device.get(), std::as_bytes(std::span(&asks, 1)), -1);
+    wire::Reply reply{};
+    EXPECT_EQ(::recv(channel.get(), &reply, sizeof reply, 0), sizeof reply);
+    EXPECT_EQ(reply.token, asks.token);
+    EXPECT_EQ(::recv(binder.channel.get(), &reply, sizeof reply, 0), sizeof reply);
+    EXPECT_EQ(reply.token, binds.token);
+    EXPECT_EQ(reply.result, 0);
+  }
+  EXPECT_TRUE(is_as_before());
+}
+
+// Killed while requests of two of its threads hold a thread of the server's each.
+TEST_F(ServerForMany, MemoryThatNeverComesDelaysNobody) {
+  Villain villain([&](Villain& self) {
+    const driver::OwnedFd faults(
+        static_cast<int>(::syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK)));
+    uffdio_api api{UFFD_API, 0, 0};
+    void* const page =
+        ::mmap(nullptr, kPageSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uffdio_register registered{
+        {reinterpret_cast<std::uint64_t>(page), kPageSize}, UFFDIO_REGISTER_MODE_MISSING, 0};
+    if (!faults || ::ioctl(faults.get(), UFFDIO_API, &api) != 0 ||
+        ::ioctl(faults.get(), UFFDIO_REGISTER, &registered) != 0)
+      return self.tell('?');
+    Client one(directory_), two(directory_);
+    drm_panthor_gpu_info info{};
+    drm_panthor_dev_query query{};
+    query.size = sizeof info;
+    query.pointer = reinterpret_cast<std::uint64_t>(page);
+    for (Client* const client : {&one, &two}) {
+      const wire::Request asks = client->request(DRM_IOCTL_PANTHOR_DEV_QUERY, &query);
+      send(client->device.get(), std::as_bytes(std::span(&asks, 1)), -1);
+      // The request is being served: its page is asked for.
+      pollfd fault{faults.get(), POLLIN, 0};
+      uffd_msg message{};
+      while (::read(faults.get(), &message, sizeof message) < 0)
+        if (::poll(&fault, 1, kPatience) == 0) return self.tell('!');
+    }
+    self.tell('s');
+    ::pause();
+  });
+  serve();
+  villain.begin();
+  const char heard = villain.hear();
+  if (heard == '?') GTEST_SKIP() << "userfaultfd() is not allowed here";
+  EXPECT_EQ(heard, 's') << "the second request was not served";
+  {
+    Client client(directory_);
+    for (int i = 0; i < 100; ++i) ASSERT_EQ(client.version(), 0);
+  }
+  villain.kill();
   EXPECT_TRUE(is_as_before());
 }
 

@@ -16,12 +16,16 @@ class ServerObserver {
     TimePoint start;
     TimePoint end;  // of the call, waits included
   };
-  // An ioctl of `session` is about to start; on the server's thread. What it changes is still as it
-  // was.
+  // Whether calls may be seen side by side, each on its own thread; else one that takes long delays
+  // all.
+  enum class Calls { kOneAtATime, kSideBySide };
+  virtual Calls calls() const { return Calls::kOneAtATime; }
+  // An ioctl of `session` is about to start, on a thread of the server. What it changes is still as
+  // it was.
   virtual void on_start(Session&, const IoctlRequest&, UserMemory&) {}
-  // It is done. Any thread; for one that does not wait, the server's, before the next one starts.
+  // It is done. Any thread; for one that does not wait, that on which it started.
   virtual void on_ioctl(const Ioctl& ioctl) = 0;
-  // A device node is about to be released; on the server's thread.
+  // A device node is about to be released; on a thread of the server.
   virtual void on_release(Session& session) = 0;
 
  protected:
