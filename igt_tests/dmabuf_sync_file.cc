@@ -240,7 +240,7 @@ void epoll_waits(const Device& device) {
   igt_assert_eq(errno, ENOENT);
 }
 
-// Told once, until asked for again; and once for each time that it becomes ready.
+// Told once, until asked for again; and each time that it becomes ready.
 void epoll_manners(const Device& device) {
   const Bo bo = Bo::create(device, kPage);
   const UniqueFd fd = bo.export_fd();
@@ -253,8 +253,25 @@ void epoll_manners(const Device& device) {
   igt_assert_eq(set.control(EPOLL_CTL_MOD, fd, EPOLLIN | EPOLLET), 0);
   igt_assert_eq(set.wait(fd, 20), 0);
   writer.open_and_finish();
-  // Linux may say so again: each look at a buffer that is ready wakes who waits for it.
   igt_assert_eq(set.wait(fd, -1), EPOLLIN);
+}
+
+// Who is told of edges finds those of all later fences, too, and a buffer that is ready at each
+// wait: each look at it wakes who watches it.
+void epoll_edges(const Device& device) {
+  const Bo bo = Bo::create(device, kPage);
+  const UniqueFd fd = bo.export_fd();
+  const EpollSet set;
+  igt_assert_eq(set.control(EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLET), 0);
+  for (int frame = 0; frame < 3; ++frame) {
+    for (int i = 0; i < 2; ++i) igt_assert_eq(set.wait(fd), EPOLLIN);
+    Gate writer(device);
+    import_fence(fd, DMA_BUF_SYNC_WRITE, writer);
+    igt_assert_eq(set.wait(fd, 1), 0);
+    std::thread opener = opened_soon(writer);
+    igt_assert_eq(set.wait(fd, -1), EPOLLIN);
+    opener.join();
+  }
 }
 
 // What is closed leaves the set, once no handle leads to it either, and its number is free for
@@ -481,6 +498,7 @@ constexpr Case kCases[] = {
     {"select-waits", "select() and pselect() know the fences, too.", select_waits},
     {"epoll-waits", "And so does epoll, while it lasts.", epoll_waits},
     {"epoll-manners", "Once, and at each change.", epoll_manners},
+    {"epoll-edges", "EPOLLET, over several fences.", epoll_edges},
     {"epoll-closed", "Buffers that are closed leave the set.", epoll_closed},
     {"epoll-set-closed", "A set that is closed leaves nothing open.", epoll_set_closed},
     {"epoll-closed-by-a-child", "A child's copies are its own.", epoll_closed_by_a_child},

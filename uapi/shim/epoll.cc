@@ -42,7 +42,9 @@ __attribute__((constructor)) void look_up() {
   real(dup2_slot, "dup2");
 }
 
-constexpr uint32_t kManner = EPOLLET | EPOLLONESHOT | EPOLLWAKEUP;
+// Without EPOLLET: each time that Linux looks at a dma-buf and finds it ready, it wakes who watches
+// it. So the next wait looks again, whether the client wants edges or levels.
+constexpr uint32_t kManner = EPOLLONESHOT | EPOLLWAKEUP;
 constexpr uint32_t kEach[] = {POLLIN, POLLOUT};
 
 // A dma-buf in a set. Its address is the data of all that stands for it there, and no client's own.
