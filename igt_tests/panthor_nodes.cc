@@ -372,6 +372,70 @@ void current_directory_in_dev(const Device&) {
   igt_assert_eq(fchdir(before.get()), 0);
 }
 
+std::string text_of(int fd) {
+  igt_assert_fd(fd);
+  const UniqueFd file(fd);
+  char text[64] = {};
+  igt_assert_lte(0, read(file.get(), text, sizeof text - 1));
+  return text;
+}
+
+struct BelowDirectory {
+  const char* directory;
+  const char* path;
+};
+
+// Programs that walk down from an open directory, as libudev does, or from the current one.
+void from_directories_above(const Device&) {
+  const UniqueFd before(open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  for (const auto& [directory, path] :
+       {BelowDirectory{"/", "dev/dri/card0"}, {"/dev", "dri/card0"}, {"/dev/", "./dri//card0"}}) {
+    const UniqueFd above(open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC));
+    igt_assert_eq(fchdir(above.get()), 0);
+    for (const int at : {above.get(), AT_FDCWD}) {
+      struct stat seen {};
+      igt_assert_eq(fstatat(at, path, &seen, 0), 0);
+      igt_assert_eq(seen.st_rdev, makedev(226, 0));
+      struct statx extended {};
+      igt_assert_eq(statx(at, path, 0, STATX_ALL, &extended), 0);
+      expect_node(extended);
+      igt_assert_eq(faccessat(at, path, R_OK | W_OK, 0), 0);
+      const UniqueFd node(openat(at, path, O_RDWR | O_CLOEXEC));
+      drm_version version{};
+      do_ioctl(node.get(), DRM_IOCTL_VERSION, &version);
+      const std::string name(path, std::string(path).rfind('/'));
+      const UniqueFd dri(openat(at, name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+      igt_assert_eq(faccessat(dri.get(), "renderD128", R_OK, 0), 0);
+    }
+    const std::unique_ptr<FILE, int (*)(FILE*)> stream(fopen(path, "r+e"), fclose);
+    igt_assert(stream != nullptr);
+    const std::unique_ptr<char, void (*)(void*)> canonical(realpath(path, nullptr), free);
+    igt_assert(canonical != nullptr && std::string(canonical.get()) == "/dev/dri/card0");
+  }
+  for (const auto& [directory, path] : {BelowDirectory{"/", "sys/dev/char/226:0/dev"},
+                                        {"/sys", "class/drm/card0/dev"},
+                                        {"/sys/class", "drm/card0/dev"},
+                                        {"/sys/dev/char", "226:0/dev"}}) {
+    const UniqueFd above(open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    igt_assert(text_of(openat(above.get(), path, O_RDONLY | O_CLOEXEC)) == "226:0\n");
+    igt_assert_eq(fchdir(above.get()), 0);
+    igt_assert(text_of(open(path, O_RDONLY | O_CLOEXEC)) == "226:0\n");
+    struct statfs status {};
+    igt_assert_eq(statfs(path, &status), 0);
+    igt_assert_eq(status.f_type, SYSFS_MAGIC);
+  }
+  char target[128] = {};
+  igt_assert_lt(0, readlink("226:0", target, sizeof target - 1));
+  igt_assert(std::string(target).starts_with("../../devices/"));
+  // Not the device's where it leads elsewhere.
+  igt_assert_eq(chdir("/proc"), 0);
+  for (const char* path : {"dri/card0", "dev/dri/card0", "drm/card0/dev"}) {
+    igt_assert_eq(open(path, O_RDONLY | O_CLOEXEC), -1);
+    igt_assert_eq(errno, ENOENT);
+  }
+  igt_assert_eq(fchdir(before.get()), 0);
+}
+
 unsigned char type_of(const std::string& name) {
   return name == "card0" || name == "renderD128" ? DT_CHR : DT_DIR;
 }
@@ -524,6 +588,7 @@ constexpr Case kCases[] = {
     {"status-of-objects", "statx() of what the device hands out.", status_of_objects},
     {"former-names", "stat() as a libc of before 2.33 called it.", former_names},
     {"current-directory", "chdir(), getcwd() and relative names.", current_directory_in_dev},
+    {"from-directories-above", "Relative names from /, /dev and /sys.", from_directories_above},
     {"other-listings", "scandir(), getdents64() and the types of sysfs.", other_listings},
     {"attributes", "chmod(), chown() and utimensat().", attributes},
     {"file-systems", "statfs() by path and by descriptor.", file_systems},

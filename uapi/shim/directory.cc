@@ -77,7 +77,7 @@ int by(const void* a, const void* b, void* order) {
 int scan(int at, const char* path, dirent*** names, DirectoryFilter filter, DirectoryOrder order) {
   constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK;
   const int fd =
-      real_openat(at, directory() && is_readable(path) ? Path(path).get() : path, kFlags);
+      real_openat(at, directory() && is_readable(path) ? Path(at, path).get() : path, kFlags);
   DIR* const stream = fd < 0 ? nullptr : fdopendir(fd);
   if (!stream) {
     const int error = errno;
@@ -103,7 +103,9 @@ int scan(int at, const char* path, dirent*** names, DirectoryFilter filter, Dire
 }
 
 int glob_tree(const char* pattern, int flags, int (*on_error)(const char*, int), glob_t* found) {
-  if (!directory() || !is_readable(pattern)) return real_glob(pattern, flags, on_error, found);
+  // What a relative pattern finds is relative.
+  if (!directory() || !is_readable(pattern) || pattern[0] != '/')
+    return real_glob(pattern, flags, on_error, found);
   const Path translated(pattern);
   const int result = real_glob(translated.get(), flags, on_error, found);
   if (result == 0 && translated.ours())

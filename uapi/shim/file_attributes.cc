@@ -28,8 +28,9 @@ namespace {
 // A path that libc may have: the client's own where it is not of the device, or a bad one.
 class LibcPath {
  public:
-  explicit LibcPath(const char* path)
-      : path_(path), translated_(directory() && is_readable(path) ? path : "") {}
+  explicit LibcPath(const char* path) : LibcPath(AT_FDCWD, path) {}
+  LibcPath(int at, const char* path)
+      : path_(path), translated_(at, directory() && is_readable(path) ? path : "") {}
   const char* get() const { return translated_.ours() ? translated_.get() : path_; }
 
  private:
@@ -61,7 +62,8 @@ PANTRY_REAL(int, fstatfs, int, struct statfs*)
 
 int stat_file_system(const char* path, struct statfs* status) {
   const int result = real_statfs(LibcPath(path).get(), status);
-  if (result == 0 && directory() && Path(path).ours()) become_file_system(path, status);
+  if (result != 0 || !directory()) return result;
+  if (const Path translated(path); translated.ours()) become_file_system(translated.name(), status);
   return result;
 }
 
@@ -121,18 +123,24 @@ PANTRY_BY_PATH(int, removexattr, (const char* path, const char* name), name)
 PANTRY_BY_PATH(int, lremovexattr, (const char* path, const char* name), name)
 
 // The same relative to a directory, which may be one of the tree.
-#define PANTRY_AT(symbol, parameters, ...)                               \
-  extern "C" int shim_##symbol parameters PANTRY_EXPORT(symbol);         \
-  extern "C" int shim_##symbol parameters {                              \
-    static decltype(&shim_##symbol) slot;                                \
-    return real(slot, #symbol)(at, LibcPath(path).get(), ##__VA_ARGS__); \
+#define PANTRY_AT(symbol, parameters, ...)                                   \
+  extern "C" int shim_##symbol parameters PANTRY_EXPORT(symbol);             \
+  extern "C" int shim_##symbol parameters {                                  \
+    static decltype(&shim_##symbol) slot;                                    \
+    return real(slot, #symbol)(at, LibcPath(at, path).get(), ##__VA_ARGS__); \
   }
 PANTRY_AT(fchmodat, (int at, const char* path, mode_t mode, int flags), mode, flags)
 PANTRY_AT(fchownat, (int at, const char* path, uid_t user, gid_t group, int flags), user, group,
           flags)
 PANTRY_AT(utimensat, (int at, const char* path, const timespec* times, int flags), times, flags)
 PANTRY_AT(futimesat, (int at, const char* path, const timeval* times), times)
-PANTRY_AT(inotify_add_watch, (int at, const char* path, uint32_t mask), mask)
+
+PANTRY_REAL(int, inotify_add_watch, int, const char*, uint32_t)
+extern "C" int shim_inotify_add_watch(int fd, const char* path, uint32_t mask)
+    PANTRY_EXPORT(inotify_add_watch);
+extern "C" int shim_inotify_add_watch(int fd, const char* path, uint32_t mask) {
+  return real_inotify_add_watch(fd, LibcPath(path).get(), mask);
+}
 
 // `PANTRY_BY_DESCRIPTOR(int, fchmod, chmod, (int fd, mode_t mode), mode)`: by the path of what the
 // descriptor stands for, where it has one.

@@ -51,9 +51,10 @@ ssize_t read_link(int at, const char* path, char* buffer, size_t size) {
       }
       return put(name, buffer, size);
     }
+  const Path translated(at, path);
   // What is open there, or the current directory, may be of the tree. Not through the client's
   // buffer, where more than it gets may be left.
-  if (path[0] != '/' || strncmp(path, "/proc/", 6) == 0) {
+  if (!translated.ours() && (path[0] != '/' || strncmp(path, "/proc/", 6) == 0)) {
     char name[PATH_MAX];
     const ssize_t length = real_readlinkat(at, path, name, sizeof name - 1);
     if (length <= 0) return length;
@@ -62,7 +63,7 @@ ssize_t read_link(int at, const char* path, char* buffer, size_t size) {
     strip_tree(name);
     if (strlen(name) != whole) return put(name, buffer, size);
   }
-  return real_readlinkat(at, Path(path).get(), buffer, size);
+  return real_readlinkat(at, translated.get(), buffer, size);
 }
 
 char* canonical(const char* path, char* resolved) {

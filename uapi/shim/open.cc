@@ -81,7 +81,8 @@ int open_device(wire::Socket socket, int flags) {
 
 int open_path(int directory_fd, const char* path, int flags, mode_t mode) {
   if (!directory() || !is_readable(path)) return real_openat(directory_fd, path, flags, mode);
-  if (const wire::Socket node = node_of(path); node != kForeign) return open_device(node, flags);
+  if (const wire::Socket node = node_of(directory_fd, path); node != kForeign)
+    return open_device(node, flags);
   if (const int fd = descriptor_of(directory_fd, path); fd >= 0)
     if (const wire::Socket socket = socket_of(fd);
         is_device(socket) || socket == wire::Socket::kSwSync)
@@ -89,7 +90,7 @@ int open_path(int directory_fd, const char* path, int flags, mode_t mode) {
   if (const int shown = descriptor_of_fdinfo(directory_fd, path); shown >= 0)
     if (const wire::Socket socket = socket_of(shown); has_fdinfo(socket))
       return with_fdinfo(shown, real_openat(directory_fd, path, flags, mode));
-  const Path translated(path);
+  const Path translated(directory_fd, path);
   const int saved = errno;
   const int fd = real_openat(directory_fd, translated.get(), flags, mode);
   // The placeholder of a device node cannot be opened.
@@ -129,7 +130,8 @@ FILE* complete_fdinfo(FILE* stream, int shown) {
 
 FILE* open_stream(const char* path, const char* mode) {
   if (!directory() || !is_readable(path)) return real_fopen(path, mode);
-  if (const wire::Socket file = node_of(path); file != kForeign) return open_device(file, mode);
+  if (const wire::Socket file = node_of(AT_FDCWD, path); file != kForeign)
+    return open_device(file, mode);
   const int saved = errno;
   FILE* const stream = real_fopen(Path(path).get(), mode);
   // As in open_path().
@@ -143,7 +145,7 @@ FILE* open_stream(const char* path, const char* mode) {
 
 FILE* reopen_stream(const char* path, const char* mode, FILE* stream) {
   if (!directory() || !path || !is_readable(path)) return real_freopen(path, mode, stream);
-  if (const wire::Socket file = node_of(path); file != kForeign) {
+  if (const wire::Socket file = node_of(AT_FDCWD, path); file != kForeign) {
     const int fd = open_device(file, flags_of(mode));
     const int error = errno;
     // Closed it is in any case.

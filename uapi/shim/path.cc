@@ -22,25 +22,77 @@ constexpr const char* kPrefixes[] = {"/dev/dri",
                                      "/sys/kernel/debug/dri",
                                      "/sys/kernel/debug/sync"};
 
+// What is left of them from the directories above: "dev/dri" from /, "dri" from /dev.
+struct Rests {
+  constexpr Rests() {
+    for (const char* prefix : kPrefixes)
+      for (; *prefix != '\0'; ++prefix)
+        if (*prefix == '/') each[count++] = prefix + 1;
+  }
+  const char* each[24] = {};
+  unsigned count = 0;
+};
+constexpr Rests kRests;
+
 // Of nearly all paths the second letter tells that they are not of the device, or of /proc.
 bool may_begin(const char* path, const char* letters) {
   return path[0] == '/' && path[1] != '\0' && (strchr(letters, path[1]) || strchr("/.", path[1]));
 }
 
-// The path without what changes nothing: doubled slashes, and "." on the way. One that is too long
-// is not looked at.
+bool begins(const char* path, const char* prefix) {
+  for (; *prefix != '\0'; ++path, ++prefix)
+    if (*path != *prefix) return false;
+  return prefix[-1] == ':' || *path == '\0' || *path == '/';
+}
+
+// Whether there is a directory from which the relative `path` leads to the device.
+bool may_lead_to_the_device(const char* path) {
+  while (path[0] == '.' && path[1] == '/') path += 2;
+  for (unsigned i = 0; i < kRests.count; ++i)
+    if (begins(path, kRests.each[i])) return true;
+  return false;
+}
+
+// A look at the letters only: most paths are not, and are to cost nothing.
+bool may_be_of_the_device(const char* path) {
+  return directory() && (path[0] == '/' ? may_begin(path, "ds") : may_lead_to_the_device(path));
+}
+
+// The directory that a relative path starts from, an open one or (AT_FDCWD) the current, into
+// `name`; its length, or 0. Keeps errno.
+size_t directory_name(int directory_fd, char* name, size_t size) {
+  const int saved = errno;
+  char link[40] = "/proc/self/cwd";
+  if (directory_fd != AT_FDCWD) snprintf(link, sizeof link, "/proc/self/fd/%d", directory_fd);
+  const ssize_t length = syscall(SYS_readlinkat, AT_FDCWD, link, name, size - 1);
+  errno = saved;
+  if (length <= 0) return 0;
+  name[length] = '\0';
+  return static_cast<size_t>(length);
+}
+
+// The path in full, without what changes nothing: doubled slashes, and "." on the way. One that is
+// too long is not looked at.
 class PlainPath {
  public:
-  explicit PlainPath(const char* path) : text_(path) {
-    if (!strstr(path, "//") && !strstr(path, "/./")) return;
-    size_t length = 0;
-    for (; *path != '\0' && length + 1 < sizeof buffer_; ++path) {
-      while (path[0] == '/' && (path[1] == '/' || (path[1] == '.' && path[2] == '/')))
-        path += path[1] == '/' ? 1 : 2;
-      buffer_[length++] = *path;
+  PlainPath(int directory_fd, const char* path) : text_(path) {
+    size_t start = 0;
+    if (path[0] != '/') {
+      start = directory_name(directory_fd, buffer_, sizeof buffer_ - 1);
+      if (start == 0) return;
+      buffer_[start++] = '/';
+    } else if (!strstr(path, "//") && !strstr(path, "/./")) {
+      return;
     }
-    if (*path != '\0') return;
-    buffer_[length] = '\0';
+    if (start + strlen(path) >= sizeof buffer_) return;
+    strcpy(buffer_ + start, path);
+    char* end = buffer_;
+    for (const char* from = buffer_; *from != '\0'; ++from) {
+      while (from[0] == '/' && (from[1] == '/' || (from[1] == '.' && from[2] == '/')))
+        from += from[1] == '/' ? 1 : 2;
+      *end++ = *from;
+    }
+    *end = '\0';
     text_ = buffer_;
   }
   const char* get() const { return text_; }
@@ -80,30 +132,21 @@ int own_descriptor(int directory_fd, const char* path, const char* kind) {
   if (!directory()) return -1;
   if (path[0] == '/') {
     if (!may_begin(path, "p")) return -1;
-    const PlainPath plain(path);
+    const PlainPath plain(directory_fd, path);
     const char* const rest = behind_own(plain.get(), kind);
     return rest && rest[0] == '/' ? number_of(rest + 1) : -1;
   }
   const int number = directory_fd != AT_FDCWD ? number_of(path) : -1;
   if (number < 0) return -1;
-  const int saved = errno;
-  char link[40];
   char name[64];
-  snprintf(link, sizeof link, "/proc/self/fd/%d", directory_fd);
-  const ssize_t length = syscall(SYS_readlinkat, AT_FDCWD, link, name, sizeof name - 1);
-  errno = saved;
-  if (length <= 0) return -1;
-  name[length] = '\0';
+  if (directory_name(directory_fd, name, sizeof name) == 0) return -1;
   const char* const rest = behind_own(name, kind);
   return rest && rest[0] == '\0' ? number : -1;
 }
 
 bool is_of_the_device(const char* path) {
-  for (const char* prefix : kPrefixes) {
-    const size_t length = strlen(prefix);
-    if (strncmp(path, prefix, length) != 0) continue;
-    if (prefix[length - 1] == ':' || path[length] == '\0' || path[length] == '/') return true;
-  }
+  for (const char* prefix : kPrefixes)
+    if (begins(path, prefix)) return true;
   return false;
 }
 
@@ -137,9 +180,9 @@ wire::Socket attribute(const char* path) {
 
 }  // namespace
 
-Path::Path(const char* path) : original_(path) {
-  if (!may_begin(path, "ds") || !directory()) return;
-  const PlainPath plain(path);
+Path::Path(int directory_fd, const char* path) : original_(path) {
+  if (!may_be_of_the_device(path)) return;
+  const PlainPath plain(directory_fd, path);
   path = plain.get();
   if (!is_of_the_device(path)) return;
   const size_t length = strlen(path);
@@ -150,9 +193,11 @@ Path::Path(const char* path) : original_(path) {
   ours_ = true;
 }
 
-wire::Socket node_of(const char* path) {
-  if (!may_begin(path, "ds") || !directory()) return kForeign;
-  const PlainPath plain(path);
+const char* Path::name() const { return buffer_ + directory_length() + sizeof kTree - 1; }
+
+wire::Socket node_of(int directory_fd, const char* path) {
+  if (!may_be_of_the_device(path)) return kForeign;
+  const PlainPath plain(directory_fd, path);
   path = plain.get();
   if (strncmp(path, "/sys/kernel/debug/", 18) == 0) return debug_file(path + 18);
   if (strncmp(path, "/sys/", 5) == 0) return attribute(path);
@@ -163,15 +208,13 @@ wire::Socket node_of(const char* path) {
 }
 
 wire::Socket node_in(int directory_fd, const char* path) {
-  char link[64] = "/proc/self/cwd";
-  if (directory_fd != AT_FDCWD) snprintf(link, sizeof link, "/proc/self/fd/%d", directory_fd);
   char name[512];
-  const ssize_t length = readlinkat(AT_FDCWD, link, name, sizeof name - 1);
-  if (length <= 0 || static_cast<size_t>(length) + strlen(path) + 2 > sizeof name) return kForeign;
+  const size_t length = directory_name(directory_fd, name, sizeof name);
+  if (length == 0 || length + strlen(path) + 2 > sizeof name) return kForeign;
   name[length] = '/';
   strcpy(name + length + 1, path);
   strip_tree(name);
-  return node_of(name);
+  return node_of(AT_FDCWD, name);
 }
 
 int descriptor_of(int directory_fd, const char* path) {

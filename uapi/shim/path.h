@@ -6,6 +6,7 @@
 // placeholders (socket inodes, which open() refuses).
 #pragma once
 
+#include <fcntl.h>
 #include <stddef.h>
 
 #include "uapi/server/protocol.h"
@@ -14,11 +15,14 @@ namespace pantry::shim {
 
 class Path {
  public:
-  // Long paths are nobody's device.
-  explicit Path(const char* path);
+  // A relative one starts from `directory_fd`, as with openat(). Long paths are nobody's device.
+  Path(int directory_fd, const char* path);
+  explicit Path(const char* path) : Path(AT_FDCWD, path) {}
   // What to give to libc: the path in the tree, or the client's own.
   const char* get() const { return ours_ ? buffer_ : original_; }
   bool ours() const { return ours_; }
+  // One of ours in full, as the client knows it.
+  const char* name() const;
 
  private:
   const char* original_;
@@ -29,7 +33,7 @@ class Path {
 // The file of the device's that `path` names and that opening connects to the host
 // ("/dev/dri/card0", "/dev/dri/renderD128", profiling in sysfs, and in debugfs sw_sync, gpuvas,
 // gems, clients and gem_names), or kForeign.
-wire::Socket node_of(const char* path);
+wire::Socket node_of(int directory_fd, const char* path);
 // The same for a path relative to a directory of the tree: an open one, or (AT_FDCWD) the current.
 wire::Socket node_in(int directory_fd, const char* path);
 // The client's descriptor that `path` names ("/proc/self/fd/7", "/dev/fd/7", the same by its

@@ -91,11 +91,11 @@ int stat_path(int at, const char* path, struct stat* status, int flags) {
     return result == 0 && S_ISSOCK(status->st_mode) ? stat_descriptor(at, status) : result;
   }
   if ((flags & AT_EMPTY_PATH) != 0 && path[0] == '\0') return stat_descriptor(at, status);
-  if (const wire::Socket node = node_of(path); node != kForeign) return stat_node(node, status);
+  if (const wire::Socket node = node_of(at, path); node != kForeign) return stat_node(node, status);
   if ((flags & AT_SYMLINK_NOFOLLOW) == 0)
     if (const int fd = descriptor_of(at, path); fd >= 0 && socket_of(fd) != kForeign)
       return stat_descriptor(fd, status);
-  const int result = real_fstatat(at, Path(path).get(), status, flags);
+  const int result = real_fstatat(at, Path(at, path).get(), status, flags);
   if (result == 0 && S_ISSOCK(status->st_mode) && path[0] != '/')
     if (const wire::Socket node = node_in(at, path); node != kForeign) become_node(node, status);
   return result;
@@ -103,7 +103,7 @@ int stat_path(int at, const char* path, struct stat* status, int flags) {
 
 int access_path(int at, const char* path, int mode, int flags) {
   if (!directory() || !is_readable(path)) return real_faccessat(at, path, mode, flags);
-  return real_faccessat(at, Path(path).get(), mode, flags);
+  return real_faccessat(at, Path(at, path).get(), mode, flags);
 }
 
 }  // namespace
@@ -166,7 +166,7 @@ extern "C" int shim_statx(int at, const char* path, int flags, unsigned mask,
                           struct statx* status) {
   if (!directory()) return real_statx(at, path, flags, mask, status);
   const bool is_path = is_readable(path);
-  wire::Socket node = is_path ? node_of(path) : kForeign;
+  wire::Socket node = is_path ? node_of(at, path) : kForeign;
   int fd = -1;
   if ((flags & AT_EMPTY_PATH) != 0 && (!path || (is_path && path[0] == '\0')))
     fd = at;
@@ -180,7 +180,7 @@ extern "C" int shim_statx(int at, const char* path, int flags, unsigned mask,
       return statx_object(fd, socket, flags, mask, status);
   }
   if (node == kForeign) {
-    const int result = real_statx(at, is_path ? Path(path).get() : path, flags, mask, status);
+    const int result = real_statx(at, is_path ? Path(at, path).get() : path, flags, mask, status);
     if (result != 0 || !S_ISSOCK(status->stx_mode) || !is_path || path[0] == '/') return result;
     node = node_in(at, path);
     if (node == kForeign) return result;
