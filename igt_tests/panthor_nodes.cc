@@ -93,16 +93,22 @@ void other_names(const Device& device) {
     expect_node(seen);
   }
   const std::string number = std::to_string(device.fd());
+  const std::string process = std::to_string(getpid());
+  const std::string thread = std::to_string(gettid());
   const UniqueFd directory(open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const UniqueFd of_thread(open("/proc/thread-self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   struct Name {
     int at;
     std::string path;
   };
   const Name names[] = {{AT_FDCWD, "/proc/self/fd/" + number},
-                        {AT_FDCWD, "/proc/" + std::to_string(getpid()) + "/fd/" + number},
+                        {AT_FDCWD, "/proc/" + process + "/fd/" + number},
                         {AT_FDCWD, "/proc/thread-self/fd/" + number},
+                        {AT_FDCWD, "/proc/self/task/" + thread + "/fd/" + number},
+                        {AT_FDCWD, "/proc/" + process + "/task/" + thread + "/fd/" + number},
                         {AT_FDCWD, "/dev/fd/" + number},
-                        {directory.get(), number}};
+                        {directory.get(), number},
+                        {of_thread.get(), number}};
   for (const Name& name : names) {
     char target[64] = {};
     igt_assert_lt(0, readlinkat(name.at, name.path.c_str(), target, sizeof target - 1));

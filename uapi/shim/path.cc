@@ -112,19 +112,38 @@ int number_of(const char* digits) {
   return number;
 }
 
+// Behind `start`, or null where `path` begins otherwise.
+const char* behind(const char* path, const char* start) {
+  const size_t length = strlen(start);
+  return strncmp(path, start, length) == 0 ? path + length : nullptr;
+}
+
+// Behind the number of a thread of this process, of which its own is one. Keeps errno.
+const char* behind_own_thread(const char* path) {
+  const char* const slash = strchr(path, '/');
+  char digits[16] = {};
+  if (!slash || static_cast<size_t>(slash - path) >= sizeof digits) return nullptr;
+  memcpy(digits, path, static_cast<size_t>(slash - path));
+  const int number = number_of(digits);
+  if (number <= 0) return nullptr;
+  const int saved = errno;
+  const bool own = syscall(SYS_tgkill, getpid(), number, 0) == 0;
+  errno = saved;
+  return own ? slash + 1 : nullptr;
+}
+
 // Behind "/proc/self/KIND" or that of this process by another name; null when it is neither.
 const char* behind_own(const char* path, const char* kind) {
-  if (strncmp(path, "/proc/", 6) != 0) return nullptr;
-  char number[16];
-  snprintf(number, sizeof number, "%d", getpid());
-  const char* const names[] = {"self", "thread-self", number};
-  for (const char* name : names) {
-    const size_t length = strlen(name);
-    if (strncmp(path + 6, name, length) != 0 || path[6 + length] != '/') continue;
-    const char* const rest = path + 6 + length + 1;
-    if (strncmp(rest, kind, strlen(kind)) == 0) return rest + strlen(kind);
-  }
-  return nullptr;
+  const char* rest = behind(path, "/proc/");
+  if (!rest) return nullptr;
+  path = rest;
+  rest = behind(path, "self/");
+  if (!rest) rest = behind(path, "thread-self/");
+  if (!rest) rest = behind_own_thread(path);
+  if (!rest) return nullptr;
+  // All its threads have the same.
+  if (const char* const thread = behind(rest, "task/")) rest = behind_own_thread(thread);
+  return rest ? behind(rest, kind) : nullptr;
 }
 
 // The descriptor that `path` names in the client's own /proc/self/KIND, or -1.
