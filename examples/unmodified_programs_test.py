@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 """unmodified_programs_test.py PANTRY: programs that know nothing of Pantry, each run under `PANTRY run`.
 
-Debian's drmdevice (package libdrm-tests), a client in Python, and vulkaninfo on Mesa's Mali driver where VK_ICD_FILENAMES names
+Debian's drmdevice (package libdrm-tests), a client in Python, libudev, and vulkaninfo on Mesa's Mali driver where VK_ICD_FILENAMES names
 that (scripts/mesa). Both builds run this as a test, from the root of the tree.
 """
+import ctypes.util
 import os
 import pathlib
 import re
@@ -49,6 +50,24 @@ class UnmodifiedPrograms(unittest.TestCase):
 
     def test_python(self):
         self.assertIn("65536 bytes copied by the GPU", self.run_on_pantry(FOLDER / "copy_in_python.py"))
+
+    def test_libudev(self):
+        # It walks down from / by openat(), one name at a time.
+        if not ctypes.util.find_library("udev"):
+            self.skipTest("libudev is not installed")
+        find = """
+import ctypes, os
+udev = ctypes.CDLL("libudev.so.1")
+for name in ("udev_new", "udev_device_new_from_devnum", "udev_device_get_parent"):
+    getattr(udev, name).restype = ctypes.c_void_p
+for name in ("udev_device_get_devnode", "udev_device_get_subsystem"):
+    getattr(udev, name).restype = ctypes.c_char_p
+context = ctypes.c_void_p(udev.udev_new())
+device = ctypes.c_void_p(udev.udev_device_new_from_devnum(context, ctypes.c_char(b"c"), ctypes.c_ulong(os.makedev(226, 128))))
+parent = ctypes.c_void_p(udev.udev_device_get_parent(device))
+print(udev.udev_device_get_devnode(device), udev.udev_device_get_subsystem(device), udev.udev_device_get_subsystem(parent))
+"""
+        self.assertEqual(self.run_on_pantry(sys.executable, "-c", find), "b'/dev/dri/renderD128' b'drm' b'platform'\n")
 
     def test_nothing_is_mounted_on_the_host(self):
         # IGT mounts debugfs where it finds none, which succeeds when it is root.
