@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// How the server's thread waits for the next request of a client that asks all the time: it polls
-// for a moment where the client runs on another processor (polling.h says why), and where nothing
-// comes of that, as when other programs want the processors, it moves to the client's. A move is
-// asked for once, and the scheduler may part them again: the thread's affinity stays as it was.
+// How a thread of the server waits for the next request of a client that asks all the time: it
+// polls for a moment where the client runs on another processor (polling.h says why), and where
+// nothing comes of that, as when other programs want the processors, it moves to the client's. A
+// move is asked for once, and the scheduler may part them again: the thread's affinity stays as it
+// was.
 #pragma once
 
 #include <cstdint>
@@ -20,11 +21,11 @@ class BesideClient {
   // anew.
   static constexpr unsigned kRow = 32;
 
-  // On the server's thread: this request is being served. Its processor may be any value: it is the
-  // client's word. A move takes some ten microseconds.
+  // On a thread of the server: this request is being served. Its processor may be any value: it is
+  // the client's word. A move takes some ten microseconds.
   void served(const wire::Request& request);
 
-  // Whether to poll, wire::kPollNs at most, before the server's thread sleeps; and what came of it.
+  // Whether to poll, wire::kPollNs at most, before that thread sleeps; and what came of it.
   bool polls();
   void found();
   void in_vain() { polling_.in_vain(); }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // A request of a client from its arrival to its reply. Owns itself: it is destroyed by answering,
-// which happens exactly once, on whatever thread completes the ioctl. Only an ioctl that completes
-// on the server's thread may carry a new descriptor; those that wait carry none.
+// which happens exactly once, on whatever thread completes the ioctl. Only an ioctl that does not
+// wait may carry a new descriptor.
 #pragma once
 
 #include "uapi/server/client_memory.h"
