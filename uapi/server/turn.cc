@@ -22,12 +22,16 @@ bool Turn::await() {
 
 bool Turn::watch() {
   std::uint64_t seen = loans_.load();
+  unsigned idle = 0;
   while (!stopped_) {
     loan_begun_.wait_until(mutex_, current_time() + kPatience);
     std::uint64_t loans = loans_.load();
     if (loans == seen && is_lent(loans)) {
       if (!stopped_ && loans_.compare_exchange_strong(loans, loans + 1)) return true;
-    } else if (loans == seen) {
+    } else if (loans != seen) {
+      idle = 0;
+    } else if (++idle == kIdleLooks) {
+      idle = 0;
       asleep_ = true;
       // Again, for a loan that has begun meanwhile has not seen us asleep.
       while (loans_.load() == seen && !stopped_) loan_begun_.wait(mutex_);

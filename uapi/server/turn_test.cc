@@ -48,7 +48,8 @@ TEST(Turn, IsTakenAfterAPause) {
   Turn turn;
   Waiting other(turn);
   while (!turn.awaited()) std::this_thread::yield();
-  std::this_thread::sleep_for(std::chrono::nanoseconds((Turn::kPatience * 5).ns));
+  std::this_thread::sleep_for(
+      std::chrono::nanoseconds((Turn::kPatience * (2 * Turn::kIdleLooks)).ns));
   const std::uint64_t loan = turn.lend();
   EXPECT_TRUE(other.got());
   EXPECT_FALSE(turn.regain(loan));
