@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/sync_file.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -104,6 +105,21 @@ void counter(const Device&) {
   igt_assert_eq(sync_file_status(fifth.get()), 1);
   igt_assert_eq(sync_file_status(timeline.fence(11).get()), 1);
   igt_assert_eq(sync_file_status(timeline.fence(12).get()), 0);
+}
+
+// The event is there when the call that signals is back.
+void fires_an_eventfd(const Device& device) {
+  const Timeline timeline;
+  for (uint32_t value = 1; value <= 50; ++value) {
+    const Syncobj object = Syncobj::create(device);
+    object.import_sync_file(timeline.fence(value).get());
+    const UniqueFd event(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    drm_syncobj_eventfd request{object.handle(), 0, 0, event.get(), 0};
+    do_ioctl(device.fd(), DRM_IOCTL_SYNCOBJ_EVENTFD, &request);
+    igt_assert(!is_readable(event, 0));
+    timeline.increment(1);
+    igt_assert(is_readable(event, 0));
+  }
 }
 
 void own_timelines(const Device&) {
@@ -238,6 +254,7 @@ void is_a_file(const Device&) {
 
 constexpr Case kCases[] = {
     {"counter", "Fences signal when the counter comes to them.", counter},
+    {"fires-an-eventfd", "A syncobj's event comes with the increment.", fires_an_eventfd},
     {"own-timelines", "Each open file is a timeline of its own.", own_timelines},
     {"bad-calls", "Unknown commands, bad pointers, wrong files.", bad_calls},
     {"names", "What FILE_INFO says of such a fence.", names},

@@ -365,6 +365,32 @@ void eventfd_when_available(const Device& device) {
   igt_assert_eq(fired(signalled, kPatience), 1);
 }
 
+// When the call that brings it is back, the event is there: for somebody who does not wait at all.
+void eventfd_fires_in_the_call(const Device& device) {
+  const auto one_more = [&](const Syncobj& object, uint64_t point, uint32_t flags) {
+    UniqueFd event = new_event();
+    igt_assert_eq(eventfd_errno(device, eventfd_request(object, point, flags, event)), 0);
+    igt_assert_eq(fired(event, 0), 0);
+    return event;
+  };
+  Gate gate(device);
+  const UniqueFd pending = gate.fence().export_sync_file();
+  for (int i = 0; i < 50; ++i) {
+    const Syncobj object = Syncobj::create(device);
+    const UniqueFd signalled = one_more(object, 0, 0);
+    object.signal();
+    igt_assert_eq(fired(signalled, 0), 1);
+    const UniqueFd point = one_more(object, 5, 0);
+    object.signal_point(5);
+    igt_assert_eq(fired(point, 0), 1);
+    object.reset();
+    const UniqueFd available = one_more(object, 0, kAvailable);
+    object.import_sync_file(pending.get());
+    igt_assert_eq(fired(available, 0), 1);
+  }
+  gate.open();
+}
+
 void eventfd_closed_in_time(const Device& device) {
   Gate gate(device);
   const UniqueFd kept = new_event();
@@ -404,6 +430,8 @@ constexpr Case kCases[] = {
      eventfd_fires_after_a_job},
     {"eventfd-when-available", "A fence that comes and a fence that signals. [B4.14 B4.21]",
      eventfd_when_available},
+    {"eventfd-fires-in-the-call", "Nobody has to wait for an event that is due. [B4.21]",
+     eventfd_fires_in_the_call},
     {"eventfd-closed-in-time", "An eventfd that is closed before.", eventfd_closed_in_time},
 };
 

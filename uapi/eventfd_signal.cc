@@ -10,8 +10,8 @@
 #include <cerrno>
 #include <cstdint>
 
-#include "base/log.h"
 #include "base/mutex.h"
+#include "base/trace_ring.h"
 #include "driver/gem/backing.h"
 
 namespace pantry::uapi {
@@ -21,8 +21,9 @@ namespace {
 // request is one that is done at once: reading the end of /dev/null.
 class Signaller {
  public:
+  // Takes no lock: no simulated thread may be switched away while the compiler's guard of the
+  // variable is held.
   Signaller() : nothing_(::open("/dev/null", O_RDONLY | O_CLOEXEC)) {
-    MutexLock lock(mutex_);
     if (::syscall(SYS_io_setup, 1, &context_) != 0) context_ = 0;
   }
 
@@ -51,18 +52,24 @@ class Signaller {
   aio_context_t context_ PANTRY_GUARDED_BY(mutex_) = 0;
 };
 
+// Never destroyed: the last events come when the process is about to end.
+Signaller& the_signaller() {
+  static Signaller& signaller = *new Signaller;
+  return signaller;
+}
+
 }  // namespace
 
+void prepare_eventfd_signals() { the_signaller(); }
+
 void signal_eventfd(int eventfd) noexcept {
-  // Never destroyed: the last events come when the process is about to end.
-  static Signaller& signaller = *new Signaller;
-  if (signaller.signal(eventfd)) return;
+  if (the_signaller().signal(eventfd)) return;
   // A kernel without asynchronous I/O. A counter that is full is readable anyway.
   pollfd writable{eventfd, POLLOUT, 0};
   if (::poll(&writable, 1, 0) != 1) return;
   const std::uint64_t one = 1;
   if (::write(eventfd, &one, sizeof one) != sizeof one)
-    log_error("uapi", "an eventfd cannot be written: {}", name_of(static_cast<Errno>(errno)));
+    trace_ring().trace("uapi: an eventfd cannot be written", static_cast<std::uint64_t>(errno), 0);
 }
 
 }  // namespace pantry::uapi

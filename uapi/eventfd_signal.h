@@ -5,10 +5,14 @@
 // ours to say.
 #pragma once
 
+#include "base/signalling.h"
+
 namespace pantry::uapi {
 
-// Any thread that may make system calls; takes a lock that is held for two of them. A full counter
-// stays as it is. About 2 us.
+// Makes what signal_eventfd needs, on the first call: so that it does not allocate.
+void prepare_eventfd_signals() PANTRY_MAY_ALLOCATE;
+// Any thread, also inside a SignallingSection; takes a leaf lock that is held for two system calls.
+// A full counter stays as it is. About 2 us.
 void signal_eventfd(int eventfd) noexcept;
 
 }  // namespace pantry::uapi

@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "driver/gem/backing.h"
+#include "driver/kernel/signalling.h"
+#include "driver/kernel/thread_executor.h"
 
 namespace pantry::uapi {
 namespace {
@@ -39,6 +41,19 @@ TEST(SignalEventfd, DoesNotWaitForRoom) {
   signal_eventfd(event.get());
   signal_eventfd(event.get());
   EXPECT_GE(take(event), kFull);
+}
+
+TEST(SignalEventfd, MayHappenInASection) {
+  const driver::OwnedFd event(::eventfd(0, EFD_CLOEXEC));
+  driver::ThreadExecutor executor(1);
+  driver::Cleanup cleanup(executor.lane(driver::Lane::kCleanup));
+  prepare_eventfd_signals();
+  {
+    const driver::SignallingSection section(cleanup);
+    signal_eventfd(event.get());
+    signal_eventfd(-1);
+  }
+  EXPECT_EQ(take(event), 1u);
 }
 
 TEST(SignalEventfd, IgnoresWhatIsNone) {

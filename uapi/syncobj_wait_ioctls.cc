@@ -60,10 +60,8 @@ class EventfdEvent final : public driver::SyncobjEvent {
         event_(std::move(event)) {}
 
  private:
-  void fire() noexcept override {
-    const driver::OwnedFd event = std::move(event_);
-    signal_eventfd(event.get());
-  }
+  void fire() noexcept override { signal_eventfd(event_.get()); }
+  void let_go() noexcept override { event_ = {}; }
 
   driver::OwnedFd event_;
 };
@@ -94,6 +92,7 @@ Result<> syncobj_eventfd(Call& call) {
 
   PANTRY_TRY_ASSIGN(driver::Charge charge,
                     call.file.account().charge(driver::Resource::kFences, 1));
+  prepare_eventfd_signals();
   syncobj->add_event(
       make_ref<EventfdEvent>(call.file.device().executor().lane(driver::Lane::kCleanup),
                              std::get<EventFd>(std::move(call.fd)).fd, args, std::move(charge)));

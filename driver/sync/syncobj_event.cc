@@ -14,7 +14,7 @@ void SyncobjEvent::start(Syncobj& syncobj) noexcept {
   if (!take_fence(syncobj)) return;
   if (!is_time()) return follow();
   fire();
-  charge_ = {};
+  end();
 }
 
 void SyncobjEvent::on_changed(Syncobj& syncobj) noexcept {
@@ -32,12 +32,21 @@ bool SyncobjEvent::take_fence(Syncobj& syncobj) noexcept {
 
 void SyncobjEvent::follow() noexcept {
   itself_ = Ref<SyncobjEvent>::share(*this);
-  if (is_time() || !fence_->add_callback(*this)) cleanup_.queue(*this);
+  if (is_time() || !fence_->add_callback(*this)) happen();
+}
+
+void SyncobjEvent::happen() noexcept {
+  fire();
+  cleanup_.queue(*this);
 }
 
 void SyncobjEvent::run() {
   const Ref<SyncobjEvent> last = std::move(itself_);
-  fire();
+  end();
+}
+
+void SyncobjEvent::end() {
+  let_go();
   charge_ = {};
 }
 

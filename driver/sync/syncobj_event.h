@@ -27,8 +27,11 @@ class SyncobjEvent : public RefCounted,
       : cleanup_(cleanup), point_(point), when_(when), charge_(std::move(charge)) {}
   ~SyncobjEvent() override PANTRY_MAY_WAIT;
 
-  // At most once: in Syncobj::add_event if it is time then, else on the clean-up lane.
-  virtual void fire() noexcept PANTRY_MAY_ALLOCATE = 0;
+  // At most once, on the thread that registers the event, brings the fence or signals it, and
+  // before that returns: so a client finds it done when its call is. Same rules as FenceCallback.
+  virtual void fire() noexcept = 0;
+  // Some time after it, where there are no such rules: frees what only fire() needed.
+  virtual void let_go() noexcept PANTRY_MAY_ALLOCATE = 0;
 
  private:
   friend class Syncobj;
@@ -38,19 +41,21 @@ class SyncobjEvent : public RefCounted,
   bool take_fence(Syncobj& syncobj) noexcept;
   bool is_time() const noexcept { return when_ == When::kAvailable || fence_->signalled(); }
   void follow() noexcept;
+  void happen() noexcept;
+  void end() PANTRY_MAY_ALLOCATE;
 
   void on_changed(Syncobj& syncobj) noexcept override;
-  void on_signalled(Fence&) noexcept override { cleanup_.queue(*this); }
+  void on_signalled(Fence&) noexcept override { happen(); }
   void run() override PANTRY_MAY_ALLOCATE;
 
   WorkLane& cleanup_;
   const std::uint64_t point_;
   const When when_;
-  Charge charge_;  // until it has fired
+  Charge charge_;  // until it has let go
   std::atomic<bool> has_fence_{false};
   // Both set by whoever sets has_fence_.
   Ref<Fence> fence_;
-  Ref<SyncobjEvent> itself_;  // until it has fired
+  Ref<SyncobjEvent> itself_;  // until it has let go
   Ref<SyncobjEvent> next_;    // of the syncobj's; under its lock
 };
 

@@ -16,6 +16,7 @@ using When = SyncobjEvent::When;
 // What has become of an event.
 struct Fate {
   std::atomic<int> fired{0};
+  std::atomic<int> let_go{0};
   std::atomic<int> destroyed{0};
 };
 
@@ -27,6 +28,7 @@ class TestEvent final : public SyncobjEvent {
  private:
   ~TestEvent() override { ++fate_.destroyed; }
   void fire() noexcept override { ++fate_.fired; }
+  void let_go() noexcept override { ++fate_.let_go; }
   Fate& fate_;
 };
 
@@ -35,6 +37,7 @@ struct SyncobjEventTest {
   void add(Syncobj& to, Fate& fate, std::uint64_t point = 0, When when = When::kSignalled) {
     to.add_event(make_ref<TestEvent>(executor, fate, point, when));
   }
+  // Until all have let go.
   void settle() { executor.lane(Lane::kCleanup).drain(); }
   Executor& executor;
 };
@@ -45,6 +48,7 @@ TEST_EACH_EXECUTOR(SyncobjEventTest, HappensAtOnceWhenItIsTime) {
   syncobj->replace(stub_fence());
   add(*syncobj, signalled);
   EXPECT_EQ(signalled.fired, 1);
+  EXPECT_EQ(signalled.let_go, 1);
   syncobj->replace(make_ref<TestFence>());
   add(*syncobj, available, 0, When::kAvailable);
   EXPECT_EQ(available.fired, 1);
@@ -55,11 +59,14 @@ TEST_EACH_EXECUTOR(SyncobjEventTest, HappensOnce) {
   Fate fate;
   add(*syncobj, fate);
   syncobj->replace(nullptr);
-  settle();
   EXPECT_EQ(fate.fired, 0);
-  for (int i = 0; i < 3; ++i) syncobj->replace(stub_fence());
+  for (int i = 0; i < 3; ++i) {
+    syncobj->replace(stub_fence());
+    EXPECT_EQ(fate.fired, 1);
+  }
   settle();
   EXPECT_EQ(fate.fired, 1);
+  EXPECT_EQ(fate.let_go, 1);
   syncobj = nullptr;
   EXPECT_EQ(fate.destroyed, 1);
 }
@@ -70,17 +77,35 @@ TEST_EACH_EXECUTOR(SyncobjEventTest, FollowsTheFenceThatReachesItsPoint) {
   add(*syncobj, signalled, 2);
   add(*syncobj, available, 2, When::kAvailable);
   syncobj->add_point(FenceChain::create(), stub_fence(), 1);
-  settle();
   EXPECT_EQ(signalled.fired + available.fired, 0);
   const auto fence = make_ref<TestFence>();
   syncobj->add_point(FenceChain::create(), fence, 3);
-  settle();
   EXPECT_EQ(signalled.fired, 0);
   EXPECT_EQ(available.fired, 1);
   syncobj->replace(nullptr);  // it has its fence
   fence->signal({1}, 0);
-  settle();
   EXPECT_EQ(signalled.fired, 1);
+  settle();
+}
+
+TEST_EACH_EXECUTOR(SyncobjEventTest, HappensInASection) {
+  Ref<Syncobj> syncobj = Syncobj::create();
+  Fate available, signalled;
+  add(*syncobj, available, 0, When::kAvailable);
+  add(*syncobj, signalled);
+  Cleanup cleanup(executor.lane(Lane::kCleanup));
+  const auto fence = make_ref<TestFence>();
+  {
+    const SignallingSection section(cleanup);
+    syncobj->replace(fence);
+    EXPECT_EQ(available.fired, 1);
+    fence->signal({1}, 0);
+    EXPECT_EQ(signalled.fired, 1);
+  }
+  syncobj = nullptr;
+  settle();
+  EXPECT_EQ(available.destroyed, 1);
+  EXPECT_EQ(signalled.destroyed, 1);
 }
 
 TEST_EACH_EXECUTOR(SyncobjEventTest, GoesWithTheSyncobjUnlessItHasItsFence) {
@@ -94,9 +119,9 @@ TEST_EACH_EXECUTOR(SyncobjEventTest, GoesWithTheSyncobjUnlessItHasItsFence) {
   EXPECT_EQ(without.destroyed, 1);
   EXPECT_EQ(with.destroyed, 0);
   fence->signal({1}, 0);
-  settle();
   EXPECT_EQ(without.fired, 0);
   EXPECT_EQ(with.fired, 1);
+  settle();
   EXPECT_EQ(with.destroyed, 1);
 }
 
