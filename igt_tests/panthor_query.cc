@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <array>
 #include <bit>
@@ -11,14 +13,19 @@
 #include <cstddef>
 
 #include "igt_tests/harness/igt.h"
+#include "igt_tests/lib/bo.h"
 #include "igt_tests/lib/cases.h"
 #include "igt_tests/lib/clock.h"
 #include "igt_tests/lib/group.h"
+#include "igt_tests/lib/syncobj.h"
 
 IGT_TEST_DESCRIPTION("What the device says of itself, and how ioctls are dispatched.");
 
+using gpu::Bo;
 using gpu::Case;
 using gpu::Device;
+using gpu::Syncobj;
+using gpu::UniqueFd;
 
 namespace {
 
@@ -400,6 +407,71 @@ void argument_sizes(const Device& device) {
   igt_assert_eq(large.surplus[1], 2);
 }
 
+constexpr unsigned long with_size(unsigned long command, unsigned size) {
+  return DRM_IOC(DRM_IOC_READWRITE, DRM_IOCTL_BASE, _IOC_NR(command), size);
+}
+
+// The number that the next new descriptor has.
+int next_descriptor() { return UniqueFd(dup(STDERR_FILENO)).get(); }
+
+// A new descriptor's number is not written where the caller's struct has ended; the descriptor is
+// there nevertheless.
+void descriptor_past_the_end(const Device& device) {
+  const Bo bo = Bo::create(device, 4096);
+  const Syncobj syncobj = Syncobj::create(device);
+  drm_prime_handle prime{bo.handle(), DRM_CLOEXEC, 0x12345678};
+  do_ioctl(device.fd(), DRM_IOCTL_PRIME_HANDLE_TO_FD, &prime);
+  close(prime.fd);
+  const auto installed = [&](unsigned long command, auto& argument) {
+    const int next = next_descriptor();
+    argument.fd = 0x12345678;
+    do_ioctl(device.fd(), command, &argument);
+    igt_assert_eq(fcntl(next, F_GETFD), FD_CLOEXEC);
+    return UniqueFd(next);
+  };
+  installed(with_size(DRM_IOCTL_PRIME_HANDLE_TO_FD, 8), prime);
+  igt_assert_eq(prime.fd, 0x12345678);
+  installed(DRM_IOW(_IOC_NR(DRM_IOCTL_PRIME_HANDLE_TO_FD), drm_prime_handle), prime);
+  igt_assert_eq(prime.fd, 0x12345678);
+  const UniqueFd half = installed(with_size(DRM_IOCTL_PRIME_HANDLE_TO_FD, 10), prime);
+  igt_assert_eq(prime.fd, 0x12340000 | half.get());
+  drm_syncobj_handle request{};
+  request.handle = syncobj.handle();
+  installed(with_size(DRM_IOCTL_SYNCOBJ_HANDLE_TO_FD, 8), request);
+  igt_assert_eq(request.fd, 0x12345678);
+}
+
+// And one that goes in is not read there: it is 0 then.
+void descriptor_in_past_the_end(const Device& device) {
+  const Bo bo = Bo::create(device, 4096);
+  const Syncobj syncobj = Syncobj::create(device);
+  const UniqueFd dma_buf = bo.export_fd();
+  const UniqueFd of_syncobj = syncobj.export_syncobj();
+  const UniqueFd event(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  const UniqueFd input(dup(STDIN_FILENO));
+  const auto with_input = [&](const UniqueFd& file, unsigned long command, auto& argument) {
+    igt_assert_eq(dup2(file.get(), STDIN_FILENO), STDIN_FILENO);
+    argument.fd = -1;
+    const int error = igt::ioctl_errno(device.fd(), command, &argument);
+    if (input.get() >= 0)
+      dup2(input.get(), STDIN_FILENO);
+    else
+      close(STDIN_FILENO);
+    igt_assert_eq(error, 0);
+    igt_assert_eq(argument.fd, -1);
+  };
+  drm_prime_handle prime{};
+  with_input(dma_buf, with_size(DRM_IOCTL_PRIME_FD_TO_HANDLE, 8), prime);
+  igt_assert_eq(prime.handle, bo.handle());
+  with_input(dma_buf, DRM_IO(_IOC_NR(DRM_IOCTL_PRIME_FD_TO_HANDLE)), prime);
+  drm_syncobj_handle request{};
+  with_input(of_syncobj, with_size(DRM_IOCTL_SYNCOBJ_FD_TO_HANDLE, 8), request);
+  igt_assert_neq(request.handle, 0);
+  Syncobj::adopt(device, request.handle);
+  drm_syncobj_eventfd registration{syncobj.handle(), 0, 0, 0, 0};
+  with_input(event, with_size(DRM_IOCTL_SYNCOBJ_EVENTFD, 16), registration);
+}
+
 void no_display(const Device& device) {
   drm_mode_create_dumb dumb{};
   dumb.width = dumb.height = 64;
@@ -507,6 +579,10 @@ constexpr Case kCases[] = {
     {"dispatch", "Unknown calls give EINVAL, foreign ones ENOTTY. [A0.1 A0.3 A0.11]", dispatch},
     {"argument-sizes", "Shorter and longer argument structs are understood. [A0.5 A0.6]",
      argument_sizes},
+    {"descriptor-past-the-end", "A number is written into the caller's struct only. [A0.5 A0.7]",
+     descriptor_past_the_end},
+    {"descriptor-in-past-the-end", "A number that is not passed is 0. [A0.5 A0.7]",
+     descriptor_in_past_the_end},
     {"no-display", "There is nothing to display with. [B2.2 B2.3]", no_display},
     {"flush-id", "The page of the flush id can be read and never written. [H2.2 H2.4]", flush_id},
     {"flush-id-bad-mappings", "Only the one correct mapping of the flush id is allowed. [H2.1]",

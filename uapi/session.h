@@ -34,7 +34,7 @@ using FdObject = std::variant<BadFd, ForeignFd, EventFd, Ref<driver::Buffer>, Re
                               Ref<driver::Syncobj>>;
 
 // A new descriptor for the client: the transport installs it and writes its number, an s32, at
-// `number_at`.
+// `number_at` in the argument: as much of it as the command lets out (fd_field.h).
 struct NewFd {
   std::variant<Ref<driver::Buffer>, Ref<driver::SyncFile>, Ref<driver::Syncobj>> object;
   UserAddr number_at;
@@ -84,7 +84,7 @@ struct MmapTarget {
 };
 
 // Where in the argument struct of `command` a descriptor goes in, if it does: PRIME_FD_TO_HANDLE,
-// SYNCOBJ_FD_TO_HANDLE, SYNCOBJ_EVENTFD.
+// SYNCOBJ_FD_TO_HANDLE, SYNCOBJ_EVENTFD. How much of it: fd_field.h.
 std::optional<std::uint32_t> fd_field_offset(std::uint32_t command);
 
 class Session {

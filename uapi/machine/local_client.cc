@@ -6,6 +6,7 @@
 
 #include <cstring>
 
+#include "uapi/fd_field.h"
 #include "uapi/machine/eventfd.h"
 
 namespace pantry::uapi {
@@ -34,10 +35,12 @@ LocalClient::LocalClient(Machine& machine, driver::NodeType node,
     : session_(machine.open(node, credentials)), memory_(::getpid()) {}
 
 int LocalClient::ioctl(std::uint32_t command, void* argument) {
-  IoctlRequest request{command, {reinterpret_cast<std::uint64_t>(argument)}, BadFd{}};
+  const UserAddr at{reinterpret_cast<std::uint64_t>(argument)};
+  IoctlRequest request{command, at, BadFd{}};
   if (const auto offset = fd_field_offset(command)) {
-    int number = -1;
-    std::memcpy(&number, static_cast<const std::byte*>(argument) + *offset, sizeof number);
+    int number = 0;
+    std::memcpy(&number, static_cast<const std::byte*>(argument) + *offset,
+                fd_field_bytes(command, _IOC_WRITE, *offset));
     request.fd = object(number);
   }
   std::uint64_t token = 0;
@@ -52,7 +55,9 @@ int LocalClient::ioctl(std::uint32_t command, void* argument) {
     MutexLock lock(mutex_);
     const int number = next_fd_++;
     fds_.emplace(number, std::move(reply.new_fd->object));
-    std::memcpy(reinterpret_cast<void*>(reply.new_fd->number_at.value), &number, sizeof number);
+    const std::uint64_t number_at = reply.new_fd->number_at.value;
+    std::memcpy(reinterpret_cast<void*>(number_at), &number,
+                fd_field_bytes(command, _IOC_READ, number_at - at.value));
   }
   return reply.result;
 }

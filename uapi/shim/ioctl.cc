@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "uapi/fd_field.h"
 #include "uapi/shim/host.h"
 #include "uapi/shim/libc.h"
 #include "uapi/shim/request.h"
@@ -41,13 +42,23 @@ int descriptor_offset(unsigned long command) {
 
 // The client's pointer may be bad; the host will find that out too and answer EFAULT. By the number
 // of this thread: that of the process has no memory once its first thread has ended.
-int descriptor_in(const void* argument, int offset) {
-  int fd = -1;
-  iovec local = {&fd, sizeof fd};
-  iovec remote = {const_cast<char*>(static_cast<const char*>(argument)) + offset, sizeof fd};
-  if (process_vm_readv(gettid(), &local, 1, &remote, 1, 0) != static_cast<ssize_t>(sizeof fd))
+int descriptor_in(unsigned long command, const void* argument, int offset) {
+  int fd = 0;
+  const unsigned bytes = uapi::fd_field_bytes(static_cast<uint32_t>(command), _IOC_WRITE,
+                                              static_cast<unsigned>(offset));
+  if (bytes == 0) return fd;
+  iovec local = {&fd, bytes};
+  iovec remote = {const_cast<char*>(static_cast<const char*>(argument)) + offset, bytes};
+  if (process_vm_readv(gettid(), &local, 1, &remote, 1, 0) != static_cast<ssize_t>(bytes))
     return -1;
   return fd;
+}
+
+// `number_at` lies in the argument.
+void store_descriptor(unsigned long command, const void* argument, uint64_t number_at, int fd) {
+  const uint64_t offset = number_at - reinterpret_cast<uint64_t>(argument);
+  memcpy(reinterpret_cast<void*>(number_at), &fd,
+         uapi::fd_field_bytes(static_cast<uint32_t>(command), _IOC_READ, offset));
 }
 
 // How much of the argument goes with the question. What the command only reads out has nothing to
@@ -70,7 +81,7 @@ int ask(int fd, unsigned long command, void* argument) {
   int attached = -1;
   if (const int offset = descriptor_offset(command); offset >= 0) {
     const int saved = errno;
-    attached = descriptor_in(argument, offset);
+    attached = descriptor_in(command, argument, offset);
     if (attached < 0 || fcntl(attached, F_GETFD) < 0) attached = -1;
     request.fd_state = attached >= 0 ? wire::FdState::kAttached : wire::FdState::kBad;
     errno = saved;
@@ -82,7 +93,7 @@ int ask(int fd, unsigned long command, void* argument) {
       close(answer.fd);
     } else {
       if (answer.reply.fd == wire::Reply::Fd::kKeepOnExec) fcntl(answer.fd, F_SETFD, 0);
-      memcpy(reinterpret_cast<void*>(answer.reply.number_at), &answer.fd, sizeof answer.fd);
+      store_descriptor(command, argument, answer.reply.number_at, answer.fd);
     }
   }
   return answer.result == 0 ? 0 : fail(-answer.result);
