@@ -6,11 +6,13 @@
 namespace pantry::uapi {
 namespace {
 
-// What kmalloc gives: past that, an array of handles or of points is ENOMEM in the DRM core.
+// What kmalloc gives: past that, an array of handles, of points or of syncobjs is ENOMEM in the DRM
+// core.
 constexpr std::uint64_t kLargestArray = 4ull << 20;
 
+template <class Element>
 Result<> check_count(std::uint32_t count) {
-  if (std::uint64_t{count} * sizeof(std::uint64_t) <= kLargestArray) return {};
+  if (std::uint64_t{count} * sizeof(Element) <= kLargestArray) return {};
   return reject(Errno::kNoMem, "{} syncobjs in one call", count);
 }
 
@@ -18,10 +20,12 @@ Result<> check_count(std::uint32_t count) {
 
 Result<std::vector<Ref<driver::Syncobj>>> find_syncobjs(Call& call, UserAddr handles,
                                                         std::uint32_t count) {
-  PANTRY_TRY(check_count(count));
+  PANTRY_TRY(check_count<std::uint32_t>(count));
   PANTRY_TRY_ASSIGN(const std::vector<std::uint32_t> numbers,
                     read_array<std::uint32_t>(call.memory, {sizeof(std::uint32_t), count, handles},
                                               sizeof(std::uint32_t)));
+  // Those that fit, and whose syncobjs would not, are read before that shows.
+  PANTRY_TRY(check_count<std::uint64_t>(count));
   try {
     std::vector<Ref<driver::Syncobj>> syncobjs;
     syncobjs.reserve(numbers.size());
@@ -38,7 +42,7 @@ Result<std::vector<Ref<driver::Syncobj>>> find_syncobjs(Call& call, UserAddr han
 
 Result<std::vector<std::uint64_t>> read_points(Call& call, UserAddr points, std::uint32_t count,
                                                NullPoints null) {
-  PANTRY_TRY(check_count(count));
+  PANTRY_TRY(check_count<std::uint64_t>(count));
   if (!points && null == NullPoints::kAreZero) {
     try {
       return std::vector<std::uint64_t>(count, 0);

@@ -104,5 +104,24 @@ TEST_F(LargeCall, ArraysOfABatchAreBoundedTogether) {
   ::munmap(zeroes, kBytes);
 }
 
+// As in Linux, where kmalloc gives 4 MiB: for the handles, which are read then, and afterwards for
+// the syncobjs.
+TEST_F(LargeCall, MostSyncobjsOfOneCall) {
+  constexpr std::uint32_t kMostRead = (4 << 20) / sizeof(std::uint32_t);
+  constexpr std::uint32_t kMostFound = (4 << 20) / sizeof(void*);
+  const std::vector<std::uint32_t> unknown(kMostRead);
+  for (const unsigned long command : {DRM_IOCTL_SYNCOBJ_RESET, DRM_IOCTL_SYNCOBJ_SIGNAL}) {
+    const auto call = [&](const void* handles, std::uint32_t count) {
+      drm_syncobj_array args{reinterpret_cast<std::uint64_t>(handles), count, 0};
+      return client_->raw().call(static_cast<std::uint32_t>(command), args);
+    };
+    EXPECT_EQ(call(nullptr, kMostRead + 1), -ENOMEM);
+    EXPECT_EQ(call(nullptr, kMostRead), -EFAULT);
+    EXPECT_EQ(call(unknown.data(), kMostRead), -ENOMEM);
+    EXPECT_EQ(call(unknown.data(), kMostFound + 1), -ENOMEM);
+    EXPECT_EQ(call(unknown.data(), kMostFound), -ENOENT);
+  }
+}
+
 }  // namespace
 }  // namespace pantry::uapi
