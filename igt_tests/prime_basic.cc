@@ -70,6 +70,8 @@ void import_bad_arguments(const Device& device) {
   const UniqueFd syncobj = Syncobj::create(device).export_syncobj();
   igt_assert_eq(import_errno(device, -1, &handle), EBADF);
   igt_assert_eq(import_errno(device, 1000000, &handle), EBADF);
+  const UniqueFd path(open("/dev/null", O_PATH | O_CLOEXEC));
+  igt_assert_eq(import_errno(device, path.get(), &handle), EBADF);
   for (const int fd : {null.get(), memfd.get(), syncobj.get(), device.fd()}) {
     igt_assert_eq(import_errno(device, fd, &handle), EINVAL);
   }

@@ -322,8 +322,11 @@ void eventfd_bad_arguments(const Device& device) {
   igt_assert_eq(eventfd_errno(device, request), ENOENT);
   request = eventfd_request(object, 0, 0, null);
   igt_assert_eq(eventfd_errno(device, request), EINVAL);
-  request.fd = -1;
-  igt_assert_eq(eventfd_errno(device, request), EBADF);
+  const UniqueFd path(open("/dev/null", O_PATH | O_CLOEXEC));
+  for (const int fd : {-1, path.get()}) {
+    request.fd = fd;
+    igt_assert_eq(eventfd_errno(device, request), EBADF);
+  }
 }
 
 void eventfd_fires_once(const Device& device) {

@@ -68,6 +68,12 @@ unsigned carried_bytes(unsigned long command) {
   return (_IOC_DIR(command) & _IOC_WRITE) != 0 && size <= wire::kMostCarried ? size : 0;
 }
 
+// O_PATH gives a name of a file, which stands for none where a call takes a file.
+bool is_open_file(int fd) {
+  const int flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
+  return flags >= 0 && (flags & O_PATH) == 0;
+}
+
 int fail(int error) {
   errno = error;
   return -1;
@@ -82,7 +88,7 @@ int ask(int fd, unsigned long command, void* argument) {
   if (const int offset = descriptor_offset(command); offset >= 0) {
     const int saved = errno;
     attached = descriptor_in(command, argument, offset);
-    if (attached < 0 || fcntl(attached, F_GETFD) < 0) attached = -1;
+    if (!is_open_file(attached)) attached = -1;
     request.fd_state = attached >= 0 ? wire::FdState::kAttached : wire::FdState::kBad;
     errno = saved;
   }
