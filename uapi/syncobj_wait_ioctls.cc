@@ -52,18 +52,18 @@ Result<> start_wait(Call& call, std::uint32_t known_flags, UserAddr points) {
 // Adds one to the client's eventfd, and lets go of it.
 class EventfdEvent final : public driver::SyncobjEvent {
  public:
-  EventfdEvent(driver::WorkLane& cleanup, driver::OwnedFd event, const DrmSyncobjEventfd& args,
-               driver::Charge charge)
+  EventfdEvent(driver::WorkLane& cleanup, driver::Held<driver::OwnedFd> event,
+               const DrmSyncobjEventfd& args, driver::Charge charge)
       : SyncobjEvent(cleanup, args.point,
                      (args.flags & kWaitAvailable) != 0 ? When::kAvailable : When::kSignalled,
                      std::move(charge)),
         event_(std::move(event)) {}
 
  private:
-  void fire() noexcept override { signal_eventfd(event_.get()); }
+  void fire() noexcept override { signal_eventfd(event_.object.get()); }
   void let_go() noexcept override { event_ = {}; }
 
-  driver::OwnedFd event_;
+  driver::Held<driver::OwnedFd> event_;
 };
 
 }  // namespace
@@ -92,10 +92,13 @@ Result<> syncobj_eventfd(Call& call) {
 
   PANTRY_TRY_ASSIGN(driver::Charge charge,
                     call.file.account().charge(driver::Resource::kFences, 1));
+  auto descriptor = call.file.account().charge(driver::Resource::kDescriptors, 1);
+  if (!descriptor) return Error(Errno::kNoMem);  // this ioctl has no EMFILE
   prepare_eventfd_signals();
-  syncobj->add_event(
-      make_ref<EventfdEvent>(call.file.device().executor().lane(driver::Lane::kCleanup),
-                             std::get<EventFd>(std::move(call.fd)).fd, args, std::move(charge)));
+  syncobj->add_event(make_ref<EventfdEvent>(
+      call.file.device().executor().lane(driver::Lane::kCleanup),
+      driver::Held{std::get<EventFd>(std::move(call.fd)).fd, *std::move(descriptor)}, args,
+      std::move(charge)));
   return {};
 }
 

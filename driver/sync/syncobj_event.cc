@@ -35,13 +35,22 @@ void SyncobjEvent::follow() noexcept {
   if (is_time() || !fence_->add_callback(*this)) happen();
 }
 
+void SyncobjEvent::on_signalled(Fence&) noexcept {
+  // A lane has others' fences to signal, which one client's many events are not to delay, and no
+  // client waits for it to return.
+  if (WorkLane::in_item_that_may_not_wait()) return cleanup_.queue(*this);
+  happen();
+}
+
 void SyncobjEvent::happen() noexcept {
   fire();
+  fired_ = true;
   cleanup_.queue(*this);
 }
 
 void SyncobjEvent::run() {
   const Ref<SyncobjEvent> last = std::move(itself_);
+  if (!fired_) fire();
   end();
 }
 

@@ -27,7 +27,7 @@ class SyncobjEvent : public RefCounted,
       : cleanup_(cleanup), point_(point), when_(when), charge_(std::move(charge)) {}
   ~SyncobjEvent() override PANTRY_MAY_WAIT;
 
-  // At most once, on the thread that registers the event, brings the fence or signals it, and
+  // At most once. On a client's thread that registers the event, brings the fence or signals it,
   // before that returns: so a client finds it done when its call is. Same rules as FenceCallback.
   virtual void fire() noexcept = 0;
   // Some time after it, where there are no such rules: frees what only fire() needed.
@@ -45,7 +45,7 @@ class SyncobjEvent : public RefCounted,
   void end() PANTRY_MAY_ALLOCATE;
 
   void on_changed(Syncobj& syncobj) noexcept override;
-  void on_signalled(Fence&) noexcept override { happen(); }
+  void on_signalled(Fence&) noexcept override;
   void run() override PANTRY_MAY_ALLOCATE;
 
   WorkLane& cleanup_;
@@ -53,6 +53,7 @@ class SyncobjEvent : public RefCounted,
   const When when_;
   Charge charge_;  // until it has let go
   std::atomic<bool> has_fence_{false};
+  bool fired_ = false;  // by whoever queues the work, or its item
   // Both set by whoever sets has_fence_.
   Ref<Fence> fence_;
   Ref<SyncobjEvent> itself_;  // until it has let go

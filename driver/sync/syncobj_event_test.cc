@@ -16,6 +16,7 @@ using When = SyncobjEvent::When;
 // What has become of an event.
 struct Fate {
   std::atomic<int> fired{0};
+  std::atomic<int> on_lane{0};  // so often by an item of a lane that may not wait
   std::atomic<int> let_go{0};
   std::atomic<int> destroyed{0};
 };
@@ -27,7 +28,10 @@ class TestEvent final : public SyncobjEvent {
 
  private:
   ~TestEvent() override { ++fate_.destroyed; }
-  void fire() noexcept override { ++fate_.fired; }
+  void fire() noexcept override {
+    ++fate_.fired;
+    fate_.on_lane += WorkLane::in_item_that_may_not_wait() ? 1 : 0;
+  }
   void let_go() noexcept override { ++fate_.let_go; }
   Fate& fate_;
 };
@@ -106,6 +110,33 @@ TEST_EACH_EXECUTOR(SyncobjEventTest, HappensInASection) {
   settle();
   EXPECT_EQ(available.destroyed, 1);
   EXPECT_EQ(signalled.destroyed, 1);
+}
+
+// Of a lane's own time it takes none.
+TEST_EACH_EXECUTOR(SyncobjEventTest, HappensOnTheCleanupLaneWhenALaneSignals) {
+  const Ref<Syncobj> syncobj = Syncobj::create();
+  const auto fence = make_ref<TestFence>();
+  syncobj->replace(fence);
+  Fate fate;
+  add(*syncobj, fate);
+  class Signals final : public Work {
+   public:
+    Signals(TestFence& fence, const Fate& fate) : fence_(fence), fate_(fate) {}
+    int fired_by_then = -1;
+
+   private:
+    void run() override {
+      fence_.signal({1}, 0);
+      fired_by_then = fate_.on_lane;
+    }
+    TestFence& fence_;
+    const Fate& fate_;
+  } signals(*fence, fate);
+  executor.lane(Lane::kIrq).queue(signals);
+  executor.lane(Lane::kIrq).drain();
+  settle();
+  EXPECT_EQ(fate.fired, 1);
+  EXPECT_EQ(signals.fired_by_then, 0);
 }
 
 TEST_EACH_EXECUTOR(SyncobjEventTest, GoesWithTheSyncobjUnlessItHasItsFence) {

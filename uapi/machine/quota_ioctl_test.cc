@@ -160,16 +160,21 @@ TEST_EACH_EXECUTOR(QuotaTest, PendingPoints) {
   EXPECT_EQ(value, 4u) << "the refused point is there";
 }
 
+// 0 or a negated errno.
+int register_event(TestClient& client, std::uint32_t syncobj) {
+  const driver::OwnedFd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  DrmSyncobjEventfd args{};
+  args.handle = syncobj;
+  args.fd = event.get();
+  return client.raw().ioctl(DRM_IOWR(0xCF, DrmSyncobjEventfd), &args);
+}
+
 TEST_EACH_EXECUTOR(QuotaTest, EventsAndWaits) {
   Machine& limited = machine_with(Resource::kFences, 1);
   TestClient client(limited);
   const std::uint32_t empty = client.create_syncobj();
-  const driver::OwnedFd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  DrmSyncobjEventfd args{};
-  args.handle = empty;
-  args.fd = event.get();
-  EXPECT_EQ(client.raw().ioctl(DRM_IOWR(0xCF, DrmSyncobjEventfd), &args), 0);
-  EXPECT_EQ(client.raw().ioctl(DRM_IOWR(0xCF, DrmSyncobjEventfd), &args), -ENOMEM);
+  EXPECT_EQ(register_event(client, empty), 0);
+  EXPECT_EQ(register_event(client, empty), -ENOMEM);
   const PendingSyncobj pending(client);
   const TimePoint soon = executor.clock().now() + milliseconds(1);
   EXPECT_EQ(client.wait(pending.handle, soon), -ENOMEM);
@@ -178,6 +183,21 @@ TEST_EACH_EXECUTOR(QuotaTest, EventsAndWaits) {
   for (int i = 0; i < 5000 && account.held(Resource::kFences) != 0; ++i)
     executor.clock().sleep(milliseconds(1));
   EXPECT_EQ(client.wait(pending.handle, soon), -ETIME);
+}
+
+// Each keeps a descriptor of the host's until it has happened.
+TEST_EACH_EXECUTOR(QuotaTest, EventsHoldDescriptors) {
+  Machine& limited = machine_with(Resource::kDescriptors, 1);
+  TestClient client(limited);
+  const std::uint32_t empty = client.create_syncobj();
+  EXPECT_EQ(register_event(client, empty), 0);
+  EXPECT_EQ(register_event(client, empty), -ENOMEM);
+  const driver::Account& account = client.raw().session().file().account();
+  EXPECT_EQ(account.held(Resource::kFences), 1u);
+  EXPECT_EQ(client.signal(empty), 0);
+  executor.lane(driver::Lane::kCleanup).drain();
+  EXPECT_EQ(account.held(Resource::kDescriptors), 0u);
+  EXPECT_EQ(register_event(client, empty), 0);
 }
 
 TEST_EACH_EXECUTOR(QuotaTest, Jobs) {

@@ -112,7 +112,7 @@ enum class Text : std::uint64_t {
 enum class FdState : std::uint32_t {
   kNone,      // the command takes no descriptor
   kAttached,  // one descriptor comes with the message
-  kBad,       // the number that the client passed is not open
+  kBad,       // the number that the client passed is not open, or only by O_PATH
 };
 
 struct Request {
