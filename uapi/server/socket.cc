@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "base/log.h"
+#include "base/mutex.h"
 
 namespace pantry::uapi {
 namespace {
@@ -130,6 +131,8 @@ Result<driver::OwnedFd> connect_to(const std::string& path) {
 // A socket that is connected already may still be given a name, which its peer sees; it keeps it
 // when the file is gone.
 Result<SocketPair> pair_named(const std::string& path) {
+  // Each has the name for a moment, and all threads use the same.
+  static Mutex naming;
   sockaddr_un address;
   if (!address_of(path, address)) return refused("a connection named", path);
   int ends[2];
@@ -137,6 +140,7 @@ Result<SocketPair> pair_named(const std::string& path) {
     return refused("a connection named", path);
   SocketPair pair{driver::OwnedFd(ends[0]), driver::OwnedFd(ends[1])};
   const int on = 1;
+  MutexLock lock(naming);
   ::unlink(path.c_str());
   if (::setsockopt(ends[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0 ||
       ::fcntl(ends[0], F_SETFL, O_NONBLOCK) != 0 || ::fchmod(ends[0], 0600) != 0 ||

@@ -36,7 +36,7 @@ Result<driver::OwnedFd> listen_at(const std::string& path);
 Result<driver::OwnedFd> connect_to(const std::string& path);
 // A connection as if `far_end` had connected to a listener at `path`, where none is: so nobody else
 // can connect there. The far end blocks. Messages to the near end carry
-// credentials. `path` exists for a moment only.
+// credentials. `path` exists for a moment only. Any thread; one at a time.
 struct SocketPair {
   driver::OwnedFd near_end;
   driver::OwnedFd far_end;
