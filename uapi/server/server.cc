@@ -13,6 +13,7 @@
 #include <fstream>
 #include <span>
 #include <system_error>
+#include <thread>
 
 #include "base/all_signals_blocked.h"
 #include "base/log.h"
@@ -144,25 +145,37 @@ int Server::wait_for(std::span<epoll_event> events) {
 
 void Server::run() {
   serve_clients();
-  while (turn_.await()) serve_clients();
+  while (turn_.await(Turn::Thread::kFirst)) serve_clients();
   // Nobody has the turn any more, so nobody calls another.
-  for (std::thread& other : others_) other.join();
-  others_.clear();
+  MutexLock lock(mutex_);
+  while (others_ != 0) other_gone_.wait(mutex_);
 }
 
 void Server::call_another() {
   if (observer_ && observer_->calls() == ServerObserver::Calls::kOneAtATime) return;
   if (turn_.awaited()) return;
+  {
+    MutexLock lock(mutex_);
+    ++others_;
+  }
   try {
     const AllSignalsBlocked blocked;
-    others_.emplace_back([this]() PANTRY_MAY_WAIT {
+    std::thread([this]() PANTRY_MAY_WAIT {
       ::pthread_setname_np(::pthread_self(), "server");
-      while (turn_.await()) serve_clients();
-    });
+      while (turn_.await(Turn::Thread::kOther)) serve_clients();
+      other_is_gone();
+    }).detach();
   } catch (const std::system_error& error) {
     log_error("uapi/server", "no further thread, so one slow request delays others: {}",
               error.what());
+    other_is_gone();
   }
+}
+
+void Server::other_is_gone() {
+  MutexLock lock(mutex_);
+  --others_;
+  other_gone_.notify_all();
 }
 
 void Server::serve_clients() {

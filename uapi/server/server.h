@@ -4,9 +4,9 @@
 // and serves what it finds; ioctls that wait hold no thread. A client that is stopped, slow or
 // killed delays nobody: replies never block, the hang-up of its sockets releases what it had, and
 // where a request takes long (a large bind, client memory that is slow to come) another thread goes
-// on with the socket work (turn.h). There are never more threads than requests that take long, each
-// from another thread of a client's, and two. Of each descriptor that has requests one is taken in
-// turn, so a client that floods one delays others by one request at a time.
+// on with the socket work (turn.h). There are as many threads as requests that take long, each from
+// another thread of a client's, and two. Of each descriptor that has requests one is taken in turn,
+// so a client that floods one delays others by one request at a time.
 //
 // Serves the user that it runs as. What a process holds at once is bounded (driver/kernel/quota.h).
 #pragma once
@@ -17,9 +17,7 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <thread>
 #include <unordered_map>
-#include <vector>
 
 #include "uapi/machine/machine.h"
 #include "uapi/server/beside_client.h"
@@ -72,6 +70,7 @@ class Server {
   void serve(Connection* connection);
   // Sees to it that a thread awaits the turn.
   void call_another();
+  void other_is_gone();
   // How many events; negative when interrupted.
   int wait_for(std::span<epoll_event> events);
   std::shared_ptr<Connection> find(Connection* connection);
@@ -105,9 +104,9 @@ class Server {
   // away.
   driver::OwnedFd spare_;
   Turn turn_;
-  // Those that have been called.
-  std::vector<std::thread> others_;
   Mutex mutex_;
+  CondVar other_gone_;
+  unsigned others_ PANTRY_GUARDED_BY(mutex_) = 0;  // threads that have been called
   std::uint64_t next_channel_ PANTRY_GUARDED_BY(mutex_);
   std::uint64_t last_number_ PANTRY_GUARDED_BY(mutex_) = 0;
   std::unordered_map<Connection*, driver::Held<std::shared_ptr<Connection>>> connections_

@@ -5,26 +5,28 @@
 
 namespace pantry::uapi {
 
-bool Turn::await() {
+bool Turn::await(Thread thread) {
   MutexLock lock(mutex_);
-  ++waiting_;
-  while (watched_ && !stopped_) watcher_gone_.wait(mutex_);
-  bool taken = false;
-  if (!stopped_) {
-    watched_ = true;
-    taken = watch();
-    watched_ = false;
-    watcher_gone_.notify_one();
+  if (waiting_ && thread == Thread::kOther) return false;
+  while (waiting_) {
+    dismissed_ = true;
+    called_.notify_one();
+    gone_.wait(mutex_);
   }
-  --waiting_;
+  if (stopped_) return false;
+  waiting_ = true;
+  const bool taken = watch();
+  waiting_ = false;
+  dismissed_ = false;
+  gone_.notify_one();
   return taken;
 }
 
 bool Turn::watch() {
   std::uint64_t seen = loans_.load();
   unsigned idle = 0;
-  while (!stopped_) {
-    loan_begun_.wait_until(mutex_, current_time() + kPatience);
+  while (!stopped_ && !dismissed_) {
+    called_.wait_until(mutex_, current_time() + kPatience);
     std::uint64_t loans = loans_.load();
     if (loans == seen && is_lent(loans)) {
       if (!stopped_ && loans_.compare_exchange_strong(loans, loans + 1)) return true;
@@ -34,7 +36,7 @@ bool Turn::watch() {
       idle = 0;
       asleep_ = true;
       // Again, for a loan that has begun meanwhile has not seen us asleep.
-      while (loans_.load() == seen && !stopped_) loan_begun_.wait(mutex_);
+      while (loans_.load() == seen && !stopped_ && !dismissed_) called_.wait(mutex_);
       asleep_ = false;
       loans = loans_.load();
     }
@@ -45,19 +47,18 @@ bool Turn::watch() {
 
 bool Turn::awaited() {
   MutexLock lock(mutex_);
-  return waiting_ != 0;
+  return waiting_;
 }
 
 void Turn::wake() {
   MutexLock lock(mutex_);
-  loan_begun_.notify_one();
+  called_.notify_one();
 }
 
 void Turn::stop() {
   MutexLock lock(mutex_);
   stopped_ = true;
-  loan_begun_.notify_all();
-  watcher_gone_.notify_all();
+  called_.notify_one();
 }
 
 }  // namespace pantry::uapi

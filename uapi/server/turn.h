@@ -2,12 +2,11 @@
 //
 // Whose turn it is, among the threads of the server, to do its socket work. The thread that has the
 // turn lends it out while it serves a request. When that takes longer than kPatience, another
-// thread takes the turn, and the first one, once it is done, waits for its own like all others: so
-// a request that takes long, or never ends, delays nobody.
+// thread takes it: so a request that takes long, or never ends, delays nobody.
 //
-// Two atomic operations a request. One of the waiting threads looks every kPatience; all others
-// sleep, and so does that one when no request has come for a while. The next request wakes it,
-// which costs some 25 us where that interrupts a processor that has halted.
+// Two atomic operations a request. The thread that waits looks every kPatience, and sleeps when no
+// request has come for a while. The next request wakes it, which costs some 25 us where that
+// interrupts a processor that has halted.
 #pragma once
 
 #include <atomic>
@@ -35,8 +34,10 @@ class Turn {
   // Ends it. False: another thread has the turn now.
   bool regain(std::uint64_t loan) { return loans_.compare_exchange_strong(loan, loan + 1); }
 
-  // For all others: waits until the turn is theirs. False: stop() was called.
-  bool await() PANTRY_MAY_WAIT;
+  // For one that has not: waits until it has. One that waits is enough: false, when another does so
+  // already, or the first thread comes to wait instead; and once stop() was called.
+  enum class Thread { kFirst, kOther };
+  bool await(Thread thread) PANTRY_MAY_WAIT;
   // Whether there is a thread to take the turn.
   bool awaited();
   // Nobody gets the turn any more. By the thread that has it.
@@ -49,11 +50,11 @@ class Turn {
   bool watch() PANTRY_REQUIRES(mutex_);
 
   std::atomic<std::uint64_t> loans_{0};
-  std::atomic<bool> asleep_{false};  // who watches is, until the next loan
+  std::atomic<bool> asleep_{false};  // who waits is, until the next loan
   Mutex mutex_;
-  CondVar loan_begun_, watcher_gone_;
-  unsigned waiting_ PANTRY_GUARDED_BY(mutex_) = 0;
-  bool watched_ PANTRY_GUARDED_BY(mutex_) = false;
+  CondVar called_, gone_;  // who waits
+  bool waiting_ PANTRY_GUARDED_BY(mutex_) = false;
+  bool dismissed_ PANTRY_GUARDED_BY(mutex_) = false;  // who waits
   bool stopped_ PANTRY_GUARDED_BY(mutex_) = false;
 };
 

@@ -5,16 +5,20 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <thread>
 #include <vector>
 
 namespace pantry::uapi {
 namespace {
 
+using Thread = Turn::Thread;
+
 // A thread that waits for its turn.
 class Waiting {
  public:
-  explicit Waiting(Turn& turn) : thread_([this, &turn] { got_ = turn.await(); }) {}
+  explicit Waiting(Turn& turn, Thread which = Thread::kOther)
+      : thread_([this, &turn, which] { got_ = turn.await(which); }) {}
   bool got() {
     thread_.join();
     return got_;
@@ -65,18 +69,34 @@ TEST(Turn, IsNotTakenWhileItIsHeld) {
   }
   turn.stop();
   EXPECT_FALSE(other.got());
-  EXPECT_FALSE(turn.await());
+  EXPECT_FALSE(turn.await(Thread::kOther));
 }
 
-// As the server uses it: one at a time, whoever takes over from whom.
+// Others are too many then.
+TEST(Turn, OneWaits) {
+  Turn turn;
+  Waiting other(turn);
+  while (!turn.awaited()) std::this_thread::yield();
+  EXPECT_FALSE(turn.await(Thread::kOther));
+  Waiting first(turn, Thread::kFirst);
+  EXPECT_FALSE(other.got());
+  while (!turn.awaited()) std::this_thread::yield();
+  EXPECT_FALSE(turn.await(Thread::kOther));
+  const std::uint64_t loan = turn.lend();
+  EXPECT_TRUE(first.got());
+  EXPECT_FALSE(turn.regain(loan));
+}
+
+// As the server uses it: one has the turn and one waits, whoever takes over from whom.
 TEST(Turn, IsNeverTwoThreadsAtATime) {
-  constexpr int kThreads = 4;
-  constexpr int kTakenOver = 20;
+  constexpr int kTakenOver = 40;
   Turn turn;
   std::atomic<int> working{0}, most{0}, takes{0};
+  std::function<void()> call_another;
   const auto work = [&] {
+    call_another();
     while (takes.load() < kTakenOver) {
-      int now = working.fetch_add(1) + 1;
+      const int now = working.fetch_add(1) + 1;
       if (now > most.load()) most = now;
       working.fetch_sub(1);
       const std::uint64_t loan = turn.lend();
@@ -87,15 +107,18 @@ TEST(Turn, IsNeverTwoThreadsAtATime) {
     }
     turn.stop();
   };
-  std::vector<std::thread> threads;
-  for (int i = 0; i < kThreads; ++i)
-    threads.emplace_back([&] {
-      while (turn.await()) work();
-    });
+  std::vector<std::thread> threads;  // called by whoever has the turn
+  call_another = [&] {
+    if (!turn.awaited())
+      threads.emplace_back([&] {
+        while (turn.await(Thread::kOther)) work();
+      });
+  };
   work();
-  while (turn.await()) work();
+  while (turn.await(Thread::kFirst)) work();
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(most.load(), 1);
+  EXPECT_GE(takes.load(), kTakenOver);
 }
 
 }  // namespace
