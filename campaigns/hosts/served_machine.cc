@@ -2,11 +2,13 @@
 #include "campaigns/hosts/served_machine.h"
 
 #include <fmt/core.h>
+#include <sys/socket.h>
 
 #include <cstdio>
 #include <filesystem>
 #include <utility>
 
+#include "campaigns/hosts/wait_until.h"
 #include "uapi/server/device_tree.h"
 
 namespace pantry::campaigns {
@@ -30,6 +32,17 @@ std::unique_ptr<ServedMachine> ServedMachine::create(const char* campaign,
   if (!server) return failed("the server cannot listen", server.error());
   made->server_ = *std::move(server);
   made->serving_ = std::make_unique<tools::ServerThread>(made->executor_, *made->server_);
+  // Once it answers, all its threads are there, for who takes stock then.
+  {
+    const auto first = uapi::connect_to(
+        path + "/" + wire::kSocketNames[static_cast<unsigned>(wire::Socket::kChannel)]);
+    wire::Hello hello{};
+    if (!first || ::recv(first->get(), &hello, sizeof hello, 0) != sizeof hello)
+      return failed("the server does not answer", Errno::kNoDev);
+  }
+  if (!wait_until(made->executor_.clock(), seconds(30), milliseconds(1),
+                  [&] { return made->server_->connections() == 0; }))
+    return failed("the server does not let go of a client", Errno::kBusy);
   return made;
 }
 

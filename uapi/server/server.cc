@@ -87,13 +87,13 @@ Result<std::unique_ptr<Server>> Server::create(Machine& machine, const std::stri
 
 Server::~Server() {
   for (;;) {
-    Connection* any = nullptr;
+    std::shared_ptr<Connection> any;
     {
       MutexLock lock(mutex_);
       if (connections_.empty()) return;
-      any = connections_.begin()->first;
+      any = connections_.begin()->second.object;
     }
-    remove(*any);
+    remove(std::move(any));
   }
 }
 
@@ -206,8 +206,9 @@ void Server::serve_clients() {
 
 void Server::serve(Connection* at) {
   // None, if it was removed by an earlier event of this round, or by another thread.
-  const std::shared_ptr<Connection> connection = find(at);
-  if (connection && connection->on_readable() == Connection::Next::kClose) remove(*connection);
+  std::shared_ptr<Connection> connection = find(at);
+  if (connection && connection->on_readable() == Connection::Next::kClose)
+    remove(std::move(connection));
 }
 
 std::shared_ptr<Connection> Server::find(Connection* connection) {
@@ -314,9 +315,8 @@ void Server::open_channel(driver::OwnedFd socket, driver::Charge charge) {
     channel = make_ref<Channel>(std::move(socket), hello.channel, pid);
     channels_.emplace(hello.channel, channel);
   }
-  greet(channel->socket(), hello);
-  static_cast<void>(
-      add(std::make_shared<ChannelConnection>(*this, std::move(channel)), std::move(charge)));
+  if (add(std::make_shared<ChannelConnection>(*this, channel), std::move(charge)))
+    greet(channel->socket(), hello);
 }
 
 Ref<driver::Account> Server::account_of(pid_t pid) {
@@ -346,14 +346,16 @@ Result<> Server::add(std::shared_ptr<Connection> connection, driver::Charge char
   return {};
 }
 
-void Server::remove(Connection& connection) {
+void Server::remove(std::shared_ptr<Connection> connection) {
   {
     Registered removed;
     MutexLock lock(mutex_);
-    removed = take(connection);
+    removed = take(*connection);
     if (!removed.itself) return;
-    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, connection.socket(), nullptr);
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, connection->socket(), nullptr);
   }
+  // It counts until it is gone, or for those alone that still serve a request of its.
+  connection = nullptr;
   connection_count_.fetch_sub(1, std::memory_order_acq_rel);
 }
 

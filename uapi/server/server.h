@@ -91,7 +91,7 @@ class Server {
   // On failure the connection is closed, and what was registered for it is forgotten.
   Result<> add(std::shared_ptr<Connection> connection, driver::Charge charge);
   // No effect on one that has been removed.
-  void remove(Connection& connection);
+  void remove(std::shared_ptr<Connection> connection);
   std::string path_of(wire::Socket kind) const;
 
   Machine& machine_;
