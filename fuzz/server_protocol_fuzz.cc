@@ -92,8 +92,7 @@ class Clients {
  private:
   void connect(wire::Socket kind) {
     if (held_.size() >= kMostDescriptors) return;
-    auto made =
-        uapi::connect_to(directory_ + "/" + wire::kSocketNames[static_cast<std::uint32_t>(kind)]);
+    auto made = uapi::connect_to(uapi::path_of(directory_, kind));
     if (!made) return;
     if (kind == wire::Socket::kChannel) {
       wire::Hello hello{};
@@ -266,8 +265,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     serving.join();
     // It leaves its sockets to whoever owns the directory.
     for (const wire::Socket kind : wire::kListening)
-      std::filesystem::remove(house().directory + "/" +
-                              wire::kSocketNames[static_cast<std::uint32_t>(kind)]);
+      std::filesystem::remove(uapi::path_of(house().directory, kind));
   }
   PANTRY_CHECK(machine.baseline() == before);
   PANTRY_CHECK(fuzz::open_descriptors() == descriptors);

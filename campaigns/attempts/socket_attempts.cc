@@ -25,8 +25,7 @@ namespace fs = std::filesystem;
 constexpr timeval kShort{0, 200'000};
 
 driver::OwnedFd connect(Scene& scene, wire::Socket kind) {
-  auto made = uapi::connect_to(scene.directory() + "/" +
-                               wire::kSocketNames[static_cast<std::uint32_t>(kind)]);
+  auto made = uapi::connect_to(uapi::path_of(scene.directory(), kind));
   return made ? *std::move(made) : driver::OwnedFd();
 }
 

@@ -34,8 +34,7 @@ std::unique_ptr<ServedMachine> ServedMachine::create(const char* campaign,
   made->serving_ = std::make_unique<tools::ServerThread>(made->executor_, *made->server_);
   // Once it answers, all its threads are there, for who takes stock then.
   {
-    const auto first = uapi::connect_to(
-        path + "/" + wire::kSocketNames[static_cast<unsigned>(wire::Socket::kChannel)]);
+    const auto first = uapi::connect_to(uapi::path_of(path, wire::Socket::kChannel));
     wire::Hello hello{};
     if (!first || ::recv(first->get(), &hello, sizeof hello, 0) != sizeof hello)
       return failed("the server does not answer", Errno::kNoDev);

@@ -102,10 +102,6 @@ BesideClient& Server::beside_client() {
   return beside_client;
 }
 
-std::string Server::path_of(wire::Socket kind) const {
-  return fmt::format("{}/{}", directory_, wire::kSocketNames[static_cast<std::uint32_t>(kind)]);
-}
-
 Result<> Server::listen() {
   epoll_ = driver::OwnedFd(::epoll_create1(EPOLL_CLOEXEC));
   stop_ = driver::OwnedFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -115,7 +111,7 @@ Result<> Server::listen() {
   for (const wire::Socket socket : wire::kListening) {
     if (!exists(socket, machine_.features())) continue;
     const auto kind = static_cast<std::uint32_t>(socket);
-    PANTRY_TRY_ASSIGN(listeners_[kind], listen_at(path_of(socket)));
+    PANTRY_TRY_ASSIGN(listeners_[kind], listen_at(path_of(directory_, socket)));
     if (!watch(epoll_.get(), listeners_[kind].get(), kListenerTag + kind))
       return Error(static_cast<Errno>(errno));
   }
@@ -398,7 +394,7 @@ Result<driver::OwnedFd> Server::descriptor_for(const NewFd& wanted, pid_t pid) {
   const wire::Socket kind = file     ? wire::Socket::kSyncFile
                             : buffer ? wire::Socket::kDmaBuf
                                      : wire::Socket::kSyncobj;
-  PANTRY_TRY_ASSIGN(SocketPair ends, pair_named(path_of(kind)));
+  PANTRY_TRY_ASSIGN(SocketPair ends, pair_named(path_of(directory_, kind)));
   const bool writes = buffer && wanted.access == NewFd::Access::kReadWrite;
   wire::note_access_mode(ends.far_end.get(), writes ? O_RDWR : O_RDONLY);
   const std::uint64_t cookie = cookie_of(ends.far_end.get());

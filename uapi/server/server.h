@@ -92,7 +92,6 @@ class Server {
   Result<> add(std::shared_ptr<Connection> connection, driver::Charge charge);
   // No effect on one that has been removed.
   void remove(std::shared_ptr<Connection> connection);
-  std::string path_of(wire::Socket kind) const;
 
   Machine& machine_;
   const std::string directory_;

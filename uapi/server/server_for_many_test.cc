@@ -33,7 +33,7 @@ namespace pantry::uapi {
 namespace {
 
 driver::OwnedFd connect_in(const std::string& directory, wire::Socket kind) {
-  auto made = connect_to(directory + "/" + wire::kSocketNames[static_cast<std::uint32_t>(kind)]);
+  auto made = connect_to(path_of(directory, kind));
   return made ? *std::move(made) : driver::OwnedFd();
 }
 
@@ -442,8 +442,7 @@ TEST_F(ServerForMany, OtherUsersAreRefused) {
   // What keeps others out in the first place, taken away.
   ASSERT_EQ(::chmod(directory_.c_str(), 0755), 0);
   for (const wire::Socket kind : wire::kListening)
-    ASSERT_EQ(
-        ::chmod((directory_ + "/" + wire::kSocketNames[static_cast<int>(kind)]).c_str(), 0666), 0);
+    ASSERT_EQ(::chmod(path_of(directory_, kind).c_str(), 0666), 0);
   villain.begin();
   for ([[maybe_unused]] const wire::Socket kind : wire::kListening) EXPECT_EQ(villain.hear(), 'r');
   EXPECT_EQ(server_->connections(), 0u);

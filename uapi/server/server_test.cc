@@ -63,7 +63,7 @@ class ServerTest : public testing::Test {
   }
 
   driver::OwnedFd connect(wire::Socket kind) {
-    auto made = connect_to(directory_ + "/" + wire::kSocketNames[static_cast<std::uint32_t>(kind)]);
+    auto made = connect_to(path_of(directory_, kind));
     EXPECT_TRUE(made.has_value());
     if (!made) return {};
     if (kind == wire::Socket::kCard || kind == wire::Socket::kRender) {

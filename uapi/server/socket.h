@@ -10,6 +10,7 @@
 #include <string>
 
 #include "driver/gem/backing.h"
+#include "uapi/server/protocol.h"
 
 namespace pantry::uapi {
 
@@ -28,6 +29,9 @@ Received receive(int socket, std::span<std::byte> into);
 // Never blocks, raises no SIGPIPE, allocates nothing.
 bool send(int socket, std::span<const std::byte> message, int fd) noexcept;
 
+// Where the socket of a kind is in the host's directory.
+std::string path_of(const std::string& directory, wire::Socket kind);
+
 // Listens at `path`; the caller has made the directory private. Non-blocking, close-on-exec.
 // Connections inherit that their messages carry credentials: turned on after accept(), the first
 // message might come before.
@@ -35,8 +39,8 @@ Result<driver::OwnedFd> listen_at(const std::string& path);
 // Connects to `path`; waits for room in the listener's queue.
 Result<driver::OwnedFd> connect_to(const std::string& path);
 // A connection as if `far_end` had connected to a listener at `path`, where none is: so nobody else
-// can connect there. The far end blocks. Messages to the near end carry
-// credentials. `path` exists for a moment only. Any thread; one at a time.
+// can connect there. The far end blocks. Messages to the near end carry credentials. `path` exists
+// for a moment only. Any thread; one at a time.
 struct SocketPair {
   driver::OwnedFd near_end;
   driver::OwnedFd far_end;

@@ -12,7 +12,6 @@
 #include <filesystem>
 
 #include "base/log.h"
-#include "uapi/server/protocol.h"
 #include "uapi/server/socket.h"
 
 namespace pantry::uapi {
@@ -43,10 +42,6 @@ Result<> check_directory(const std::string& path) {
   if (status.st_uid != ::geteuid()) return not_ours(path, "another user's directory");
   if ((status.st_mode & 077) != 0) return not_ours(path, "others may enter the directory");
   return {};
-}
-
-std::string socket_at(const std::string& path, wire::Socket kind) {
-  return fmt::format("{}/{}", path, wire::kSocketNames[static_cast<std::uint32_t>(kind)]);
 }
 
 Result<> check_socket(const std::string& path) {
@@ -90,9 +85,9 @@ SocketDirectory::~SocketDirectory() {
 Result<> check_host(const std::string& path) {
   if (path.size() > kLongestPath) return Error(static_cast<Errno>(ENAMETOOLONG));
   PANTRY_TRY(check_directory(path));
-  for (const wire::Socket kind : wire::kListening) PANTRY_TRY(check_socket(socket_at(path, kind)));
+  for (const wire::Socket kind : wire::kListening) PANTRY_TRY(check_socket(path_of(path, kind)));
   // A channel holds nothing once it is closed again.
-  const std::string channel = socket_at(path, wire::Socket::kChannel);
+  const std::string channel = path_of(path, wire::Socket::kChannel);
   PANTRY_TRY_ASSIGN(const driver::OwnedFd connection, connect_to(channel));
   if (peer_of(connection.get()).uid != ::geteuid())
     return not_ours(channel, "another user listens there");
