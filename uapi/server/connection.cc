@@ -73,7 +73,7 @@ Connection::Next only_hang_up(int socket) {
 }  // namespace
 
 Connection::Next RequestConnection::on_readable() {
-  Incoming incoming = receive_request(socket_.get());
+  Incoming incoming = receive_request(socket());
   if (incoming.kind == Incoming::Kind::kHangUp) return Next::kClose;
   if (incoming.kind == Incoming::Kind::kRequest) serve_in_turn(incoming);
   return Next::kContinue;
@@ -91,17 +91,22 @@ void RequestConnection::serve_in_turn(Incoming& incoming) {
   const Ref<Channel> channel = channel_of(server_, incoming);
   if (!channel) return;
   if (!channel->begin({this, number, token})) {
-    log_client("uapi/server", "process {}: a request for a channel whose last is being served",
+    log_client("uapi/server", "process {}: a request for a channel whose last has no answer yet",
                incoming.pid);
     return;
   }
-  serve(incoming, channel);
-  if (channel->end(token)) cancel(token);
+  if (serve(incoming, channel) == Served::kNotAsked) {
+    log_client("uapi/server", "process {}: asks {} of what cannot tell", incoming.pid,
+               static_cast<std::uint32_t>(request.ask));
+    channel->reply({token, negated(Errno::kInval), wire::Reply::Fd::kNone, 0, 0}, -1);
+  }
+  if (channel->given_up(token)) cancel(token);
 }
 
-DeviceConnection::DeviceConnection(Server& server, driver::OwnedFd socket, driver::NodeType node)
+DeviceConnection::DeviceConnection(Server& server, driver::Held<driver::OwnedFd> socket,
+                                   driver::NodeType node)
     : RequestConnection(server, std::move(socket)) {
-  const Peer peer = peer_of(socket_.get());
+  const Peer peer = peer_of(socket_.object.get());
   session_ = server.machine().open(node, credentials_of(peer), server.account_of(peer.pid));
 }
 
@@ -109,7 +114,7 @@ DeviceConnection::~DeviceConnection() {
   if (ServerObserver* const observer = server_.observer()) observer->on_release(*session_);
 }
 
-void DeviceConnection::serve(Incoming& incoming, const Ref<Channel>& channel) {
+RequestConnection::Served DeviceConnection::serve(Incoming& incoming, const Ref<Channel>& channel) {
   const wire::Request& request = incoming.request();
   if (request.ask == wire::Ask::kIoctl)
     start_ioctl(incoming, channel);
@@ -119,8 +124,8 @@ void DeviceConnection::serve(Incoming& incoming, const Ref<Channel>& channel) {
     reply_text(*channel, request.token,
                [&] { return device_fdinfo(session_->file(), session_->features()); });
   else
-    log_client("uapi/server", "process {}: asks {} of a device node", incoming.pid,
-               static_cast<std::uint32_t>(request.ask));
+    return Served::kNotAsked;
+  return Served::kYes;
 }
 
 void DeviceConnection::start_ioctl(Incoming& incoming, const Ref<Channel>& channel) {
@@ -151,37 +156,33 @@ void DeviceConnection::mmap(const wire::Request& request, Channel& channel) {
   channel.reply(reply, fd);
 }
 
-SyncFileConnection::SyncFileConnection(Server& server, driver::OwnedFd socket,
+SyncFileConnection::SyncFileConnection(Server& server, driver::Held<driver::OwnedFd> socket,
                                        std::uint64_t client_cookie, Ref<driver::SyncFile> file)
     : RequestConnection(server, std::move(socket)),
       client_cookie_(client_cookie),
       file_(std::move(file)) {
-  if (!file_->fence()->add_callback(*this)) ::shutdown(socket_.get(), SHUT_WR);
+  if (!file_->fence()->add_callback(*this)) ::shutdown(socket_.object.get(), SHUT_WR);
 }
 
 SyncFileConnection::~SyncFileConnection() { file_->fence()->remove_callback(*this); }
 
 // Ends the stream towards the client, so that its poll() sees POLLIN for good. Does not block.
-void SyncFileConnection::on_signalled(driver::Fence&) noexcept {
-  ::shutdown(socket_.get(), SHUT_WR);
-}
+void SyncFileConnection::on_signalled(driver::Fence&) noexcept { ::shutdown(socket(), SHUT_WR); }
 
-void SyncFileConnection::serve(Incoming& incoming, const Ref<Channel>& channel) {
+RequestConnection::Served SyncFileConnection::serve(Incoming& incoming,
+                                                    const Ref<Channel>& channel) {
   const wire::Request& request = incoming.request();
-  if (request.ask != wire::Ask::kIoctl) {
-    log_client("uapi/server", "process {}: asks {} of a sync_file", incoming.pid,
-               static_cast<std::uint32_t>(request.ask));
-    return;
-  }
+  if (request.ask != wire::Ask::kIoctl) return Served::kNotAsked;
   auto* const in_flight = new RequestInFlight(server_, channel, incoming);
   in_flight->on_ioctl_done(
       sync_file_ioctl(*file_, request.command, {request.argument}, in_flight->memory(),
                       server_.identify(request.fd_state, std::move(incoming.fd))));
+  return Served::kYes;
 }
 
-Connection::Next SyncobjConnection::on_readable() { return only_hang_up(socket_.get()); }
+Connection::Next SyncobjConnection::on_readable() { return only_hang_up(socket()); }
 
-DmaBufConnection::DmaBufConnection(Server& server, driver::OwnedFd socket,
+DmaBufConnection::DmaBufConnection(Server& server, driver::Held<driver::OwnedFd> socket,
                                    std::uint64_t client_cookie, Ref<driver::Buffer> buffer,
                                    NewFd::Access access)
     : RequestConnection(server, std::move(socket)),
@@ -190,7 +191,7 @@ DmaBufConnection::DmaBufConnection(Server& server, driver::OwnedFd socket,
       access_(access),
       pending_(server.machine().device().executor()) {
   // So that poll() always finds the descriptor readable; the shim knows better and asks.
-  ::shutdown(socket_.get(), SHUT_WR);
+  ::shutdown(socket_.object.get(), SHUT_WR);
 }
 
 void DmaBufConnection::mmap(const wire::Request& request, Channel& channel) {
@@ -238,7 +239,7 @@ void DmaBufConnection::start_ioctl(Incoming& incoming, const Ref<Channel>& chann
                                                 *in_flight, *std::move(charge)));
 }
 
-void DmaBufConnection::serve(Incoming& incoming, const Ref<Channel>& channel) {
+RequestConnection::Served DmaBufConnection::serve(Incoming& incoming, const Ref<Channel>& channel) {
   const wire::Request& request = incoming.request();
   switch (request.ask) {
     case wire::Ask::kMmap:
@@ -271,11 +272,12 @@ void DmaBufConnection::serve(Incoming& incoming, const Ref<Channel>& channel) {
     case wire::Ask::kStore:
     case wire::Ask::kCancel:
     case wire::Ask::kUnwritten:
-      break;  // nothing here is stored to
+      return Served::kNotAsked;
   }
+  return Served::kYes;
 }
 
-SwSyncConnection::SwSyncConnection(Server& server, driver::OwnedFd socket,
+SwSyncConnection::SwSyncConnection(Server& server, driver::Held<driver::OwnedFd> socket,
                                    Ref<driver::SwTimeline> timeline)
     : RequestConnection(server, std::move(socket)), timeline_(std::move(timeline)) {}
 
@@ -284,60 +286,62 @@ SwSyncConnection::~SwSyncConnection() {
   timeline_->end(device.cleanup(), device.executor().clock().now());
 }
 
-void SwSyncConnection::serve(Incoming& incoming, const Ref<Channel>& channel) {
+RequestConnection::Served SwSyncConnection::serve(Incoming& incoming, const Ref<Channel>& channel) {
   const wire::Request& request = incoming.request();
-  if (request.ask != wire::Ask::kIoctl) return;
+  if (request.ask != wire::Ask::kIoctl) return Served::kNotAsked;
   auto* const in_flight = new RequestInFlight(server_, channel, incoming);
   in_flight->on_ioctl_done(sw_sync_ioctl(server_.machine().device(), *timeline_, request.command,
                                          {request.argument}, in_flight->memory()));
+  return Served::kYes;
 }
 
-void DebugfsConnection::serve(Incoming& incoming, const Ref<Channel>& channel) {
-  if (incoming.request().ask == wire::Ask::kText)
-    reply_text(*channel, incoming.request().token,
-               [&] { return make_(server_.machine().device()); });
+RequestConnection::Served DebugfsConnection::serve(Incoming& incoming,
+                                                   const Ref<Channel>& channel) {
+  if (incoming.request().ask != wire::Ask::kText) return Served::kNotAsked;
+  reply_text(*channel, incoming.request().token, [&] { return make_(server_.machine().device()); });
+  return Served::kYes;
 }
 
 void ProfilingConnection::greet() const {
   const wire::Hello hello{};
   const std::string text = show_profiling(server_.machine().device());
-  send(socket_.get(), std::as_bytes(std::span(&hello, 1)), -1);
-  send(socket_.get(), std::as_bytes(std::span(text)), -1);
-  ::shutdown(socket_.get(), SHUT_WR);
+  send(socket(), std::as_bytes(std::span(&hello, 1)), -1);
+  send(socket(), std::as_bytes(std::span(text)), -1);
+  ::shutdown(socket(), SHUT_WR);
 }
 
 // Anything that is no request is text, which nobody hears the outcome of.
 Connection::Next ProfilingConnection::on_readable() {
-  wire::Request request;
-  const std::span<std::byte> bytes = std::as_writable_bytes(std::span(&request, 1));
-  const Received received = receive(socket_.get(), bytes);
-  if (received.kind == Received::Kind::kHangUp) return Next::kClose;
-  if (received.kind == Received::Kind::kNothing) return Next::kContinue;
-  if (received.bytes == sizeof request && request.magic == wire::kMagic) {
-    Incoming incoming;
-    incoming.message.request = request;
+  Incoming incoming;
+  wire::Request& request = incoming.message.request;
+  {
+    MutexLock lock(text_);
+    const Received received = receive(socket(), std::as_writable_bytes(std::span(&request, 1)));
+    if (received.kind == Received::Kind::kHangUp) return Next::kClose;
+    if (received.kind == Received::Kind::kNothing) return Next::kContinue;
     incoming.pid = received.pid;
-    serve_in_turn(incoming);
-  } else {
-    const std::string_view text(reinterpret_cast<const char*>(&request),
-                                std::min(received.bytes, sizeof request));
-    if (received.bytes > sizeof request || !store_profiling(server_.machine().device(), text))
-      log_client("uapi/server", "process {}: a write to profiling is lost", received.pid);
+    if (received.bytes != sizeof request || request.magic != wire::kMagic) {
+      const std::string_view text(reinterpret_cast<const char*>(&request),
+                                  std::min(received.bytes, sizeof request));
+      if (received.bytes > sizeof request || !store_profiling(server_.machine().device(), text))
+        log_client("uapi/server", "process {}: a write to profiling is lost", received.pid);
+      return Next::kContinue;
+    }
   }
+  serve_in_turn(incoming);
   return Next::kContinue;
 }
 
-void ProfilingConnection::serve(Incoming& incoming, const Ref<Channel>& channel) {
+RequestConnection::Served ProfilingConnection::serve(Incoming& incoming,
+                                                     const Ref<Channel>& channel) {
   const wire::Request& request = incoming.request();
   const pid_t pid = incoming.pid;
   driver::Device& device = server_.machine().device();
-  if (request.ask == wire::Ask::kText)
-    return reply_text(*channel, request.token, [&] { return show_profiling(device); });
-  if (request.ask != wire::Ask::kStore) {
-    log_client("uapi/server", "process {}: asks {} of an attribute", pid,
-               static_cast<std::uint32_t>(request.ask));
-    return;
+  if (request.ask == wire::Ask::kText) {
+    reply_text(*channel, request.token, [&] { return show_profiling(device); });
+    return Served::kYes;
   }
+  if (request.ask != wire::Ask::kStore) return Served::kNotAsked;
   // As sysfs does: what is behind the first page but one byte is not taken, and told to be.
   std::array<char, kPageSize - 1> text;
   const std::size_t bytes = std::min<std::uint64_t>(request.length, text.size());
@@ -346,6 +350,7 @@ void ProfilingConnection::serve(Incoming& incoming, const Ref<Channel>& channel)
   if (stored) stored = store_profiling(device, std::string_view(text.data(), bytes));
   channel->reply(
       {request.token, stored ? 0 : negated(stored.error()), wire::Reply::Fd::kNone, 0, bytes}, -1);
+  return Served::kYes;
 }
 
 // Its thread has ended or, by siglongjmp() out of a signal handler, left a wait behind.

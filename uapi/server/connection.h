@@ -2,7 +2,7 @@
 //
 // The host's end of one descriptor that a client holds. While a thread of the server serves a
 // request that came over it, another may take the next, and may find that the peer has hung up:
-// then it lives until all are done.
+// then it lives, and is charged to the client, until all are done.
 #pragma once
 
 #include <string>
@@ -38,29 +38,31 @@ class Connection {
 // One over which a client's threads ask for things.
 class RequestConnection : public Connection {
  public:
-  int socket() const override { return socket_.get(); }
+  int socket() const override { return socket_.object.get(); }
   Next on_readable() override;
 
  protected:
-  RequestConnection(Server& server, driver::OwnedFd socket)
+  RequestConnection(Server& server, driver::Held<driver::OwnedFd> socket)
       : server_(server), socket_(std::move(socket)) {}
-  // Takes the request that has come, which waits afterwards or will have been answered.
-  virtual void serve(Incoming& incoming, const Ref<Channel>& channel) = 0;
+  enum class Served { kYes, kNotAsked };
+  // Takes the request that has come, which waits afterwards or will have been answered; or
+  // kNotAsked: this is nothing that such a descriptor is asked.
+  virtual Served serve(Incoming& incoming, const Ref<Channel>& channel) = 0;
   void serve_in_turn(Incoming& incoming);
 
   Server& server_;
-  const driver::OwnedFd socket_;
+  const driver::Held<driver::OwnedFd> socket_;
 };
 
 // card, render: one open device node.
 class DeviceConnection final : public RequestConnection {
  public:
-  DeviceConnection(Server& server, driver::OwnedFd socket, driver::NodeType node);
+  DeviceConnection(Server& server, driver::Held<driver::OwnedFd> socket, driver::NodeType node);
   ~DeviceConnection() override;
   void cancel(std::uint64_t token) override { session_->cancel(token); }
 
  private:
-  void serve(Incoming& incoming, const Ref<Channel>& channel) override;
+  Served serve(Incoming& incoming, const Ref<Channel>& channel) override;
   void start_ioctl(Incoming& incoming, const Ref<Channel>& channel);
   void mmap(const wire::Request& request, Channel& channel);
 
@@ -70,13 +72,13 @@ class DeviceConnection final : public RequestConnection {
 // sync_file: the client's end becomes readable when the fence signals, as poll() expects.
 class SyncFileConnection final : public RequestConnection, private driver::FenceCallback {
  public:
-  SyncFileConnection(Server& server, driver::OwnedFd socket, std::uint64_t client_cookie,
-                     Ref<driver::SyncFile> file);
+  SyncFileConnection(Server& server, driver::Held<driver::OwnedFd> socket,
+                     std::uint64_t client_cookie, Ref<driver::SyncFile> file);
   ~SyncFileConnection() override;
   std::uint64_t cookie() const override { return client_cookie_; }
 
  private:
-  void serve(Incoming& incoming, const Ref<Channel>& channel) override;
+  Served serve(Incoming& incoming, const Ref<Channel>& channel) override;
   void on_signalled(driver::Fence& fence) noexcept override;
 
   const std::uint64_t client_cookie_;
@@ -86,27 +88,27 @@ class SyncFileConnection final : public RequestConnection, private driver::Fence
 // syncobj: opaque to the client; exists to be passed around and imported.
 class SyncobjConnection final : public Connection {
  public:
-  SyncobjConnection(driver::OwnedFd socket, std::uint64_t client_cookie)
+  SyncobjConnection(driver::Held<driver::OwnedFd> socket, std::uint64_t client_cookie)
       : socket_(std::move(socket)), client_cookie_(client_cookie) {}
-  int socket() const override { return socket_.get(); }
+  int socket() const override { return socket_.object.get(); }
   Next on_readable() override;
   std::uint64_t cookie() const override { return client_cookie_; }
 
  private:
-  const driver::OwnedFd socket_;
+  const driver::Held<driver::OwnedFd> socket_;
   const std::uint64_t client_cookie_;
 };
 
 // dma_buf: keeps the buffer alive as long as the client has a copy of the descriptor.
 class DmaBufConnection final : public RequestConnection {
  public:
-  DmaBufConnection(Server& server, driver::OwnedFd socket, std::uint64_t client_cookie,
-                   Ref<driver::Buffer> buffer, NewFd::Access access);
+  DmaBufConnection(Server& server, driver::Held<driver::OwnedFd> socket,
+                   std::uint64_t client_cookie, Ref<driver::Buffer> buffer, NewFd::Access access);
   void cancel(std::uint64_t token) override { pending_.cancel(token); }
   std::uint64_t cookie() const override { return client_cookie_; }
 
  private:
-  void serve(Incoming& incoming, const Ref<Channel>& channel) override;
+  Served serve(Incoming& incoming, const Ref<Channel>& channel) override;
   void mmap(const wire::Request& request, Channel& channel);
   void start_ioctl(Incoming& incoming, const Ref<Channel>& channel);
 
@@ -119,11 +121,12 @@ class DmaBufConnection final : public RequestConnection {
 // sw_sync: a timeline, which ends when the last copy of the descriptor is closed.
 class SwSyncConnection final : public RequestConnection {
  public:
-  SwSyncConnection(Server& server, driver::OwnedFd socket, Ref<driver::SwTimeline> timeline);
+  SwSyncConnection(Server& server, driver::Held<driver::OwnedFd> socket,
+                   Ref<driver::SwTimeline> timeline);
   ~SwSyncConnection() override;
 
  private:
-  void serve(Incoming& incoming, const Ref<Channel>& channel) override;
+  Served serve(Incoming& incoming, const Ref<Channel>& channel) override;
 
   const Ref<driver::SwTimeline> timeline_;
 };
@@ -132,11 +135,11 @@ class SwSyncConnection final : public RequestConnection {
 class DebugfsConnection final : public RequestConnection {
  public:
   using Make = std::string (*)(driver::Device& device);  // of the text
-  DebugfsConnection(Server& server, driver::OwnedFd socket, Make make)
+  DebugfsConnection(Server& server, driver::Held<driver::OwnedFd> socket, Make make)
       : RequestConnection(server, std::move(socket)), make_(make) {}
 
  private:
-  void serve(Incoming& incoming, const Ref<Channel>& channel) override;
+  Served serve(Incoming& incoming, const Ref<Channel>& channel) override;
 
   const Make make_;
 };
@@ -144,7 +147,7 @@ class DebugfsConnection final : public RequestConnection {
 // profiling: somebody who has that attribute open.
 class ProfilingConnection final : public RequestConnection {
  public:
-  ProfilingConnection(Server& server, driver::OwnedFd socket)
+  ProfilingConnection(Server& server, driver::Held<driver::OwnedFd> socket)
       : RequestConnection(server, std::move(socket)) {}
   Next on_readable() override;
   // Text that comes as a plain message has no answer, so its sender has gone on: to read the
@@ -154,7 +157,9 @@ class ProfilingConnection final : public RequestConnection {
   void greet() const;
 
  private:
-  void serve(Incoming& incoming, const Ref<Channel>& channel) override;
+  Served serve(Incoming& incoming, const Ref<Channel>& channel) override;
+
+  Mutex text_;  // in the order in which it came
 };
 
 class ChannelConnection final : public Connection {

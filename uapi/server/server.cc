@@ -10,9 +10,9 @@
 
 #include <algorithm>
 #include <array>
+#include <exception>
 #include <fstream>
 #include <span>
-#include <system_error>
 #include <thread>
 
 #include "base/all_signals_blocked.h"
@@ -91,7 +91,7 @@ Server::~Server() {
     {
       MutexLock lock(mutex_);
       if (connections_.empty()) return;
-      any = connections_.begin()->second.object;
+      any = connections_.begin()->second;
     }
     remove(std::move(any));
   }
@@ -161,7 +161,7 @@ void Server::call_another() {
       while (turn_.await(Turn::Thread::kOther)) serve_clients();
       other_is_gone();
     }).detach();
-  } catch (const std::system_error& error) {
+  } catch (const std::exception& error) {
     log_error("uapi/server", "no further thread, so one slow request delays others: {}",
               error.what());
     other_is_gone();
@@ -210,7 +210,7 @@ void Server::serve(Connection* at) {
 std::shared_ptr<Connection> Server::find(Connection* connection) {
   MutexLock lock(mutex_);
   const auto known = connections_.find(connection);
-  return known != connections_.end() ? known->second.object : nullptr;
+  return known != connections_.end() ? known->second : nullptr;
 }
 
 void Server::accept(wire::Socket kind) {
@@ -251,34 +251,34 @@ void Server::serve(wire::Socket kind, driver::OwnedFd socket) {
   }
   auto charge = account_of(peer.pid)->charge(driver::Resource::kDescriptors, 1);
   if (!charge) return greet(socket.get(), {0, negated(charge.error())});
+  driver::Held<driver::OwnedFd> charged{std::move(socket), *std::move(charge)};
+  const int fd = charged.object.get();
   switch (kind) {
     case wire::Socket::kCard:
-      return open_node(driver::NodeType::kPrimary, std::move(socket), *std::move(charge));
+      return open_node(driver::NodeType::kPrimary, std::move(charged));
     case wire::Socket::kRender:
-      return open_node(driver::NodeType::kRender, std::move(socket), *std::move(charge));
+      return open_node(driver::NodeType::kRender, std::move(charged));
     case wire::Socket::kChannel:
-      return open_channel(std::move(socket), *std::move(charge));
+      return open_channel(std::move(charged));
     case wire::Socket::kGpuvas:
-      return open_debugfs(debugfs_gpuvas, std::move(socket), *std::move(charge));
+      return open_debugfs(debugfs_gpuvas, std::move(charged));
     case wire::Socket::kGems:
-      return open_debugfs(debugfs_gems, std::move(socket), *std::move(charge));
+      return open_debugfs(debugfs_gems, std::move(charged));
     case wire::Socket::kClients:
-      return open_debugfs(debugfs_clients, std::move(socket), *std::move(charge));
+      return open_debugfs(debugfs_clients, std::move(charged));
     case wire::Socket::kGemNames:
-      return open_debugfs(debugfs_gem_names, std::move(socket), *std::move(charge));
+      return open_debugfs(debugfs_gem_names, std::move(charged));
     case wire::Socket::kProfiling: {
-      auto connection = std::make_shared<ProfilingConnection>(*this, std::move(socket));
+      auto connection = std::make_shared<ProfilingConnection>(*this, std::move(charged));
       const ProfilingConnection& greeted = *connection;
-      if (add(std::move(connection), *std::move(charge))) greeted.greet();
+      if (add(std::move(connection))) greeted.greet();
       return;
     }
     case wire::Socket::kSwSync: {
       Result<Ref<driver::SwTimeline>> timeline = driver::SwTimeline::create(program_of(peer.pid));
       if (!timeline) return;  // hangs up
-      const int greeted = socket.get();
-      if (add(std::make_shared<SwSyncConnection>(*this, std::move(socket), *std::move(timeline)),
-              *std::move(charge)))
-        greet(greeted, {});
+      if (add(std::make_shared<SwSyncConnection>(*this, std::move(charged), *std::move(timeline))))
+        greet(fd, {});
       return;
     }
     case wire::Socket::kSyncFile:
@@ -288,31 +288,28 @@ void Server::serve(wire::Socket kind, driver::OwnedFd socket) {
   }
 }
 
-void Server::open_node(driver::NodeType node, driver::OwnedFd socket, driver::Charge charge) {
-  if (machine_.device().unplugged()) return greet(socket.get(), {0, negated(Errno::kNoDev)});
-  const int greeted = socket.get();
-  if (add(std::make_shared<DeviceConnection>(*this, std::move(socket), node), std::move(charge)))
-    greet(greeted, {});
+void Server::open_node(driver::NodeType node, driver::Held<driver::OwnedFd> socket) {
+  const int greeted = socket.object.get();
+  if (machine_.device().unplugged()) return greet(greeted, {0, negated(Errno::kNoDev)});
+  if (add(std::make_shared<DeviceConnection>(*this, std::move(socket), node))) greet(greeted, {});
 }
 
-void Server::open_debugfs(std::string (*make)(driver::Device&), driver::OwnedFd socket,
-                          driver::Charge charge) {
-  static_cast<void>(
-      add(std::make_shared<DebugfsConnection>(*this, std::move(socket), make), std::move(charge)));
+void Server::open_debugfs(std::string (*make)(driver::Device&),
+                          driver::Held<driver::OwnedFd> socket) {
+  static_cast<void>(add(std::make_shared<DebugfsConnection>(*this, std::move(socket), make)));
 }
 
-void Server::open_channel(driver::OwnedFd socket, driver::Charge charge) {
+void Server::open_channel(driver::Held<driver::OwnedFd> socket) {
   wire::Hello hello{};
   Ref<Channel> channel;
   {
     MutexLock lock(mutex_);
     hello.channel = next_channel_++;
-    const pid_t pid = peer_of(socket.get()).pid;
+    const pid_t pid = peer_of(socket.object.get()).pid;
     channel = make_ref<Channel>(std::move(socket), hello.channel, pid);
     channels_.emplace(hello.channel, channel);
   }
-  if (add(std::make_shared<ChannelConnection>(*this, channel), std::move(charge)))
-    greet(channel->socket(), hello);
+  if (add(std::make_shared<ChannelConnection>(*this, channel))) greet(channel->socket(), hello);
 }
 
 Ref<driver::Account> Server::account_of(pid_t pid) {
@@ -325,12 +322,12 @@ Ref<driver::Account> Server::account_of(pid_t pid) {
   return accounts_.emplace(pid, machine_.new_account(pid, program_of(pid))).first->second;
 }
 
-Result<> Server::add(std::shared_ptr<Connection> connection, driver::Charge charge) {
+Result<> Server::add(std::shared_ptr<Connection> connection) {
   Connection& added = *connection;
   Registered refused;
   MutexLock lock(mutex_);
   added.number = ++last_number_;
-  connections_.emplace(&added, driver::Held{std::move(connection), std::move(charge)});
+  connections_.emplace(&added, std::move(connection));
   // From now on another thread may be told of it, and waits for the lock.
   if (!watch(epoll_.get(), added.socket(), tag_of(added))) {
     const Errno error = static_cast<Errno>(errno);
@@ -398,20 +395,20 @@ Result<driver::OwnedFd> Server::descriptor_for(const NewFd& wanted, pid_t pid) {
   const bool writes = buffer && wanted.access == NewFd::Access::kReadWrite;
   wire::note_access_mode(ends.far_end.get(), writes ? O_RDWR : O_RDONLY);
   const std::uint64_t cookie = cookie_of(ends.far_end.get());
+  driver::Held<driver::OwnedFd> near_end{std::move(ends.near_end), std::move(charge)};
   std::shared_ptr<Connection> connection;
   if (file)
-    connection =
-        std::make_shared<SyncFileConnection>(*this, std::move(ends.near_end), cookie, *file);
+    connection = std::make_shared<SyncFileConnection>(*this, std::move(near_end), cookie, *file);
   else if (buffer)
-    connection = std::make_shared<DmaBufConnection>(*this, std::move(ends.near_end), cookie,
-                                                    *buffer, wanted.access);
+    connection = std::make_shared<DmaBufConnection>(*this, std::move(near_end), cookie, *buffer,
+                                                    wanted.access);
   else
-    connection = std::make_shared<SyncobjConnection>(std::move(ends.near_end), cookie);
+    connection = std::make_shared<SyncobjConnection>(std::move(near_end), cookie);
   {
     MutexLock lock(mutex_);
     objects_.emplace(cookie, wanted.object);
   }
-  PANTRY_TRY(add(std::move(connection), std::move(charge)));
+  PANTRY_TRY(add(std::move(connection)));
   return std::move(ends.far_end);
 }
 

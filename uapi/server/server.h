@@ -4,9 +4,10 @@
 // and serves what it finds; ioctls that wait hold no thread. A client that is stopped, slow or
 // killed delays nobody: replies never block, the hang-up of its sockets releases what it had, and
 // where a request takes long (a large bind, client memory that is slow to come) another thread goes
-// on with the socket work (turn.h). There are as many threads as requests that take long, each from
-// another thread of a client's, and two. Of each descriptor that has requests one is taken in turn,
-// so a client that floods one delays others by one request at a time.
+// on with the socket work (turn.h). There are as many threads as requests that take long, each with
+// a channel of its own, which is charged to its client until it ends; and two. Of each descriptor
+// that has requests one is taken in turn, so a client that floods one delays others by one request
+// at a time.
 //
 // Serves the user that it runs as. What a process holds at once is bounded (driver/kernel/quota.h).
 #pragma once
@@ -76,20 +77,19 @@ class Server {
   std::shared_ptr<Connection> find(Connection* connection);
   // What stands for a connection, and is to be destroyed without the lock.
   struct Registered {
-    std::unordered_map<Connection*, driver::Held<std::shared_ptr<Connection>>>::node_type itself;
+    std::unordered_map<Connection*, std::shared_ptr<Connection>>::node_type itself;
     std::unordered_map<std::uint64_t, decltype(NewFd::object)>::node_type object;
     std::unordered_map<std::uint64_t, Ref<Channel>>::node_type channel;
   };
   Registered take(Connection& connection) PANTRY_REQUIRES(mutex_);
   void accept(wire::Socket kind);
   void serve(wire::Socket kind, driver::OwnedFd socket);
-  void open_node(driver::NodeType node, driver::OwnedFd socket, driver::Charge charge);
-  void open_channel(driver::OwnedFd socket, driver::Charge charge);
-  void open_debugfs(std::string (*make)(driver::Device&), driver::OwnedFd socket,
-                    driver::Charge charge);
+  void open_node(driver::NodeType node, driver::Held<driver::OwnedFd> socket);
+  void open_channel(driver::Held<driver::OwnedFd> socket);
+  void open_debugfs(std::string (*make)(driver::Device&), driver::Held<driver::OwnedFd> socket);
   void turn_away(wire::Socket kind);
   // On failure the connection is closed, and what was registered for it is forgotten.
-  Result<> add(std::shared_ptr<Connection> connection, driver::Charge charge);
+  Result<> add(std::shared_ptr<Connection> connection);
   // No effect on one that has been removed.
   void remove(std::shared_ptr<Connection> connection);
 
@@ -108,7 +108,7 @@ class Server {
   unsigned others_ PANTRY_GUARDED_BY(mutex_) = 0;  // threads that have been called
   std::uint64_t next_channel_ PANTRY_GUARDED_BY(mutex_);
   std::uint64_t last_number_ PANTRY_GUARDED_BY(mutex_) = 0;
-  std::unordered_map<Connection*, driver::Held<std::shared_ptr<Connection>>> connections_
+  std::unordered_map<Connection*, std::shared_ptr<Connection>> connections_
       PANTRY_GUARDED_BY(mutex_);
   static constexpr std::size_t kFirstSweep = 16;
   std::unordered_map<pid_t, Ref<driver::Account>> accounts_ PANTRY_GUARDED_BY(mutex_);

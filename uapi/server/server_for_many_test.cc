@@ -340,34 +340,49 @@ TEST_F(ServerForMany, LargeBindDelaysNobody) {
   EXPECT_TRUE(is_as_before());
 }
 
-// Killed while requests of two of its threads hold a thread of the server's each.
-TEST_F(ServerForMany, MemoryThatNeverComesDelaysNobody) {
-  Villain villain([&](Villain& self) {
-    const driver::OwnedFd faults(
-        static_cast<int>(::syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK)));
+// In the deed of a villain: a page that never comes, so that a request which has to read it is
+// served for ever.
+class LostPage {
+ public:
+  LostPage()
+      : faults_(static_cast<int>(::syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK))),
+        page_(::mmap(nullptr, kPageSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                     0)) {
     uffdio_api api{UFFD_API, 0, 0};
-    void* const page =
-        ::mmap(nullptr, kPageSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     uffdio_register registered{
-        {reinterpret_cast<std::uint64_t>(page), kPageSize}, UFFDIO_REGISTER_MODE_MISSING, 0};
-    if (!faults || ::ioctl(faults.get(), UFFDIO_API, &api) != 0 ||
-        ::ioctl(faults.get(), UFFDIO_REGISTER, &registered) != 0)
-      return self.tell('?');
-    Client one(directory_), two(directory_);
+        {reinterpret_cast<std::uint64_t>(page_), kPageSize}, UFFDIO_REGISTER_MODE_MISSING, 0};
+    ok_ = faults_ && ::ioctl(faults_.get(), UFFDIO_API, &api) == 0 &&
+          ::ioctl(faults_.get(), UFFDIO_REGISTER, &registered) == 0;
+  }
+  bool ok() const { return ok_; }
+  // True once the client's request is being served.
+  bool holds_up(Client& client) {
     drm_panthor_gpu_info info{};
     drm_panthor_dev_query query{};
     query.size = sizeof info;
-    query.pointer = reinterpret_cast<std::uint64_t>(page);
-    for (Client* const client : {&one, &two}) {
-      const wire::Request asks = client->request(DRM_IOCTL_PANTHOR_DEV_QUERY, &query);
-      send(client->device.get(), std::as_bytes(std::span(&asks, 1)), -1);
-      // The request is being served: its page is asked for.
-      pollfd fault{faults.get(), POLLIN, 0};
-      uffd_msg message{};
-      while (::read(faults.get(), &message, sizeof message) < 0)
-        if (::poll(&fault, 1, kPatience) == 0) return self.tell('!');
-    }
-    self.tell('s');
+    query.pointer = reinterpret_cast<std::uint64_t>(page_);
+    const wire::Request asks = client.request(DRM_IOCTL_PANTHOR_DEV_QUERY, &query);
+    if (!send(client.device.get(), std::as_bytes(std::span(&asks, 1)), -1)) return false;
+    pollfd fault{faults_.get(), POLLIN, 0};
+    uffd_msg message{};
+    while (::read(faults_.get(), &message, sizeof message) < 0)
+      if (::poll(&fault, 1, 30'000) == 0) return false;
+    return true;
+  }
+
+ private:
+  const driver::OwnedFd faults_;
+  void* const page_;
+  bool ok_ = false;
+};
+
+// Killed while requests of two of its threads hold a thread of the server's each.
+TEST_F(ServerForMany, MemoryThatNeverComesDelaysNobody) {
+  Villain villain([&](Villain& self) {
+    LostPage page;
+    if (!page.ok()) return self.tell('?');
+    Client one(directory_), two(directory_);
+    self.tell(page.holds_up(one) && page.holds_up(two) ? 's' : '!');
     ::pause();
   });
   serve();
@@ -380,6 +395,66 @@ TEST_F(ServerForMany, MemoryThatNeverComesDelaysNobody) {
     for (int i = 0; i < 100; ++i) ASSERT_EQ(client.version(), 0);
   }
   villain.kill();
+  EXPECT_TRUE(is_as_before());
+}
+
+// What is closed costs the host a thread and its descriptors still.
+TEST_F(ServerForMany, WhatIsServedIsChargedUntilItIsDone) {
+  constexpr int kMost = 8;
+  Villain villain([&](Villain& self) {
+    LostPage page;
+    if (!page.ok()) return self.tell('?');
+    for (int i = 0; i < kMost / 2; ++i) {
+      Client client(directory_);
+      self.tell(page.holds_up(client) ? 's' : '!');
+    }
+    self.tell(hello_of(connect_in(directory_, wire::Socket::kChannel)).error == -EMFILE ? 'r'
+                                                                                        : 'a');
+    ::pause();
+  });
+  driver::Limits limits;
+  limits[driver::Resource::kDescriptors] = kMost;
+  serve(limits);
+  villain.begin();
+  for (int i = 0; i < kMost / 2; ++i) {
+    const char heard = villain.hear();
+    if (heard == '?') GTEST_SKIP() << "userfaultfd() is not allowed here";
+    EXPECT_EQ(heard, 's');
+  }
+  EXPECT_EQ(villain.hear(), 'r');
+  villain.kill();
+  EXPECT_TRUE(is_as_before());
+}
+
+// One that waits keeps its channel; another request would hide it from the channel's end.
+TEST_F(ServerForMany, OneRequestAtATimeOfAChannel) {
+  serve();
+  {
+    Client client(directory_);
+    drm_syncobj_create object{};
+    EXPECT_EQ(client.ioctl(DRM_IOCTL_SYNCOBJ_CREATE, &object), 0);
+    {
+      Client thread(directory_);
+      drm_syncobj_wait wait{};
+      wait.handles = reinterpret_cast<std::uint64_t>(&object.handle);
+      wait.count_handles = 1;
+      wait.timeout_nsec = INT64_MAX;
+      wait.flags = DRM_SYNCOBJ_WAIT_FLAGS_WAIT_FOR_SUBMIT;
+      drm_version version{};
+      for (wire::Request asks : {thread.request(DRM_IOCTL_SYNCOBJ_WAIT, &wait),
+                                 thread.request(DRM_IOCTL_VERSION, &version)})
+        send(client.device.get(), std::as_bytes(std::span(&asks, 1)), -1);
+      EXPECT_EQ(client.version(), 0);  // behind them
+      wire::Reply reply{};
+      EXPECT_EQ(::recv(thread.channel.get(), &reply, sizeof reply, MSG_DONTWAIT), -1);
+    }
+    // The wait ended with it.
+    driver::Account& account = *server_->account_of(::getpid());
+    for (int i = 0; i < kPatience && account.held(driver::Resource::kDescriptors) != 2; ++i)
+      ::usleep(1000);
+    EXPECT_EQ(account.held(driver::Resource::kDescriptors), 2u);
+    EXPECT_EQ(account.held(driver::Resource::kFences), 0u);
+  }
   EXPECT_TRUE(is_as_before());
 }
 

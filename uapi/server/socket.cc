@@ -128,12 +128,12 @@ Result<driver::OwnedFd> connect_to(const std::string& path) {
   return fd;
 }
 
-// A socket that is connected already may still be given a name, which its peer sees; it keeps it
-// when the file is gone.
 std::string path_of(const std::string& directory, wire::Socket kind) {
   return directory + "/" + wire::kSocketNames[static_cast<std::uint32_t>(kind)];
 }
 
+// A socket that is connected already may still be given a name, which its peer sees; it keeps it
+// when the file is gone.
 Result<SocketPair> pair_named(const std::string& path) {
   // Each has the name for a moment, and all threads use the same.
   static Mutex naming;

@@ -24,16 +24,17 @@ bool Turn::await(Thread thread) {
 
 bool Turn::watch() {
   std::uint64_t seen = loans_.load();
-  unsigned idle = 0;
+  Duration idle{};
   while (!stopped_ && !dismissed_) {
-    called_.wait_until(mutex_, current_time() + kPatience);
+    const Duration a_while = patience();
+    called_.wait_until(mutex_, current_time() + a_while);
     std::uint64_t loans = loans_.load();
     if (loans == seen && is_lent(loans)) {
-      if (!stopped_ && loans_.compare_exchange_strong(loans, loans + 1)) return true;
+      if (!stopped_ && take(loans)) return true;
     } else if (loans != seen) {
-      idle = 0;
-    } else if (++idle == kIdleLooks) {
-      idle = 0;
+      idle = {};
+    } else if ((idle = idle + a_while) >= kIdle) {
+      idle = {};
       asleep_ = true;
       // Again, for a loan that has begun meanwhile has not seen us asleep.
       while (loans_.load() == seen && !stopped_ && !dismissed_) called_.wait(mutex_);
@@ -42,6 +43,13 @@ bool Turn::watch() {
     }
     seen = loans;
   }
+  return false;
+}
+
+bool Turn::take(std::uint64_t loans) {
+  late_.fetch_add(1);  // before whose loan it is can come back
+  if (loans_.compare_exchange_strong(loans, loans + 1)) return true;
+  late_.fetch_sub(1);
   return false;
 }
 

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
 // Whose turn it is, among the threads of the server, to do its socket work. The thread that has the
-// turn lends it out while it serves a request. When that takes longer than kPatience, another
-// thread takes it: so a request that takes long, or never ends, delays nobody.
+// turn lends it out while it serves a request. When that takes longer than patience(), another
+// thread takes it: so a request that takes long, or never ends, delays nobody; and many at a time
+// delay others less and less each, a few milliseconds in all and some 0.1 ms for each more.
 //
-// Two atomic operations a request. The thread that waits looks every kPatience, and sleeps when no
+// Two atomic operations a request. The thread that waits looks every patience(), and sleeps when no
 // request has come for a while. The next request wakes it, which costs some 25 us where that
 // interrupts a processor that has halted.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 
@@ -20,10 +22,15 @@ namespace pantry::uapi {
 
 class Turn {
  public:
-  // A request loses the turn after one to two of these.
+  // A request loses the turn after one to two patience()s: half of it for each that has lost it and
+  // is not done, down to a part.
   static constexpr Duration kPatience = milliseconds(2);
-  // After so many looks without a request.
-  static constexpr unsigned kIdleLooks = 64;
+  static constexpr unsigned kMostHalvings = 5;
+  Duration patience() const {
+    return Duration{kPatience.ns >> std::min(late_.load(), kMostHalvings)};
+  }
+  // Without a request, until who waits sleeps.
+  static constexpr Duration kIdle = kPatience * 64;
 
   // For the thread that has the turn (the first one has it from the beginning): begins a loan.
   std::uint64_t lend() {
@@ -32,7 +39,11 @@ class Turn {
     return loan;
   }
   // Ends it. False: another thread has the turn now.
-  bool regain(std::uint64_t loan) { return loans_.compare_exchange_strong(loan, loan + 1); }
+  bool regain(std::uint64_t loan) {
+    if (loans_.compare_exchange_strong(loan, loan + 1)) return true;
+    late_.fetch_sub(1);
+    return false;
+  }
 
   // For one that has not: waits until it has. One that waits is enough: false, when another does so
   // already, or the first thread comes to wait instead; and once stop() was called.
@@ -48,8 +59,10 @@ class Turn {
   static bool is_lent(std::uint64_t loans) { return loans % 2 != 0; }
   void wake();
   bool watch() PANTRY_REQUIRES(mutex_);
+  bool take(std::uint64_t loans);
 
   std::atomic<std::uint64_t> loans_{0};
+  std::atomic<unsigned> late_{0};    // that have lost the turn, and not come back
   std::atomic<bool> asleep_{false};  // who waits is, until the next loan
   Mutex mutex_;
   CondVar called_, gone_;  // who waits

@@ -47,13 +47,29 @@ TEST(Turn, IsTakenFromWhoIsLong) {
   EXPECT_TRUE(turn.regain(next));
 }
 
+// Many at a time would delay the others by as many times that.
+TEST(Turn, IsTakenTheSoonerTheMoreAreLong) {
+  Turn turn;
+  std::vector<std::uint64_t> loans;
+  Duration before = turn.patience();
+  EXPECT_EQ(before, Turn::kPatience);
+  for (unsigned i = 0; i < Turn::kMostHalvings; ++i) {
+    Waiting other(turn);
+    loans.push_back(turn.lend());
+    EXPECT_TRUE(other.got());
+    EXPECT_LT(turn.patience(), before);
+    before = turn.patience();
+  }
+  for (const std::uint64_t loan : loans) EXPECT_FALSE(turn.regain(loan));
+  EXPECT_EQ(turn.patience(), Turn::kPatience);
+}
+
 // Whoever watches may have gone to sleep, as no request came.
 TEST(Turn, IsTakenAfterAPause) {
   Turn turn;
   Waiting other(turn);
   while (!turn.awaited()) std::this_thread::yield();
-  std::this_thread::sleep_for(
-      std::chrono::nanoseconds((Turn::kPatience * (2 * Turn::kIdleLooks)).ns));
+  std::this_thread::sleep_for(std::chrono::nanoseconds((Turn::kIdle * 2).ns));
   const std::uint64_t loan = turn.lend();
   EXPECT_TRUE(other.got());
   EXPECT_FALSE(turn.regain(loan));
