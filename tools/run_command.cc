@@ -2,7 +2,9 @@
 #include "tools/run_command.h"
 
 #include <fmt/core.h>
+#include <signal.h>
 
+#include <atomic>
 #include <cstdio>
 
 #include "base/log.h"
@@ -38,6 +40,27 @@ int run_program(const ClientProgram& program) {
   return kCannotStart;
 }
 
+// Whether we have been asked to end, at a time when the program is not there to be told. Then
+// nothing of ours is to be left behind, so the handlers stay; the keyboard's SIGQUIT ends us still.
+class EndAsked {
+ public:
+  EndAsked() {
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+      struct sigaction action {};
+      ::sigaction(signal, nullptr, &action);
+      if (action.sa_handler == SIG_IGN) continue;
+      action = {};
+      action.sa_handler = [](int number) { asked = number; };
+      ::sigaction(signal, &action, nullptr);
+    }
+  }
+  // The signal, or 0.
+  static int by() { return asked; }
+
+ private:
+  static inline std::atomic<int> asked{0};
+};
+
 // False: the file cannot be written.
 bool write_trace(trace::Recorder& recorder, const std::string& path) {
   if (const std::uint64_t left_out = recorder.unreadable(); left_out != 0)
@@ -62,6 +85,7 @@ int join_command(const JoinOptions& options) {
 }
 
 int run_command(const RunOptions& options) {
+  const EndAsked end_asked;
   InjectedFaults faults(options.device.faults);
   driver::ThreadExecutor executor(kBindThreads);
   uapi::MachineConfig config = options.device.machine;
@@ -86,9 +110,11 @@ int run_command(const RunOptions& options) {
   int status = 0;
   {
     const ServerThread serving(executor, **server);
-    status = run_program({options.command, options.shim, directory->path()});
+    status = end_asked.by() != 0 ? 128 + end_asked.by()
+                                 : run_program({options.command, options.shim, directory->path()});
     // A child that the program left behind may still use the device.
-    while ((*server)->connections() != 0) executor.clock().sleep(milliseconds(1));
+    while ((*server)->connections() != 0 && end_asked.by() == 0)
+      executor.clock().sleep(milliseconds(1));
   }
   server->reset();
   faults.print((*machine)->gpu().recoveries());

@@ -2,7 +2,8 @@
 //
 // `pantry run`: hosts a whole Pantry in this process (threads, machine, server), runs one program
 // as its client, and waits for the program and everything it left behind that still holds a
-// descriptor of the device.
+// descriptor of the device. SIGINT, SIGTERM and SIGHUP go to the program; once it has ended, they
+// end the wait for what it left behind.
 #pragma once
 
 #include <string>
