@@ -122,6 +122,30 @@ void other_names(const Device& device) {
     const UniqueFd again(openat(name.at, name.path.c_str(), O_RDWR | O_CLOEXEC));
     igt_assert_fd(again.get());
   }
+  // A link to the first of them, on most machines.
+  if (access("/dev/stdin", F_OK) == 0) {
+    const UniqueFd before(fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0));
+    igt_assert_eq(dup2(device.fd(), STDIN_FILENO), STDIN_FILENO);
+    struct stat seen {};
+    igt_assert_eq(stat("/dev/stdin", &seen), 0);
+    igt_assert(S_ISCHR(seen.st_mode));
+    igt_assert_eq(lstat("/dev/stdin", &seen), 0);
+    igt_assert(S_ISLNK(seen.st_mode));
+    struct statx extended {};
+    igt_assert_eq(statx(AT_FDCWD, "/dev/stdin", 0, STATX_ALL, &extended), 0);
+    expect_node(extended);
+    const UniqueFd again(open("/dev/stdin", O_RDWR | O_CLOEXEC));
+    igt_assert_fd(again.get());
+    const std::unique_ptr<FILE, int (*)(FILE*)> stream(fopen("/dev/stdin", "r+e"), fclose);
+    igt_assert(stream != nullptr);
+    drm_version version{};
+    do_ioctl(fileno(stream.get()), DRM_IOCTL_VERSION, &version);
+    if (before.get() >= 0) {
+      igt_assert_eq(dup2(before.get(), STDIN_FILENO), STDIN_FILENO);
+    } else {
+      close(STDIN_FILENO);
+    }
+  }
   // At the end of the room that the caller has.
   char target[4] = {};
   igt_assert_eq(readlink(names[0].path.c_str(), target, 3), 3);
@@ -179,6 +203,13 @@ void no_events(const Device&) {
   iovec piece{bytes, sizeof bytes};
   igt_assert_eq(readv(node.get(), &piece, 1), -1);
   igt_assert_eq(errno, EAGAIN);
+  for (ssize_t (*const nothing)(int, void*) :
+       {+[](int fd, void*at) { return read(fd, at, 0); },
+        +[](int fd, void*at) { return pread(fd, at, 0, 0); }}) {
+    errno = 0;
+    igt_assert_eq(nothing(node.get(), bytes), -1);
+    igt_assert_eq(errno, EAGAIN);
+  }
   igt_assert_eq(lseek(node.get(), 0, SEEK_END), 0);
   igt_assert_eq(lseek(node.get(), 10, SEEK_SET), 0);
 }
@@ -207,6 +238,10 @@ void exclusively(const Device&) {
     errno = 0;
     igt_assert_eq(open(path, O_RDWR | O_EXCL | O_CLOEXEC), -1);
     igt_assert_eq(errno, EBUSY);
+    igt_assert(fopen(path, "wxe") == nullptr);
+    igt_assert_eq(errno, EEXIST);
+    igt_assert_eq(open(path, O_RDWR | O_DIRECT | O_CLOEXEC), -1);
+    igt_assert_eq(errno, EINVAL);
   }
   // What is there cannot be made; of debugfs, where that can be seen.
   for (const char* path :
@@ -497,6 +532,13 @@ void other_listings(const Device&) {
     if (name == ".") seen += entry->d_type == DT_DIR;
   }
   igt_assert_eq(seen, 5);
+  char target[128] = {};
+  igt_assert_lt(0, readlink("/sys/class/drm/card0/device/driver", target, sizeof target - 1));
+  igt_assert(std::string(target).ends_with("/drivers/panthor"));
+  struct stat driver {};
+  igt_assert_eq(stat("/sys/class/drm/card0/device/driver", &driver), 0);
+  igt_assert(S_ISDIR(driver.st_mode));
+  igt_assert(text_of(open("/sys/class/drm/version", O_RDONLY | O_CLOEXEC)).starts_with("drm "));
 }
 
 mode_t permissions(const char* path) {

@@ -68,7 +68,7 @@ ssize_t read_link(int at, const char* path, char* buffer, size_t size) {
 
 char* canonical(const char* path, char* resolved) {
   if (!directory() || !is_readable(path)) return real_realpath(path, resolved);
-  if (const int fd = descriptor_of(AT_FDCWD, path); fd >= 0)
+  if (const int fd = descriptor_followed_to(AT_FDCWD, path); fd >= 0)
     if (const wire::Socket socket = socket_of(fd); is_device(socket) || is_plain_file(socket)) {
       if (!resolved) return strdup(name_of(socket));
       return strcpy(resolved, name_of(socket));

@@ -63,6 +63,7 @@ int open_device(wire::Socket socket, int flags) {
     return open_text(socket, flags);
   if ((flags & O_EXCL) != 0 && is_device(socket)) return fail(EBUSY);
   if ((flags & O_DIRECTORY) != 0) return fail(ENOTDIR);
+  if ((flags & O_DIRECT) != 0) return fail(EINVAL);
   const int saved = errno;
   const int fd = connect_to_host(socket, (flags & O_CLOEXEC) != 0 ? OnExec::kClose : OnExec::kKeep);
   if (fd < 0) return fail_to_connect(socket);
@@ -79,14 +80,19 @@ int open_device(wire::Socket socket, int flags) {
   return fd;
 }
 
+// The file of the device's that opening `path` opens: by its name, or by that of a descriptor.
+wire::Socket file_at(int directory_fd, const char* path) {
+  const wire::Socket node = node_of(directory_fd, path);
+  const int fd = node == kForeign ? descriptor_followed_to(directory_fd, path) : -1;
+  if (fd < 0) return node;
+  const wire::Socket socket = socket_of(fd);
+  return is_device(socket) || socket == wire::Socket::kSwSync ? socket : kForeign;
+}
+
 int open_path(int directory_fd, const char* path, int flags, mode_t mode) {
   if (!directory() || !is_readable(path)) return real_openat(directory_fd, path, flags, mode);
-  if (const wire::Socket node = node_of(directory_fd, path); node != kForeign)
-    return open_device(node, flags);
-  if (const int fd = descriptor_of(directory_fd, path); fd >= 0)
-    if (const wire::Socket socket = socket_of(fd);
-        is_device(socket) || socket == wire::Socket::kSwSync)
-      return open_device(socket, flags);
+  if (const wire::Socket file = file_at(directory_fd, path); file != kForeign)
+    return open_device(file, flags);
   if (const int shown = descriptor_of_fdinfo(directory_fd, path); shown >= 0)
     if (const wire::Socket socket = socket_of(shown); has_fdinfo(socket))
       return with_fdinfo(shown, real_openat(directory_fd, path, flags, mode));
@@ -105,7 +111,8 @@ int open_path(int directory_fd, const char* path, int flags, mode_t mode) {
 // Of fopen's, as far as they matter here.
 int flags_of(const char* mode) {
   const int access = strchr(mode, '+') ? O_RDWR : mode[0] == 'r' ? O_RDONLY : O_WRONLY;
-  return access | (strchr(mode, 'e') ? O_CLOEXEC : 0);
+  return access | (mode[0] != 'r' ? O_CREAT : 0) | (strchr(mode, 'x') ? O_EXCL : 0) |
+         (strchr(mode, 'e') ? O_CLOEXEC : 0);
 }
 
 FILE* open_device(wire::Socket socket, const char* mode) {
@@ -130,7 +137,7 @@ FILE* complete_fdinfo(FILE* stream, int shown) {
 
 FILE* open_stream(const char* path, const char* mode) {
   if (!directory() || !is_readable(path)) return real_fopen(path, mode);
-  if (const wire::Socket file = node_of(AT_FDCWD, path); file != kForeign)
+  if (const wire::Socket file = file_at(AT_FDCWD, path); file != kForeign)
     return open_device(file, mode);
   const int saved = errno;
   FILE* const stream = real_fopen(Path(path).get(), mode);
@@ -145,7 +152,7 @@ FILE* open_stream(const char* path, const char* mode) {
 
 FILE* reopen_stream(const char* path, const char* mode, FILE* stream) {
   if (!directory() || !path || !is_readable(path)) return real_freopen(path, mode, stream);
-  if (const wire::Socket file = node_of(AT_FDCWD, path); file != kForeign) {
+  if (const wire::Socket file = file_at(AT_FDCWD, path); file != kForeign) {
     const int fd = open_device(file, flags_of(mode));
     const int error = errno;
     // Closed it is in any case.

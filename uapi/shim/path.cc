@@ -242,6 +242,15 @@ int descriptor_of(int directory_fd, const char* path) {
   return own_descriptor(directory_fd, path, "fd");
 }
 
+int descriptor_followed_to(int directory_fd, const char* path) {
+  if (directory() && strncmp(path, "/dev/std", 8) == 0) {
+    if (strcmp(path, "/dev/stdin") == 0) return STDIN_FILENO;
+    if (strcmp(path, "/dev/stdout") == 0) return STDOUT_FILENO;
+    if (strcmp(path, "/dev/stderr") == 0) return STDERR_FILENO;
+  }
+  return descriptor_of(directory_fd, path);
+}
+
 int descriptor_of_fdinfo(int directory_fd, const char* path) {
   return own_descriptor(directory_fd, path, "fdinfo");
 }

@@ -39,6 +39,8 @@ wire::Socket node_in(int directory_fd, const char* path);
 // The client's descriptor that `path` names ("/proc/self/fd/7", "/dev/fd/7", the same by its
 // process id, or "7" in that directory), or -1. Keeps errno.
 int descriptor_of(int directory_fd, const char* path);
+// The same, by a link as well: "/dev/stdin".
+int descriptor_followed_to(int directory_fd, const char* path);
 // The same for /proc/self/fdinfo.
 int descriptor_of_fdinfo(int directory_fd, const char* path);
 // "/dev/dri/card0" for kCard; the name that readlink of /proc/self/fd shows for each kind.

@@ -2,8 +2,8 @@
 //
 // read() and its kin: the EBADF of what was opened for writing only, and the EINVAL of files that
 // have nothing to read, which as sockets would wait. A device node has events, none ever of this
-// driver's: its read() waits or, O_NONBLOCK, says EAGAIN, as that of the socket. A process that has
-// not been seen to hold a descriptor of ours pays one load and a jump.
+// driver's: its read() waits or, O_NONBLOCK, says EAGAIN, as that of the socket, but also for
+// nothing. A process that has not been seen to hold a descriptor of ours pays one load and a jump.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -46,16 +46,19 @@ bool refuses(int fd) {
   return error != 0;
 }
 
+bool is_node(int fd) { return may_hold_descriptors() && is_device(socket_of(fd)); }
+
 ssize_t read_any(int fd, void* buffer, size_t size) {
-  return refuses(fd) ? -1 : real_read(fd, buffer, size);
+  if (refuses(fd)) return -1;
+  char event;
+  return size == 0 && is_node(fd) ? real_read(fd, &event, 1) : real_read(fd, buffer, size);
 }
 
 // A device node takes no notice of the offset.
 ssize_t pread_any(int fd, void* buffer, size_t size, off_t offset) {
   if (refuses(fd)) return -1;
-  return may_hold_descriptors() && is_device(socket_of(fd)) && offset >= 0
-             ? real_read(fd, buffer, size)
-             : real_pread(fd, buffer, size, offset);
+  return is_node(fd) && offset >= 0 ? read_any(fd, buffer, size)
+                                    : real_pread(fd, buffer, size, offset);
 }
 
 }  // namespace

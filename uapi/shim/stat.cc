@@ -93,7 +93,7 @@ int stat_path(int at, const char* path, struct stat* status, int flags) {
   if ((flags & AT_EMPTY_PATH) != 0 && path[0] == '\0') return stat_descriptor(at, status);
   if (const wire::Socket node = node_of(at, path); node != kForeign) return stat_node(node, status);
   if ((flags & AT_SYMLINK_NOFOLLOW) == 0)
-    if (const int fd = descriptor_of(at, path); fd >= 0 && socket_of(fd) != kForeign)
+    if (const int fd = descriptor_followed_to(at, path); fd >= 0 && socket_of(fd) != kForeign)
       return stat_descriptor(fd, status);
   const int result = real_fstatat(at, Path(at, path).get(), status, flags);
   if (result == 0 && S_ISSOCK(status->st_mode) && path[0] != '/')
@@ -171,7 +171,7 @@ extern "C" int shim_statx(int at, const char* path, int flags, unsigned mask,
   if ((flags & AT_EMPTY_PATH) != 0 && (!path || (is_path && path[0] == '\0')))
     fd = at;
   else if (is_path && (flags & AT_SYMLINK_NOFOLLOW) == 0)
-    fd = descriptor_of(at, path);
+    fd = descriptor_followed_to(at, path);
   if (fd >= 0) {
     const wire::Socket socket = socket_of(fd);
     if (is_device(socket) || is_plain_file(socket))
