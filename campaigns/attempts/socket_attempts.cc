@@ -152,7 +152,7 @@ constexpr Attempt kAttempts[] = {
        wire::Reply reply{};
        return ::recv(client.channel.get(), &reply, sizeof reply, 0) < 0 ? -ETIMEDOUT : reply.result;
      }},
-    {"an unknown question", ETIMEDOUT, Effect::kReads,
+    {"an unknown question", EINVAL, Effect::kReads,
      [](Scene& s, Side side) {
        WireClient client(s);
        wire::Request request = client.version_request();

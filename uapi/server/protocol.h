@@ -27,7 +27,8 @@
 //
 // Requests go over the descriptor they are about, so a client can only ask about what it holds; the
 // kernel stamps each with the sender's pid (SCM_CREDENTIALS), and a channel takes replies for the
-// process that opened it only.
+// process that opened it only, and for one request at a time: another one, before the answer, is
+// ignored. What such a descriptor is not asked has the answer EINVAL.
 //
 // The argument struct of an ioctl comes behind its Request, as the client had it when it asked, and
 // what becomes of it goes behind the Reply: so neither has to reach into the other for it. Arrays
