@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "tools/client_process.h"
+#include "tools/private_directory.h"
 
 namespace pantry::tools {
 namespace {
@@ -18,13 +19,10 @@ namespace {
 // them. What it is called with and its exit status are a shell's.
 class RunCommand : public testing::Test {
  protected:
-  RunCommand() { EXPECT_NE(::mkdtemp(files_.data()), nullptr); }
-  ~RunCommand() override { std::filesystem::remove_all(files_); }
-
   int run(const std::string& script) {
     const pid_t pid = ::fork();
     if (pid == 0) {
-      ::setenv("XDG_RUNTIME_DIR", files_.c_str(), 1);
+      ::setenv("XDG_RUNTIME_DIR", files_.path().c_str(), 1);
       RunOptions options;
       options.shim = default_shim_path();
       options.command = {"/bin/sh", "-c", script};
@@ -34,10 +32,10 @@ class RunCommand : public testing::Test {
     EXPECT_EQ(::waitpid(pid, &status, 0), pid);
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
   }
-  bool files_left() const { return !std::filesystem::is_empty(files_); }
+  bool files_left() const { return !std::filesystem::is_empty(files_.path()); }
 
  private:
-  std::string files_ = "/tmp/pantry-run-test-XXXXXX";
+  const PrivateDirectory files_ = *PrivateDirectory::create();
 };
 
 TEST_F(RunCommand, EndsWithItsProgram) {

@@ -79,13 +79,12 @@ Result<> make_device_tree(const std::string& root_path, const Features& features
     fs::create_directories(root / kGpu / "drm");
     fs::create_symlink("../../../bus/platform", root / kGpu / "subsystem");
     fs::create_symlink("../../../bus/platform/drivers/panthor", root / kGpu / "driver");
-    bool made = write_file(root / "sys/class/drm/version", "drm 1.1.0 20060810\n");
-    made = made &&
-           write_file(root / kGpu / "uevent",
-                      "DRIVER=panthor\nOF_NAME=gpu\nOF_FULLNAME=/gpu@fb000000\n"
-                      "OF_COMPATIBLE_0=rockchip,rk3588-mali\nOF_COMPATIBLE_1=arm,mali-valhall-csf\n"
-                      "OF_COMPATIBLE_N=2\nMODALIAS=of:NgpuT(null)Crockchip,rk3588-maliCarm,mali-"
-                      "valhall-csf\n");
+    bool made = write_file(
+        root / kGpu / "uevent",
+        "DRIVER=panthor\nOF_NAME=gpu\nOF_FULLNAME=/gpu@fb000000\n"
+        "OF_COMPATIBLE_0=rockchip,rk3588-mali\nOF_COMPATIBLE_1=arm,mali-valhall-csf\n"
+        "OF_COMPATIBLE_N=2\nMODALIAS=of:NgpuT(null)Crockchip,rk3588-maliCarm,mali-valhall-csf\n");
+    made = made && write_file(root / "sys/class/drm/version", "drm 1.1.0 20060810\n");
     fs::create_directories(root / "sys/kernel/debug/sync");
     made = made && make_placeholder(root / "sys/kernel/debug/sync/sw_sync", kAttribute);
     for (const Node& node : kNodes) made = made && make_node(root, node);

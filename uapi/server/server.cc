@@ -252,7 +252,6 @@ void Server::serve(wire::Socket kind, driver::OwnedFd socket) {
   auto charge = account_of(peer.pid)->charge(driver::Resource::kDescriptors, 1);
   if (!charge) return greet(socket.get(), {0, negated(charge.error())});
   driver::Held<driver::OwnedFd> charged{std::move(socket), *std::move(charge)};
-  const int fd = charged.object.get();
   switch (kind) {
     case wire::Socket::kCard:
       return open_node(driver::NodeType::kPrimary, std::move(charged));
@@ -277,8 +276,9 @@ void Server::serve(wire::Socket kind, driver::OwnedFd socket) {
     case wire::Socket::kSwSync: {
       Result<Ref<driver::SwTimeline>> timeline = driver::SwTimeline::create(program_of(peer.pid));
       if (!timeline) return;  // hangs up
+      const int greeted = charged.object.get();
       if (add(std::make_shared<SwSyncConnection>(*this, std::move(charged), *std::move(timeline))))
-        greet(fd, {});
+        greet(greeted, {});
       return;
     }
     case wire::Socket::kSyncFile:

@@ -32,6 +32,8 @@
 namespace pantry::uapi {
 namespace {
 
+constexpr int kPatience = 30'000;  // ms, at least
+
 driver::OwnedFd connect_in(const std::string& directory, wire::Socket kind) {
   auto made = connect_to(path_of(directory, kind));
   return made ? *std::move(made) : driver::OwnedFd();
@@ -133,8 +135,6 @@ class Villain {
 
 class ServerForMany : public testing::Test {
  protected:
-  static constexpr int kPatience = 30'000;  // ms, at least
-
   ServerForMany() { EXPECT_NE(::mkdtemp(directory_.data()), nullptr); }
   ~ServerForMany() override {
     if (server_) {
@@ -366,7 +366,7 @@ class LostPage {
     pollfd fault{faults_.get(), POLLIN, 0};
     uffd_msg message{};
     while (::read(faults_.get(), &message, sizeof message) < 0)
-      if (::poll(&fault, 1, 30'000) == 0) return false;
+      if (::poll(&fault, 1, kPatience) == 0) return false;
     return true;
   }
 

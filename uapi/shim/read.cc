@@ -48,16 +48,21 @@ bool refuses(int fd) {
 
 bool is_node(int fd) { return may_hold_descriptors() && is_device(socket_of(fd)); }
 
+// A socket would not wait where there is no room.
+ssize_t read_events(int fd, void* buffer, size_t size) {
+  char event;
+  return size == 0 ? real_read(fd, &event, 1) : real_read(fd, buffer, size);
+}
+
 ssize_t read_any(int fd, void* buffer, size_t size) {
   if (refuses(fd)) return -1;
-  char event;
-  return size == 0 && is_node(fd) ? real_read(fd, &event, 1) : real_read(fd, buffer, size);
+  return size == 0 && is_node(fd) ? read_events(fd, buffer, size) : real_read(fd, buffer, size);
 }
 
 // A device node takes no notice of the offset.
 ssize_t pread_any(int fd, void* buffer, size_t size, off_t offset) {
   if (refuses(fd)) return -1;
-  return is_node(fd) && offset >= 0 ? read_any(fd, buffer, size)
+  return is_node(fd) && offset >= 0 ? read_events(fd, buffer, size)
                                     : real_pread(fd, buffer, size, offset);
 }
 
